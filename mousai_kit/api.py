@@ -1,0 +1,81 @@
+"""All that a plug-in may import, on one page: `import mousai_kit.api as mk`."""
+
+from mousai_kit.audio import AudioInfo, log_mel, probe, read, shown, tags_of
+from mousai_kit.captions import Fields
+from mousai_kit.component import Component, Field, Options, Use, chosen
+from mousai_kit.errors import (
+    AudioError,
+    MousaiError,
+    PluginError,
+    Problem,
+    RecipeError,
+    RequestError,
+    TrainingError,
+    WeightsError,
+)
+from mousai_kit.guidance import Guided
+from mousai_kit.hookspecs import hookimpl
+from mousai_kit.interfaces import (
+    Clip,
+    Condition,
+    Dataset,
+    Domain,
+    Metric,
+    NoiseSource,
+    Request,
+    Sampler,
+    Schedule,
+    Space,
+    SpectralEncoder,
+    Split,
+    Stage,
+    Text,
+    TextEncoder,
+    UNet,
+    Velocity,
+)
+from mousai_kit.tracks import Track, TrackDataset
+
+__all__ = [
+    "AudioError",
+    "AudioInfo",
+    "Clip",
+    "Component",
+    "Condition",
+    "Dataset",
+    "Domain",
+    "Field",
+    "Fields",
+    "Guided",
+    "Metric",
+    "MousaiError",
+    "NoiseSource",
+    "Options",
+    "PluginError",
+    "Problem",
+    "RecipeError",
+    "Request",
+    "RequestError",
+    "Sampler",
+    "Schedule",
+    "Space",
+    "SpectralEncoder",
+    "Split",
+    "Stage",
+    "Text",
+    "TextEncoder",
+    "Track",
+    "TrackDataset",
+    "TrainingError",
+    "UNet",
+    "Use",
+    "Velocity",
+    "WeightsError",
+    "chosen",
+    "hookimpl",
+    "log_mel",
+    "probe",
+    "read",
+    "shown",
+    "tags_of",
+]

@@ -1,0 +1,167 @@
+"""Audio files: read, write, resample.
+
+Legend: c channels, t time in samples.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mousai_kit.errors import AudioError, Problem, RequestError
+from mousai_kit.mel import log_mel, picture
+from mousai_kit.sound_file import decoded, encoded, fault, opened, reason, shown
+from mousai_kit.tags import tags_of, write_tags
+
+__all__ = [
+    "FORMATS",
+    "SILENCE",
+    "AudioInfo",
+    "check_sound",
+    "log_mel",
+    "mixed",
+    "picture",
+    "probe",
+    "read",
+    "resample",
+    "shown",
+    "tags_of",
+    "write",
+]
+
+SILENCE = 1e-4
+"""Peak (-80 dB of full scale) under which audio counts as silent."""
+FORMATS = {".flac": "PCM_24", ".wav": "PCM_24", ".ogg": "VORBIS"}
+"""Suffixes that can be written, with their encoding."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInfo:
+    """What a file's header says."""
+
+    frames: int
+    sample_rate: int
+    channels: int
+
+    @property
+    def seconds(self) -> float:
+        """Return the duration."""
+        return self.frames / self.sample_rate
+
+
+def probe(path: Path) -> AudioInfo:
+    """Return what an audio file's header says; AudioError where it can't be read or is empty."""
+    with opened(path) as file:
+        return AudioInfo(file.frames, file.samplerate, file.channels)
+
+
+def read(
+    path: Path,
+    *,
+    sample_rate: int,
+    channels: int,
+    start: float = 0.0,
+    seconds: float | None = None,
+) -> Tensor:
+    """Return audio [channels, t], float32, decoding only what is asked for.
+
+    `start` and `seconds` count in the file's own time; where it ends sooner, t is less. Other
+    rates are resampled (`sample_rate` in Hz); mono is repeated, more channels than asked for are
+    averaged into each. Samples may exceed 1. AudioError where the file is unreadable, shorter
+    than `start` or than its header says, or not finite.
+    """
+    with opened(path) as file:
+        rate, first = file.samplerate, round(start * file.samplerate)
+        left = file.frames - first
+        if left <= 0:
+            end = file.frames / rate
+            raise fault(path, f"has nothing at {start:.2f} s; it is {end:.2f} s long")
+        count = left if seconds is None else min(left, ceil(seconds * rate - 1e-6))
+        data = torch.from_numpy(decoded(path, file, first, count))
+    if not data.sum().isfinite():  # the sum of one NaN or infinity and others
+        raise fault(path, "holds samples that are not finite (NaN or infinity); leave it out")
+    return resample(mixed(data.T, channels), rate, sample_rate)
+
+
+def mixed(wave: Tensor, channels: int) -> Tensor:
+    """Return audio [c, t] with another number of channels: repeated, or averaged into each."""
+    if len(wave) == channels:
+        return wave.contiguous()
+    if len(wave) == 1:
+        return wave.repeat(channels, 1)
+    return wave.mean(0, keepdim=True).repeat(channels, 1)
+
+
+def resample(wave: Tensor, old: int, new: int) -> Tensor:
+    """Return audio [..., t] at `new` Hz that was at `old` Hz.
+
+    Rates without a small common ratio are taken as the nearest that have one, within a millionth:
+    the filter grows with the ratio's terms, to gigabytes for 44,101 Hz.
+    """
+    if old == new:
+        return wave
+    from mousai_kit.pure_torchaudio import torchaudio
+
+    ratio = Fraction(old, new).limit_denominator(1000)
+    result: Tensor = torchaudio.functional.resample(wave, ratio.numerator, ratio.denominator)
+    return result
+
+
+def write(path: Path, wave: Tensor, *, sample_rate: int, tags: Mapping[str, str]) -> None:
+    """Write audio [c, t] to a FLAC, WAV or Ogg Vorbis file (by suffix), with tags.
+
+    Peaks above 1 are scaled down as a whole. AudioError, and no file, where the audio is silent
+    (peak under -80 dB of full scale) or not finite, or where the disk refuses.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        known = ", ".join(FORMATS)
+        raise RequestError(
+            Problem(shown(path), "", f"can't be written as '{suffix}'; use one of {known}")
+        )
+    check_sound(wave, shown(path))
+    wave = wave.detach().float().cpu()
+    data = (wave / wave.abs().max().clamp(min=1.0)).T.numpy()
+    temporary = path.with_name(f".{path.stem[:40]}.{os.getpid()}.part")
+    try:
+        file = encoded(
+            data, sample_rate=sample_rate, kind=suffix[1:].upper(), encoding=FORMATS[suffix]
+        )
+        write_tags(file, tags)
+        temporary.write_bytes(file.getbuffer())
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        raise fault(path, f"can't be written ({reason(error)})") from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def check_sound(wave: Tensor, origin: str) -> None:
+    """Raise AudioError where audio is silent or not finite."""
+    if not wave.isfinite().all():
+        raise AudioError(
+            Problem(
+                origin,
+                "",
+                "the audio made is not finite (NaN or infinity), so nothing was written; "
+                "the weights are broken or precision is too low: try `precision: fp32`",
+            )
+        )
+    if not wave.numel() or wave.abs().max() < SILENCE:
+        raise AudioError(
+            Problem(
+                origin,
+                "",
+                "the audio made is silent (peak under -80 dB), so nothing was written; "
+                "train longer, or try another seed or a lower guidance",
+            )
+        )

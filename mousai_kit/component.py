@@ -1,0 +1,249 @@
+"""What a part is: a class with a name, closed options and the wiring of its kind."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Collection, Mapping
+from types import UnionType
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, Union, cast, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema, to_jsonable_python
+
+from mousai_kit.errors import did_you_mean, listed, rule, shown
+
+__all__ = ["Component", "Field", "Finder", "Options", "Use", "chosen"]
+
+
+class Options(BaseModel):
+    """What a recipe may say of a component: closed (a typo is an error), frozen, ranged, described.
+
+    Numbers must be finite. Defaults are checked like values that a recipe gives.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, validate_default=True, allow_inf_nan=False
+    )
+
+
+_Options = Options
+
+
+class Component(ABC):
+    """A part of a system. Options come from the recipe, wiring (keywords) from its neighbours.
+
+    A subclass of a kind sets `name`, nests `Options` where it has any, and takes
+    `(self, options, *, <the kind's wiring>)`, which the registry checks when the plug-in loads.
+    """
+
+    kind: ClassVar[str]
+    """Set by the interface: `sampler`, `unet`, ..."""
+    wiring: ClassVar[tuple[str, ...]] = ()
+    """Set by the interface: the keywords that a component of this kind is built with."""
+    name: ClassVar[str]
+    """Set by the component: what a recipe calls it."""
+    Options: ClassVar[type[_Options]] = Options
+
+
+Place = tuple[Any, ...]
+"""Keys and list indices that lead to a value."""
+
+K = TypeVar("K", bound=Component)
+
+
+class Finder(Protocol):
+    """Whatever finds component classes by kind and name: the registry."""
+
+    def find(self, kind: str, name: str) -> type[Component]:
+        """Return the component class; raise LookupError with one line that helps."""
+
+
+class Use(Generic[K]):
+    """A slot for a component: chosen and checked (class and options), not built yet.
+
+    As an annotation, `encoder: Use[SpectralEncoder]` accepts `{use: name, option: value, ...}` or
+    a bare name, and finds the class in the registry that the validation context carries.
+    """
+
+    def __init__(self, component: type[K], options: Options) -> None:
+        self.component = component
+        self.options = options
+
+    def build(self, **wiring: Any) -> K:
+        """Build the component with the wiring of its kind."""
+        return cast("K", cast("Any", self.component)(self.options, **wiring))
+
+    def values(self, *, without: Collection[str] = ()) -> dict[str, Any]:
+        """Return `{use: name, option: value, ...}`, nested, with every default filled in.
+
+        Slots of the kinds in `without` are left out.
+        """
+        return {"use": self.component.name, **plain(self.options, without=without)}
+
+    def replace(self, **changes: Any) -> Use[K]:
+        """Return the same choice with some options changed, unchecked."""
+        return Use(self.component, self.options.model_copy(update=changes))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Use):
+            return NotImplemented
+        return self.component is other.component and self.options == other.options
+
+    def __hash__(self) -> int:
+        return hash(self.component)
+
+    def __repr__(self) -> str:
+        return f"Use({self.component.kind} {self.component.name})"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        (kind,) = get_args(source)
+
+        def validate(value: Any, info: core_schema.ValidationInfo) -> Use[Any]:
+            return choose(kind, value, cast("Mapping[str, Any]", info.context or {}))
+
+        return core_schema.with_info_plain_validator_function(
+            validate, metadata={"mousai_kind": kind.kind}
+        )
+
+
+def chosen(value: str | Mapping[str, Any]) -> Any:
+    """Return what a `Use` slot holds unless a recipe says otherwise: a name, or a mapping."""
+    return Field(default_factory=lambda: value if isinstance(value, str) else dict(value))
+
+
+def choose(kind: type[Component], value: Any, context: Mapping[str, Any]) -> Use[Any]:
+    """Return the slot's content for what a recipe says of it; errors carry the inner places."""
+    if isinstance(value, Use):
+        return value
+    component = _found(kind.kind, value, context)
+    options = {key: item for key, item in value.items() if key != "use"} if _maps(value) else {}
+    try:
+        return Use(component, component.Options.model_validate(options, context=dict(context)))
+    except ValidationError as error:
+        raise PydanticCustomError(
+            "nested", "nested problems", {"errors": problems_in(error, component.Options)}
+        ) from None
+
+
+def problems_in(error: ValidationError, model: type[BaseModel]) -> list[tuple[Place, str]]:
+    """Return every problem of a failed validation as (place, message), nested ones flattened."""
+    found: dict[Place, list[str]] = {}
+    for item in error.errors(include_url=False):
+        place, context = _place(model, item["loc"]), item.get("ctx", {})
+        if item["type"] == "nested":
+            for inner, message in context["errors"]:
+                found.setdefault((*place, *inner), []).append(message)
+        else:
+            found.setdefault((*place, *context.get("at", ())), []).append(_said(item, model, place))
+    return [(place, _either(said)) for place, said in found.items()]
+
+
+def plain(options: BaseModel, *, without: Collection[str] = ()) -> dict[str, Any]:
+    """Return options as plain YAML values, slots as `use` mappings but for kinds in `without`."""
+
+    def kept(value: Any) -> bool:
+        return not (isinstance(value, Use) and value.component.kind in without)
+
+    def value_of(value: Any) -> Any:
+        match value:
+            case Use():
+                return value.values(without=without)
+            case BaseModel():
+                return plain(value, without=without)
+            case Mapping():
+                return {key: value_of(item) for key, item in value.items() if kept(item)}
+            case list() | tuple():
+                return [value_of(item) for item in value if kept(item)]
+            case _:
+                return to_jsonable_python(value, fallback=str)
+
+    fields = {key: getattr(options, key) for key in type(options).model_fields}
+    return {key: value_of(value) for key, value in fields.items() if kept(value)}
+
+
+def _found(kind: str, value: Any, context: Mapping[str, Any]) -> type[Component]:
+    """Return the class that a recipe names for a slot."""
+    if _maps(value) and "use" not in value:
+        raise PydanticCustomError("said", f"must say which {kind} to use (`use: <name>`)")
+    name, at = (value["use"], ("use",)) if _maps(value) else (value, ())
+    if not isinstance(name, str):
+        rule = f"must be the name of a {kind}" + ("" if at else ", or `use: <name>` with options")
+        raise PydanticCustomError("said", f"{rule} (got {shown(name)})", {"at": at})
+    try:
+        return cast("Finder", context["registry"]).find(kind, name)
+    except LookupError as error:
+        raise PydanticCustomError("said", "{text}", {"text": str(error), "at": ("use",)}) from None
+
+
+def _said(item: Any, model: type[BaseModel], place: Place) -> str:
+    """Return what is wrong in the house's words, with the value that was given."""
+    match item["type"]:
+        case "extra_forbidden":
+            return f"unknown option{_nearest(model, place)}"
+        case "missing":
+            return "is missing"
+        case "value_error":
+            return str(item["ctx"]["error"])
+        case "said":
+            return str(item["msg"])
+    message = rule(item["type"], item.get("ctx", {})) or str(item["msg"])
+    if isinstance(item["input"], Mapping | list) and not item["type"].endswith("_type"):
+        return message
+    return f"{message} (got {shown(item['input'])})"
+
+
+def _either(messages: list[str]) -> str:
+    """Return one message for the alternatives of a union, which fail together."""
+    rules = dict.fromkeys(message.partition(" (got ")[0] for message in messages)
+    return ", or ".join(rules) + messages[-1][len(messages[-1].partition(" (got ")[0]) :]
+
+
+def _place(model: type[BaseModel], location: Place) -> Place:
+    """Return pydantic's location without what it adds: `[key]` and a union's alternatives."""
+    place: list[Any] = []
+    annotation: Any = model
+    for key in location:
+        if key == "[key]" or _is_union(annotation):
+            annotation = None
+            continue
+        place.append(key)
+        annotation = _inside(annotation, key)
+    return tuple(place)
+
+
+def _nearest(model: type[BaseModel], place: Place) -> str:
+    """Return a hint at the option that was meant, or the list of options where there are few."""
+    owner: Any = model
+    for key in place[:-1]:
+        owner = _inside(owner, key)
+    if not _is_model(owner):
+        return ""
+    known = list(owner.model_fields)
+    if not known:
+        return "; there are none"
+    few = f"; there {'is' if len(known) == 1 else 'are'} {listed(known)}"
+    return did_you_mean(str(place[-1]), known) or (few if len(known) <= 6 else "")
+
+
+def _inside(annotation: Any, key: Any) -> Any:
+    """Return the annotation of what lies under `key` in a value so annotated."""
+    if _is_model(annotation):
+        field = annotation.model_fields.get(key)
+        inner = field.annotation if field else None
+    else:
+        inner = (get_args(annotation) or (None,))[-1]
+    members = [member for member in get_args(inner) if member is not type(None)]
+    return members[0] if _is_union(inner) and len(members) == 1 else inner
+
+
+def _is_union(annotation: Any) -> bool:
+    return get_origin(annotation) in (Union, UnionType)
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _maps(value: Any) -> bool:
+    return isinstance(value, Mapping)

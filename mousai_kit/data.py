@@ -1,0 +1,54 @@
+"""Data of a recipe: its dataset at the length that a stage learns from."""
+
+from __future__ import annotations
+
+from mousai_kit.errors import AudioError, TrainingError
+from mousai_kit.interfaces import Clip, Dataset, Split
+from mousai_kit.loading import Clips
+from mousai_kit.recipe import Recipe
+
+
+def dataset(recipe: Recipe, *, length: int, split: Split) -> Dataset:
+    """Return the recipe's clips of `length` samples."""
+    return recipe.data.build(
+        sample_rate=recipe.audio.sample_rate,
+        channels=recipe.audio.channels,
+        length=length,
+        split=split,
+    )
+
+
+def training_clips(recipe: Recipe, *, length: int) -> Dataset:
+    """Return the clips to learn from; TrainingError where there are none."""
+    clips = dataset(recipe, length=length, split="train")
+    if not len(clips):
+        raise TrainingError(f"data: '{recipe.data.component.name}' holds no clips to train on")
+    return clips
+
+
+class Chosen:
+    """Some of a dataset's clips, by their indices."""
+
+    def __init__(self, clips: Clips, indices: list[int]) -> None:
+        self.clips, self.indices = clips, indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def clip(self, index: int, epoch: int = 0) -> Clip:
+        """Return a clip."""
+        return self.clips.clip(self.indices[index], epoch)
+
+
+def readable(clips: Clips, *, at_most: int = 64) -> Chosen | None:
+    """Return the first clips that can be decoded, None where there are none."""
+    good: list[int] = []
+    for index in range(len(clips)):
+        try:
+            clips.clip(index)
+        except AudioError:
+            continue
+        good.append(index)
+        if len(good) == at_most:
+            break
+    return Chosen(clips, good) if good else None

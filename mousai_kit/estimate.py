@@ -1,0 +1,101 @@
+"""Estimates made without computing: parameters, latent shapes, memory, on torch's meta device."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from mousai_kit.interfaces import NoiseSource, Space, Stage
+
+ADAM_COPIES = 5
+"""Weights, gradients, two moments, average: what training keeps of every parameter."""
+
+
+def training_bytes(stage: Stage, *, samples: int, batch: int) -> int | None:
+    """Return about how much memory a training step takes (fp32); None where it can't be told."""
+    weights = sum(p.numel() * p.element_size() for p in stage.parameters())
+    kept = _peak(lambda: stage.loss(**_inputs(stage, samples, batch)))
+    return None if kept is None else ADAM_COPIES * weights + kept
+
+
+def generation_bytes(stage: Stage, *, samples: int, batch: int = 2) -> int | None:
+    """Return about how much memory one evaluation of the network takes; None if unknown.
+
+    A batch of two is one clip with guidance.
+    """
+
+    def evaluate() -> Tensor:
+        with torch.no_grad():
+            return stage.loss(**_inputs(stage, samples, batch))
+
+    return _peak(evaluate)
+
+
+def blank(stage: Stage, *, samples: int, batch: int) -> Tensor:
+    """Return a signal [b, c, frames] on the meta device for so many samples of audio."""
+    below: Space = stage.below
+    return torch.zeros(batch, below.channels, below.frames(samples), device="meta")
+
+
+def available_bytes() -> int | None:
+    """Return the memory that is free here, None where the system does not say."""
+    try:
+        with open("/proc/meminfo") as file:
+            fields = dict(line.split(":", 1) for line in file)
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def _inputs(stage: Stage, samples: int, batch: int) -> dict[str, Any]:
+    signal = blank(stage, samples=samples, batch=batch)
+    return {"signal": signal, "prompts": ["music"] * batch, "noise": NoiseSource(range(batch))}
+
+
+def _peak(compute: Callable[[], Tensor]) -> int | None:
+    """Return the most bytes that a computation on the meta device holds at a time."""
+    try:
+        with _Ledger() as ledger:
+            kept = compute()
+        del kept
+    except (NotImplementedError, RuntimeError):
+        return None
+    return ledger.peak
+
+
+class _Ledger(TorchDispatchMode):
+    """Counts the bytes of living results."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self._known: set[int] = set()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        results = func(*args, **(kwargs or {}))
+        for result in tree_leaves(results):
+            if isinstance(result, Tensor):
+                self._enter(result.untyped_storage())
+        return results
+
+    def _enter(self, storage: torch.UntypedStorage) -> None:
+        key = storage._cdata
+        if key in self._known:
+            return
+        self._known.add(key)
+        size = storage.nbytes()
+        self.now += size
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._leave, key, size)
+
+    def _leave(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self.now -= size

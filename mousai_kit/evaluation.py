@@ -1,0 +1,133 @@
+"""Evaluation: does the system listen to its latents and to its text? Figures and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mousai_kit import audio
+from mousai_kit.cascade import Cascade
+from mousai_kit.interfaces import Clip, Metric, Request
+from mousai_kit.seeds import derive
+from mousai_kit.training import autocast
+
+WAYS = ("trained", "untrained", "other")
+"""Decoded by the trained stage; by a fresh one; by the trained one from another clip's latent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """How well a stage that encodes brings clips back."""
+
+    stage: str
+    split: str
+    sources: list[str]
+    scores: dict[str, dict[str, list[float]]]
+    """metric -> way -> a score per clip."""
+
+
+class Evaluation:
+    """Compares decoded with real audio, for trained, untrained and mistaken decoding."""
+
+    def __init__(
+        self,
+        trained: Cascade,
+        untrained: Cascade,
+        metrics: Sequence[Metric],
+        *,
+        precision: str,
+        seed: int,
+        tick: Callable[[], None],
+    ) -> None:
+        self.trained, self.untrained, self.metrics = trained, untrained, metrics
+        self.precision, self.seed, self.tick = precision, seed, tick
+        self.device = next(trained.top.parameters()).device
+
+    def decode(self, name: str, split: str, clips: Sequence[Clip], pictures: Path) -> Decoded:
+        """Return the scores of stage `name` on clips, and draw what was heard."""
+        wave = torch.stack([clip.wave for clip in clips])
+        with torch.no_grad(), autocast(self.device, self.precision):
+            latents = _up(self.trained, name, wave.to(self.device))
+            fresh = _up(self.untrained, name, wave.to(self.device))
+            ways = {
+                "trained": self._down(self.trained, name, latents, wave),
+                "untrained": self._down(self.untrained, name, fresh, wave),
+                "other": self._down(self.trained, name, latents.roll(1, 0), wave),
+            }
+        for number, clip in enumerate(clips):
+            panels = {
+                f"real: {clip.text or clip.source}": wave[number],
+                f"decoded by {name}": ways["trained"][number],
+                "decoded from another clip's latents": ways["other"][number],
+            }
+            path = pictures / f"{name}-{split}-{number + 1}.png"
+            audio.picture(path, panels, sample_rate=self.trained.audio.sample_rate)
+        return Decoded(name, split, [clip.source for clip in clips], self._scores(ways, wave))
+
+    def _down(self, cascade: Cascade, name: str, latents: Tensor, wave: Tensor) -> Tensor:
+        seeds = [derive(self.seed, "evaluation", number) for number in range(len(wave))]
+        request = Request([""] * len(wave), seeds, wave.shape[-1], progress=self.tick)
+        return cascade.decode(latents, request, top=name).float().cpu()
+
+    def _scores(
+        self, ways: Mapping[str, Tensor], wave: Tensor
+    ) -> dict[str, dict[str, list[float]]]:
+        return {
+            metric.name: {
+                way: [
+                    round(metric.score(made[i : i + 1], wave[i : i + 1]), 3)
+                    for i in range(len(wave))
+                ]
+                for way, made in ways.items()
+            }
+            for metric in self.metrics
+        }
+
+
+def _up(cascade: Cascade, name: str, wave: Tensor) -> Tensor:
+    """Return the latents of stage `name` itself."""
+    return cascade.stages[name].encode(cascade.encode(wave, up_to=name))
+
+
+def document(
+    title: str,
+    decoded: Sequence[Decoded],
+    losses: Mapping[str, Mapping[str, dict[str, float]]],
+    units: Mapping[str, str],
+) -> str:
+    """Return the report as Markdown."""
+    lines = [f"# {title}", ""]
+    for part in decoded:
+        for metric, ways in part.scores.items():
+            unit = f" ({units[metric]})" if units[metric] else ""
+            lines += [f"## {part.stage}: {metric}{unit}, {part.split} clips", ""]
+            lines += _table(["clip", *WAYS], _rows(part.sources, ways))
+    if losses:
+        lines += ["## Validation loss of stages that follow a text", ""]
+        rows = [
+            [stage, split, *(f"{values[way]:.4f}" for way in ("right", "other", "none"))]
+            for stage, splits in losses.items()
+            for split, values in splits.items()
+        ]
+        lines += _table(["stage", "clips", "right caption", "another's", "none"], rows)
+    return "\n".join(lines)
+
+
+def _rows(sources: Sequence[str], ways: Mapping[str, Sequence[float]]) -> list[list[str]]:
+    """Return a row a clip and one of means."""
+    rows = [
+        [source, *(f"{ways[way][number]:.2f}" for way in WAYS)]
+        for number, source in enumerate(sources)
+    ]
+    means = [f"**{sum(ways[way]) / len(sources):.2f}**" for way in WAYS]
+    return [*rows, ["**mean**", *means]]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    ruled = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(map(str, row)) + " |" for row in ruled] + [""]

@@ -1,0 +1,32 @@
+"""Classifier-free guidance over a velocity (Ho & Salimans, 2022)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mousai_kit.interfaces import Text, UNet, Velocity
+
+
+class Guided:
+    """The velocity v_null + scale * (v_text - v_null), both halves evaluated in one batch.
+
+    `null` [b, n, d] is the embedding that stands for no text. At scale 1 only the text's half runs.
+    """
+
+    def __init__(
+        self, unet: UNet, text: Text, null: Text, *, scale: float, context: Tensor | None = None
+    ) -> None:
+        self.scale = scale
+        self._twice = scale != 1.0
+        if self._twice:
+            text = Text.joined(text, null)
+            context = None if context is None else torch.cat([context, context])
+        self._velocity: Velocity = unet.bind(context, text)
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Return the guided velocity [b, c, t] for x [b, c, t] and sigma [b]."""
+        if not self._twice:
+            return self._velocity(x, sigma)
+        with_text, without = self._velocity(torch.cat([x, x]), torch.cat([sigma, sigma])).chunk(2)
+        return without + self.scale * (with_text - without)

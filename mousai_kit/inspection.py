@@ -1,0 +1,202 @@
+"""What `ls`, `show` and `plugins` tell: facts as plain values, and their printing."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mousai_kit import estimate
+from mousai_kit.cascade import Cascade
+from mousai_kit.component import Component
+from mousai_kit.errors import MousaiError, RequestError, did_you_mean, listed
+from mousai_kit.interfaces import KINDS, Stage
+from mousai_kit.option_facts import option_facts
+from mousai_kit.plugins import discover, installed
+from mousai_kit.recipe import Recipe, shipped
+
+Facts = dict[str, Any]
+
+
+def components(kind: str | None) -> list[Facts]:
+    """Return the installed components of one kind or all; RequestError for an unknown kind."""
+    if kind is not None and kind.replace("-", "_") not in (*KINDS, "recipe"):
+        hint = did_you_mean(kind, KINDS) or f"; the kinds are {listed([*KINDS, 'recipe'])}"
+        raise RequestError(f"there is no kind '{kind}'{hint}")
+    wanted = kind and kind.replace("-", "_")
+    rows = [
+        {"kind": it.kind, "name": it.name, "summary": summary(it), "plugin": owner}
+        for it, owner in installed()
+    ]
+    rows += [
+        {"kind": "recipe", "name": name, "summary": _headline(path), "plugin": "mousai-kit"}
+        for name, path in shipped().items()
+    ]
+    return [row for row in rows if wanted in (None, row["kind"])]
+
+
+def component(what: str) -> type[Component] | None:
+    """Return the component called `name` or `kind/name`, None where there is none.
+
+    RequestError where several kinds have one of that name.
+    """
+    kind, _, name = what.rpartition("/")
+    if kind and kind not in KINDS:
+        return None
+    found = [it for it, _ in installed() if it.name == name and kind in ("", it.kind)]
+    if len(found) > 1:
+        choices = listed(f"{it.kind}/{it.name}" for it in found)
+        raise RequestError(f"'{name}' is the name of several components; say {choices}")
+    return found[0] if found else None
+
+
+def component_facts(found: type[Component]) -> Facts:
+    """Return what a component is and takes."""
+    return {
+        "kind": found.kind,
+        "name": found.name,
+        "summary": summary(found),
+        "description": inspect.getdoc(found) or "",
+        "wiring": list(found.wiring),
+        "options": option_facts(found.Options),
+    }
+
+
+def recipe_facts(recipe: Recipe) -> Facts:
+    """Return a recipe's stages, sizes and rough memory, without allocating any of it."""
+    cascade = Cascade.build(recipe, device="meta")
+    stages = [_stage_facts(recipe, cascade, name) for name in cascade.stages]
+    return {
+        "name": recipe.name,
+        "hash": recipe.hash,
+        "sample_rate": recipe.audio.sample_rate,
+        "channels": recipe.audio.channels,
+        "parameters": sum(stage["parameters"] for stage in stages),
+        "stages": stages,
+    }
+
+
+def plugins() -> list[Facts]:
+    """Return a report for each installed plug-in."""
+    return [asdict(report) for report in discover()[1]]
+
+
+def summary(found: type[Component]) -> str:
+    """Return the first sentence of a component's docstring."""
+    return (inspect.getdoc(found) or "").split("\n", 1)[0]
+
+
+def _stage_facts(recipe: Recipe, cascade: Cascade, name: str) -> Facts:
+    stage, train = cascade.stages[name], recipe.stages[name].train
+    parts = {part: count for owner, part, _, count in cascade.parts() if owner == name and count}
+    own = sum(p.numel() for p in stage.parameters(recurse=False))
+    total = sum(parts.values()) + own
+    space = stage.space
+    seconds = train.length / recipe.audio.sample_rate
+    return {
+        "name": name,
+        "use": stage.name,
+        "parameters": total,
+        "parts": {**parts, **({"own": own} if own else {})},
+        "latent": None
+        if space is None
+        else {
+            "channels": space.channels,
+            "samples_per_frame": space.stride,
+            "frames_per_second": round(recipe.audio.sample_rate / space.stride, 3),
+            "crop": [space.channels, space.frames(train.length)],
+        },
+        "seconds_per_crop": round(seconds, 3),
+        "steps": train.steps,
+        "batch": train.batch,
+        "training_bytes": _training_bytes(stage, train.length, train.batch),
+    }
+
+
+def _training_bytes(stage: Stage, samples: int, batch: int) -> int | None:
+    try:
+        signal = estimate.blank(stage, samples=samples, batch=1)
+        stage.prepare([signal], ["music"])
+        return estimate.training_bytes(stage, samples=samples, batch=batch)
+    except (MousaiError, RuntimeError):
+        return None
+
+
+def _headline(path: Any) -> str:
+    """Return the comment in a recipe's first line."""
+    first = path.read_text(encoding="utf-8").split("\n", 1)[0]
+    return str(first.lstrip("# ").split("   ")[0])
+
+
+# -- printing ---------------------------------------------------------------------------------
+
+
+def print_components(rows: list[Facts]) -> None:
+    """Print components by kind."""
+    _print_table(("kind", "name", "what it is"), [(r["kind"], r["name"], r["summary"]) for r in rows])
+
+
+def print_component(facts: Facts) -> None:
+    """Print a component's description and options."""
+    console = Console()
+    console.print(f"[bold]{facts['name']}[/bold] ({facts['kind']})\n")
+    console.print(escape(facts["description"]) + "\n")
+    if not facts["options"]:
+        console.print("It has no options.")
+        return
+    rows = [(o["name"], o["type"], o["range"], o["default"], o["description"]) for o in facts["options"]]
+    _print_table(("option", "type", "range", "default", "meaning"), rows)
+
+
+def print_recipe(facts: Facts) -> None:
+    """Print a recipe's stages, from audio upwards."""
+    console = Console()
+    console.print(
+        f"[bold]{escape(facts['name'])}[/bold]  {facts['sample_rate']} Hz, {facts['channels']} channels, "
+        f"{_millions(facts['parameters'])} parameters, hash {facts['hash']}\n"
+    )
+    for stage in facts["stages"]:
+        latent, memory = stage["latent"], stage["training_bytes"]
+        rows = [("parameters", _millions(stage["parameters"]))]
+        rows += [(f"  {part}", _millions(count)) for part, count in stage["parts"].items()]
+        if latent is not None:
+            shape = f"{latent['channels']} x T/{latent['samples_per_frame']}"
+            crop = " x ".join(map(str, latent["crop"]))
+            rows.append(("latent", f"{shape} ({latent['frames_per_second']:g} frames/s; a crop: {crop})"))
+        rows.append(("crop", f"{stage['seconds_per_crop']:g} s, {stage['batch']} a step, {stage['steps']} steps"))
+        told = "unknown" if memory is None else f"about {memory / 2**30:.1f} GiB (fp32)"
+        rows.append(("memory to train", told))
+        _print_table((stage["name"], stage["use"]), rows)
+
+
+def print_plugins(rows: list[Facts]) -> None:
+    """Print plug-ins with their components, or with what is wrong."""
+    console = Console()
+    for row in rows:
+        title = f"[bold]{escape(row['name'])}[/bold]  {escape(row['package'])} {escape(row['version'])}"
+        console.print(title)
+        if row["fault"]:
+            console.print(f"  [red]left out:[/red] {escape(row['fault'])}", soft_wrap=True)
+        for offered in row["components"]:
+            console.print(f"  {escape(offered)}")
+    if not rows:
+        console.print("no plug-in is installed")
+
+
+def _print_table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for title in head:
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    console = Console()
+    console.print(table)
+    console.print()
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:,.3f} M"

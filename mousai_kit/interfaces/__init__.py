@@ -1,0 +1,48 @@
+"""The kinds of part, one page each: this folder is their list."""
+
+from mousai_kit.interfaces.dataset import Clip, Dataset, Split
+from mousai_kit.interfaces.domain import Domain
+from mousai_kit.interfaces.metric import Metric
+from mousai_kit.interfaces.sampler import NoiseSource, Sampler
+from mousai_kit.interfaces.schedule import Schedule
+from mousai_kit.interfaces.spectral_encoder import SpectralEncoder
+from mousai_kit.interfaces.stage import Condition, Request, Space, Stage
+from mousai_kit.interfaces.text_encoder import Text, TextEncoder
+from mousai_kit.interfaces.unet import UNet, Velocity
+
+KINDS = {
+    kind.kind: kind
+    for kind in (
+        TextEncoder,
+        SpectralEncoder,
+        UNet,
+        Schedule,
+        Sampler,
+        Domain,
+        Stage,
+        Dataset,
+        Metric,
+    )
+}
+"""The nine kinds by name."""
+
+__all__ = [
+    "KINDS",
+    "Clip",
+    "Condition",
+    "Dataset",
+    "Domain",
+    "Metric",
+    "NoiseSource",
+    "Request",
+    "Sampler",
+    "Schedule",
+    "Space",
+    "SpectralEncoder",
+    "Split",
+    "Stage",
+    "Text",
+    "TextEncoder",
+    "UNet",
+    "Velocity",
+]

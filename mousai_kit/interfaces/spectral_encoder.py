@@ -1,0 +1,35 @@
+"""Spectral encoder: audio becomes a short latent sequence."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from mousai_kit.component import Component, Options
+
+
+class SpectralEncoder(Component, nn.Module):
+    """Turns audio into latents by way of its spectrum.
+
+    Built with `audio_channels` and `sample_rate` (Hz).
+    """
+
+    kind: ClassVar[str] = "spectral_encoder"
+    wiring: ClassVar[tuple[str, ...]] = ("audio_channels", "sample_rate")
+
+    channels: int
+    """Channels of the latent."""
+    downsampling: int
+    """Samples per latent frame."""
+
+    def __init__(self, options: Options, *, audio_channels: int, sample_rate: int) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def forward(self, wave: Tensor) -> Tensor:
+        """Encode audio [b, c, t] in [-1, 1] to latents [b, channels, t / downsampling].
+
+        t is a multiple of `downsampling`: the stage pads.
+        """

@@ -1,0 +1,113 @@
+"""Stage: one rung of the cascade, with its objective and its way back."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from torch import Tensor, nn
+
+from mousai_kit.component import Component, Options
+from mousai_kit.interfaces.sampler import NoiseSource
+from mousai_kit.interfaces.unet import Velocity
+
+Condition = Literal["training", "right", "other", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Where signals live: `channels` numbers per frame, `stride` samples of audio per frame.
+
+    A space fixes no length. Audio itself is `Space(channels=2, stride=1, sample_rate=48000)`.
+    """
+
+    channels: int
+    stride: int
+    sample_rate: int
+
+    def frames(self, samples: int) -> int:
+        """Return how many frames cover so many samples of audio."""
+        return -(-samples // self.stride)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be made: b clips of one length."""
+
+    prompts: Sequence[str]
+    """b texts."""
+    seeds: Sequence[int]
+    """b seeds: a clip depends on its own alone."""
+    samples: int
+    """Length in samples of audio."""
+    guidance: float = 1.0
+    """Scale of classifier-free guidance: 1 follows the prompt as learned, more insists on it."""
+    progress: Callable[[], None] | None = None
+    """Called after each evaluation of a network."""
+
+    def counted(self, velocity: Velocity) -> Velocity:
+        """Return a velocity that reports each of its evaluations to `progress`."""
+        if (report := self.progress) is None:
+            return velocity
+
+        def counting(x: Tensor, sigma: Tensor) -> Tensor:
+            result = velocity(x, sigma)
+            report()
+            return result
+
+        return counting
+
+    def noise(self) -> NoiseSource:
+        """Return a fresh source of noise, one generator per clip."""
+        return NoiseSource(self.seeds)
+
+
+class Stage(Component, nn.Module):
+    """Learns to make the signals of the space below it from those of its own space, or from text.
+
+    Built with `below`, the space whose signals it learns: audio for the lowest stage, else the
+    space of the stage below.
+    """
+
+    kind: ClassVar[str] = "stage"
+    wiring: ClassVar[tuple[str, ...]] = ("below",)
+
+    below: Space
+    space: Space | None
+    """The space of `encode`'s result; None for a stage that makes signals from text alone."""
+
+    def __init__(self, options: Options, *, below: Space) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def loss(
+        self,
+        signal: Tensor,
+        prompts: Sequence[str],
+        *,
+        noise: NoiseSource,
+        condition: Condition = "training",
+    ) -> Tensor:
+        """Return the training loss per clip [b] for signals [b, below.channels, t].
+
+        All that is random (level, noise, dropped text) comes from `noise`. `condition` says what
+        the network is told (a text or a latent): as in `training` (text dropped at times), the
+        `right` one, the `other` one (the next clip's in the batch) or `none`. A network that
+        listens does worse with another clip's.
+        """
+
+    @abstractmethod
+    def encode(self, signal: Tensor) -> Tensor:
+        """Return the latents [b, space.channels, frames] of signals [b, below.channels, t]."""
+
+    @abstractmethod
+    def decode(self, latents: Tensor | None, request: Request) -> Tensor:
+        """Make signals [b, below.channels, below.frames(request.samples)].
+
+        `latents` come from the stage above, or are None at the top, where the text is all.
+        """
+
+    def prepare(self, signals: Iterable[Tensor], captions: Sequence[str]) -> None:
+        """Measure what must be known before training (statistics, vocabulary); default: nothing."""

@@ -1,0 +1,59 @@
+"""U-Net: the network that denoises."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar, Protocol
+
+from torch import Tensor, nn
+
+from mousai_kit.component import Component, Options
+from mousai_kit.interfaces.text_encoder import Text
+
+
+class Velocity(Protocol):
+    """A denoising network whose conditioning is fixed."""
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Return v [b, c, t] for noised signals x [b, c, t] at noise levels sigma [b] in [0, 1]."""
+
+
+class UNet(Component, nn.Module):
+    """Predicts the velocity v of a noised sequence, given a context and a text.
+
+    Built with `channels` (of x and v), `context_channels` (0: takes no context) and
+    `text_features` (0: takes no text).
+    """
+
+    kind: ClassVar[str] = "unet"
+    wiring: ClassVar[tuple[str, ...]] = ("channels", "context_channels", "text_features")
+
+    downsampling: int
+    """x's length is best a multiple of this; any other length is padded inside and cut again."""
+
+    def __init__(
+        self, options: Options, *, channels: int, context_channels: int, text_features: int
+    ) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def forward(
+        self, x: Tensor, sigma: Tensor, *, context: Tensor | None = None, text: Text | None = None
+    ) -> Tensor:
+        """Return v [b, channels, t] for x [b, channels, t] and sigma [b] in [0, 1].
+
+        `context` [b, context_channels, frames] spans the same time as x at a rate of its own;
+        `text`'s masked tokens have no influence.
+        """
+
+    def bind(self, context: Tensor | None = None, text: Text | None = None) -> Velocity:
+        """Return the velocity for fixed conditioning.
+
+        An implementation computes here, once, what does not change from step to step.
+        """
+
+        def velocity(x: Tensor, sigma: Tensor) -> Tensor:
+            result: Tensor = self(x, sigma, context=context, text=text)
+            return result
+
+        return velocity

@@ -1,0 +1,92 @@
+"""Latents: what a stage above the first learns from, encoded once and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mousai_kit import checkpoints
+from mousai_kit.cascade import Cascade
+from mousai_kit.errors import AudioError, MousaiError, TrainingError
+from mousai_kit.interfaces import Clip
+from mousai_kit.loading import Clips
+
+GROUP = 8
+"""Clips encoded at a time."""
+
+
+class LatentClips:
+    """Encoded crops: for each clip of a dataset, `passes` crops, one an epoch in turn."""
+
+    def __init__(self, latents: Tensor, texts: list[str], sources: list[str], passes: int) -> None:
+        self.latents, self.texts, self.sources, self.passes = latents, texts, sources, passes
+
+    def __len__(self) -> int:
+        return len(self.latents) // self.passes
+
+    def clip(self, index: int, epoch: int = 0) -> Clip:
+        """Return the latents [c, frames] of a clip as it was cropped in an epoch."""
+        place = (epoch % self.passes) * len(self) + index
+        return Clip(self.latents[place], self.texts[place], self.sources[place])
+
+
+def encoded(
+    cascade: Cascade,
+    name: str,
+    clips: Clips,
+    *,
+    passes: int,
+    path: Path,
+    key: dict[str, Any],
+    tick: Callable[[], None],
+    report: Callable[[str], None],
+) -> LatentClips:
+    """Return the signals that stage `name` learns, from `path` where the same made them."""
+    if (kept := _kept(path, key)) is not None:
+        return kept
+    device = next(cascade.stages[name].parameters()).device
+    good: list[Clip] = []
+    latents: list[Tensor] = []
+    readable = _readable(clips, report)
+    for epoch in range(passes):
+        for first in range(0, len(readable), GROUP):
+            drawn = [clips.clip(i, epoch) for i in readable[first : first + GROUP]]
+            wave = torch.stack([clip.wave for clip in drawn]).to(device)
+            latents.append(cascade.encode(wave, up_to=name).float().cpu())
+            good += drawn
+            tick()
+    result = LatentClips(
+        torch.cat(latents), [clip.text for clip in good], [clip.source for clip in good], passes
+    )
+    header = {"key": key, "texts": result.texts, "sources": result.sources, "passes": passes}
+    checkpoints.write(path, {"latents": result.latents}, header)
+    return result
+
+
+def _kept(path: Path, key: dict[str, Any]) -> LatentClips | None:
+    """Return latents that were encoded before by the same weights from the same data."""
+    try:
+        tensors, header = checkpoints.read(path)
+    except MousaiError:
+        return None
+    if header.get("key") != key:
+        return None
+    return LatentClips(tensors["latents"], header["texts"], header["sources"], header["passes"])
+
+
+def _readable(clips: Clips, report: Callable[[str], None]) -> list[int]:
+    """Return the clips that can be decoded; report the others."""
+    good = []
+    for index in range(len(clips)):
+        try:
+            clips.clip(index)
+            good.append(index)
+        except AudioError as error:
+            report(str(error))
+    if not good:
+        raise TrainingError("none of the music can be decoded; see skipped.txt in the run folder")
+    return good

@@ -1,0 +1,104 @@
+"""Loading: clips in a fixed random order, decoded by workers, bad ones passed over."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from mousai_kit.errors import AudioError, TrainingError
+from mousai_kit.interfaces import Clip
+from mousai_kit.seeds import derive
+
+TRIES = 10
+"""Clips tried in place of a bad one before training gives up."""
+
+
+class Clips(Protocol):
+    """Whatever has clips by index and epoch: a dataset, or latents encoded from one."""
+
+    def __len__(self) -> int:
+        """Return the clips in an epoch."""
+
+    def clip(self, index: int, epoch: int = 0) -> Clip:
+        """Return a clip."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Clips of one step: `signal` [b, c, t], their texts and sources, and files passed over."""
+
+    signal: Tensor
+    texts: list[str]
+    sources: list[str]
+    bad: list[str]
+
+
+def batches(
+    clips: Clips, *, seed: int, batch: int, first: int, steps: int, workers: int
+) -> Iterator[Batch]:
+    """Yield the batches of steps `first` .. `steps` - 1, the same whichever step is the first.
+
+    Every clip comes once an epoch, in an order drawn from the seed. Epochs follow each other
+    without a gap, so that a batch may be larger than the data.
+    """
+    loader = DataLoader(
+        _Drawn(clips, seed),
+        batch_size=batch,
+        sampler=range(first * batch, steps * batch),
+        num_workers=workers,
+        collate_fn=_collated,
+        worker_init_fn=_quiet,
+        prefetch_factor=4 if workers else None,
+    )
+    for drawn in loader:
+        if isinstance(drawn, str):
+            raise TrainingError(drawn)
+        yield drawn
+
+
+class _Drawn(TorchDataset[tuple[Clip | None, list[str]]]):
+    """Clips by their position in the endless random order of all epochs."""
+
+    def __init__(self, clips: Clips, seed: int) -> None:
+        self.clips, self.seed = clips, seed
+
+    def __getitem__(self, position: int) -> tuple[Clip | None, list[str]]:
+        """Return the clip, or the next one that can be read, with what was wrong on the way."""
+        count = len(self.clips)
+        bad: list[str] = []
+        epoch, place = divmod(position, count)
+        for shift in range(min(TRIES, count)):
+            index = int(_order(count, derive(self.seed, "order", epoch))[(place + shift) % count])
+            try:
+                return self.clips.clip(index, epoch), bad
+            except AudioError as error:
+                bad.append(str(error))
+        return None, bad
+
+
+@lru_cache(maxsize=4)
+def _order(count: int, seed: int) -> Tensor:
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+
+
+def _collated(drawn: list[tuple[Clip | None, list[str]]]) -> Batch | str:
+    """Return a batch, or one line where a run of files was bad; errors don't pass workers well."""
+    bad = [line for _, lines in drawn for line in lines]
+    clips = [clip for clip, _ in drawn if clip is not None]
+    if len(clips) < len(drawn):
+        return f"no readable music in {TRIES} files in a row; the last: {bad[-1]}"
+    signal = torch.stack([clip.wave for clip in clips])
+    return Batch(signal, [clip.text for clip in clips], [clip.source for clip in clips], bad)
+
+
+def _quiet(worker: int) -> None:
+    """Leave Ctrl-C to the main process, which ends its workers itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,23 @@
+"""Recipes: YAML + extends + --set -> values that remember file:line -> a validated Recipe."""
+
+from mousai_kit.recipe.load import load_recipe
+from mousai_kit.recipe.sampling import with_sampler_steps
+from mousai_kit.recipe.schema import Audio, Evaluate, Generate, Recipe, StageRecipe, Train
+from mousai_kit.recipe.shelf import copy_shipped, shipped
+from mousai_kit.recipe.weights import differences, stage_hash, stage_key
+
+__all__ = [
+    "Audio",
+    "Evaluate",
+    "Generate",
+    "Recipe",
+    "StageRecipe",
+    "Train",
+    "copy_shipped",
+    "differences",
+    "load_recipe",
+    "shipped",
+    "stage_hash",
+    "stage_key",
+    "with_sampler_steps",
+]

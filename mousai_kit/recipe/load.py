@@ -1,0 +1,32 @@
+"""From a file or a name to a validated recipe, or to every problem at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mousai_kit.component import problems_in
+from mousai_kit.recipe.extends import read_with_bases
+from mousai_kit.recipe.overrides import overridden
+from mousai_kit.recipe.schema import Recipe
+from mousai_kit.recipe.values import Faults
+from mousai_kit.registry import Registry
+
+
+def load_recipe(source: Path | str, overrides: Sequence[str] = (), *, registry: Registry) -> Recipe:
+    """Read a recipe file, or a shipped recipe by name, with overrides such as `seed=1`.
+
+    RecipeError tells every problem, each with its file and line or its `--set`.
+    """
+    faults = Faults()
+    tree = overridden(read_with_bases(source, faults), overrides, faults)
+    try:
+        recipe = Recipe.model_validate(tree.plain(), context={"registry": registry})
+    except ValidationError as error:
+        for place, message in problems_in(error, Recipe):
+            faults.add(tree.origin_of(place), place, message)
+    if faults.found:
+        raise faults.error()
+    return recipe

@@ -1,0 +1,166 @@
+"""What a recipe says: every key with its range, its default (the paper's value) and its meaning."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
+
+from mousai_kit.component import Field, Options, Use, plain
+from mousai_kit.errors import shown
+from mousai_kit.interfaces import Dataset, Metric, Stage
+from mousai_kit.recipe.yaml import dump
+
+
+def _worded(pattern: str, rule: str) -> AfterValidator:
+    """Return a check that text is of a form, which `rule` tells in words."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise PydanticCustomError("said", "{text}", {"text": f"{rule} (got {shown(text)})"})
+        return text
+
+    return AfterValidator(check)
+
+
+def _defaults(description: str) -> Any:
+    """Return a field that may be left out: each of its keys has a default."""
+    return Field(default_factory=dict, description=description)
+
+
+_FolderName = Annotated[
+    str,
+    _worded(
+        r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+        "must be letters, digits, '-', '_' and '.', as it names the run's folder",
+    ),
+]
+_StageName = Annotated[
+    str,
+    _worded(
+        r"[a-z][a-z0-9]*([-_][a-z0-9]+)*",
+        "a stage's name must be lower-case words, as in 'my-stage'",
+    ),
+]
+_Device = Annotated[
+    str,
+    _worded(r"auto|cpu|cuda(:[0-9]{1,3})?|mps", "must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'"),
+]
+_Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Audio(Options):
+    """The audio that a system learns and makes."""
+
+    sample_rate: int = Field(48000, ge=8000, le=192000, description="samples per second")
+    channels: int = Field(2, ge=1, le=8, description="1 is mono, 2 is stereo")
+
+
+class Train(Options):
+    """How one stage is trained."""
+
+    steps: int = Field(1_000_000, ge=1, description="training steps, one batch each")
+    minutes: float | None = Field(
+        None, gt=0, description="stop after so many minutes of training even if steps are left"
+    )
+    batch: int = Field(32, ge=1, description="crops per step")
+    length: int = Field(2**18, ge=1, description="samples of audio per crop")
+    learning_rate: float = Field(1e-4, gt=0, description="learning rate of AdamW")
+    betas: list[_Beta] = Field(
+        [0.95, 0.999], min_length=2, max_length=2, description="AdamW's decay of its two moments"
+    )
+    epsilon: float = Field(1e-6, gt=0, description="AdamW's term against division by zero")
+    weight_decay: float = Field(1e-3, ge=0, description="weight decay of AdamW")
+    warmup: int = Field(0, ge=0, description="steps in which the learning rate rises from 0")
+    ema: float = Field(0.995, ge=0, le=1, description="largest decay of the averaged weights")
+    ema_power: float = Field(
+        0.7, ge=0, le=1, description="how soon the averaged weights' decay nears its largest"
+    )
+    clip_norm: float | None = Field(
+        1.0, gt=0, description="largest norm of the gradient; null leaves it as it is"
+    )
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16 trains with autocast")
+    workers: int = Field(2, ge=0, description="processes that read audio")
+    validate_every: int = Field(1000, ge=1, description="steps between validations")
+    checkpoint_every: int = Field(1000, ge=1, description="steps between checkpoints")
+    passes: int = Field(
+        16,
+        ge=1,
+        description="random crops of each track that are encoded once for a stage above the first",
+    )
+
+
+class StageRecipe(Options):
+    """One rung of the cascade: what it is, and how it is trained."""
+
+    model: Use[Stage] = Field(description="what it is made of")
+    train: Train = _defaults("how it is trained")
+
+
+class Generate(Options):
+    """What is made after training."""
+
+    prompts: list[str] = Field([], description="texts to make music from")
+    seconds: float = Field(10.0, gt=0, description="length of each clip")
+    guidance: float = Field(
+        5.0, ge=0, description="1 follows the prompt as learned, more insists on it"
+    )
+    count: int = Field(1, ge=1, description="clips per prompt")
+    batch: int | None = Field(
+        None, ge=1, description="clips made at a time; null makes all of them at once"
+    )
+    format: Literal["flac", "wav", "ogg"] = Field("flac", description="file format of the clips")
+
+
+class Evaluate(Options):
+    """What is measured after training."""
+
+    metrics: list[Use[Metric]] = Field(
+        [], description="measures of how near clips are to real ones"
+    )
+    clips: int = Field(4, ge=1, description="held-out clips that are measured")
+    seconds: float = Field(8.0, gt=0, description="length of each of them")
+
+
+class Recipe(Options):
+    """A whole system: audio, music to learn from, stages, and what to make."""
+
+    version: Literal[1] = Field(description="version of the recipe's form")
+    name: _FolderName = Field(description="name of the run's folder")
+    seed: int = Field(0, ge=0, lt=2**63, description="seed of all that is random")
+    device: _Device = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
+    audio: Audio = _defaults("the audio that it learns and makes")
+    data: Use[Dataset] = Field(description="music to learn from")
+    stages: dict[_StageName, StageRecipe] = Field(
+        min_length=1, description="stages from the waveform upwards"
+    )
+    generate: Generate = _defaults("what is made after training")
+    evaluate: Evaluate = _defaults("what is measured after training")
+
+    @property
+    def hash(self) -> str:
+        """12 hexadecimal digits that stand for all values."""
+        return fingerprint(self.values())
+
+    @property
+    def folder(self) -> str:
+        """Name of the run's folder."""
+        return self.name
+
+    def values(self) -> dict[str, Any]:
+        """Return plain values, with every default filled in."""
+        return plain(self)
+
+    def dump(self) -> str:
+        """Return YAML that `load_recipe` reads as the same recipe."""
+        return dump(self.values())
+
+
+def fingerprint(values: dict[str, Any]) -> str:
+    """Return 12 hexadecimal digits that stand for plain values; only the stages' order counts."""
+    ordered = {**values, "stages": list(values["stages"].items())}
+    return hashlib.sha256(json.dumps(ordered, sort_keys=True).encode()).hexdigest()[:12]

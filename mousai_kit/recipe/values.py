@@ -1,0 +1,87 @@
+"""Values that remember where they were written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mousai_kit.errors import Problem, RecipeError, dotted, one_line
+
+Place = tuple[str | int, ...]
+"""Keys and list indices that lead to a value."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Origin:
+    """Where something was written; sorted as it is read: the recipe, what it extends, `--set`."""
+
+    rank: int
+    line: int = 0
+    """Counted from 1; 0 is the whole source."""
+    column: int = 0
+    source: str = ""
+    """The file as the user gave it, or a `--set` argument."""
+    has_lines: bool = True
+
+    def at(self, line: int, column: int = 0) -> Origin:
+        """Return a place in the same source; an argument has only itself."""
+        return replace(self, line=line, column=column) if self.has_lines else self
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}" if self.line else self.source
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A scalar, a list or a mapping, whose items are `Written` again, and its origin."""
+
+    value: Any
+    origin: Origin
+
+    def plain(self) -> Any:
+        """Return the plain value, without origins."""
+        match self.value:
+            case Mapping():
+                return {key: item.plain() for key, item in self.value.items()}
+            case list():
+                return [item.plain() for item in self.value]
+            case _:
+                return self.value
+
+    def origin_of(self, place: Place) -> Origin:
+        """Return where the value at a place was written, or else the nearest around it."""
+        if not place:
+            return self.origin
+        try:
+            return self.value[place[0]].origin_of(place[1:])
+        except (KeyError, IndexError, TypeError, AttributeError):
+            return self.origin
+
+
+@dataclass(slots=True)
+class Faults:
+    """What is wrong so far: every fault is told, in the order in which the sources are read."""
+
+    found: list[tuple[Origin, Problem]] = field(default_factory=list)
+
+    def add(self, origin: Origin, place: Place, message: str) -> None:
+        """Note a fault and go on."""
+        problem = Problem(_cut(str(origin)), _cut(dotted(place)), one_line(message))
+        self.found.append((origin, problem))
+
+    def fatal(self, origin: Origin, place: Place, message: str) -> RecipeError:
+        """Return the error to raise for a fault that keeps the rest from being read."""
+        self.add(origin, place, message)
+        return self.error()
+
+    def error(self) -> RecipeError:
+        """Return all faults as one error."""
+        ordered = sorted(self.found, key=lambda fault: fault[0])
+        return RecipeError(*dict.fromkeys(problem for _, problem in ordered))
+
+
+def _cut(text: str) -> str:
+    """Return text on one line, cut to 160 characters."""
+    line = one_line(text)
+    return line if len(line) <= 160 else f"{line[:157]}..."

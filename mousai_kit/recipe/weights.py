@@ -1,0 +1,57 @@
+"""What decides a stage's weights: two recipes that agree in it may share them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mousai_kit.component import plain
+from mousai_kit.recipe.schema import Recipe, fingerprint
+
+NEVER_CHANGE_WEIGHTS = ("workers", "validate_every", "checkpoint_every")
+"""Settings of training that leave the weights as they are."""
+
+
+def stage_key(recipe: Recipe, stage: str) -> dict[str, Any]:
+    """Return the plain values that decide a stage's weights, those of the stages below included.
+
+    Samplers are left out wherever they are: they are no part of training.
+    """
+    names = list(recipe.stages)
+    stages = {}
+    for name in names[: names.index(stage) + 1]:
+        values = plain(recipe.stages[name], without=("sampler",))
+        for setting in NEVER_CHANGE_WEIGHTS:
+            del values["train"][setting]
+        stages[name] = values
+    return {
+        "seed": recipe.seed,
+        "audio": plain(recipe.audio),
+        "data": recipe.data.values(),
+        "stages": stages,
+    }
+
+
+def stage_hash(recipe: Recipe, stage: str) -> str:
+    """Return 12 hexadecimal digits that stand for a stage's key."""
+    return fingerprint(stage_key(recipe, stage))
+
+
+def differences(one: Any, other: Any, path: str = "") -> list[str]:
+    """Return the dotted paths at which two plain values differ, the deepest that tell."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        keys = [*one, *(key for key in other if key not in one)]
+        pairs = [(key, one.get(key, _ABSENT), other.get(key, _ABSENT)) for key in keys]
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        pairs = [(index, *pair) for index, pair in enumerate(zip(one, other, strict=True))]
+    else:
+        return [] if type(one) is type(other) and one == other else [path]
+    below = [
+        found
+        for key, left, right in pairs
+        for found in differences(left, right, f"{path}.{key}" if path else str(key))
+    ]
+    return below or ([path] if path == "stages" and list(one) != list(other) else [])
+
+
+_ABSENT = object()

@@ -1,0 +1,107 @@
+"""Registry: (kind, name) -> component class; faults are found when a class is entered."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+
+from mousai_kit.component import Component, Options
+from mousai_kit.errors import PluginError, Problem, did_you_mean, listed
+from mousai_kit.interfaces import KINDS
+
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+class Registry:
+    """The components that are installed. A value: made by `plugins.discover`, then only read."""
+
+    def __init__(self) -> None:
+        self._components: dict[tuple[str, str], tuple[type[Component], str]] = {}
+
+    def add(self, kind: str, component: object, *, owner: str) -> None:
+        """Enter a component of a plug-in; PluginError names every rule that it breaks."""
+        if faults := list(_faults(kind, component)):
+            raise PluginError(*(Problem(owner, _place(component), fault) for fault in faults))
+        assert isinstance(component, type) and issubclass(component, Component)
+        key = (kind, component.name)
+        if key in self._components:
+            other = self._components[key][1]
+            raise PluginError(
+                Problem(
+                    owner,
+                    _place(component),
+                    f"the {kind} '{component.name}' is already taken by {other}; choose another name",
+                )
+            )
+        self._components[key] = (component, owner)
+
+    def remove(self, owner: str) -> None:
+        """Forget all components of a plug-in."""
+        self._components = {
+            key: entry for key, entry in self._components.items() if entry[1] != owner
+        }
+
+    def find(self, kind: str, name: str) -> type[Component]:
+        """Return a component class; LookupError with one line that helps."""
+        if (kind, name) in self._components:
+            return self._components[kind, name][0]
+        article = "an" if kind[0] in "aeiou" else "a"
+        others = [other for other, its_name in self._components if its_name == name]
+        if others:
+            raise LookupError(f"no {kind} is called '{name}'; '{name}' is {_a(others[0])}")
+        names = self.names(kind)
+        hint = did_you_mean(name, names) or (
+            f"; there {'is' if len(names) == 1 else 'are'} {listed(names)}"
+            if names
+            else f"; no plug-in that offers {article} {kind} is installed"
+        )
+        raise LookupError(f"no {kind} is called '{name}'{hint}")
+
+    def names(self, kind: str) -> list[str]:
+        """Return the names of a kind's components, sorted."""
+        return sorted(name for its_kind, name in self._components if its_kind == kind)
+
+    def __iter__(self) -> Iterator[tuple[type[Component], str]]:
+        """Yield (component, owner) in the order of kinds, then of names."""
+        for kind in KINDS:
+            for name in self.names(kind):
+                yield self._components[kind, name]
+
+
+def _faults(kind: str, component: object) -> Iterator[str]:
+    """Yield what keeps a component from being one of its kind."""
+    base = KINDS[kind]
+    if not (isinstance(component, type) and issubclass(component, base)):
+        yield f"is offered as {_a(kind)} but is no subclass of mk.{base.__name__}"
+        return
+    if missing := sorted(getattr(component, "__abstractmethods__", ())):
+        yield f"lacks {listed(missing)}, which every {kind} has"
+    if not NAME.fullmatch(name := getattr(component, "name", "")):
+        yield f"needs a name of lower-case words joined by '-' (got {name!r})"
+    options = component.Options
+    if not (isinstance(options, type) and issubclass(options, Options)):
+        yield "has Options that are no subclass of mk.Options"
+    yield from _wiring_faults(component, base.wiring)
+
+
+def _wiring_faults(component: type[Component], wiring: tuple[str, ...]) -> Iterator[str]:
+    """Yield how a constructor differs from `(self, options, *, <wiring>)`."""
+    parameters = list(inspect.signature(component.__init__).parameters.values())[1:]
+    keywords = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+    required = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty}
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    loose = any(p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in parameters)
+    if loose or len(positional) != 1 or not set(wiring) <= keywords or not required <= set(wiring):
+        expected = ", ".join(("self", "options", *(("*", *wiring) if wiring else ())))
+        yield f"must be built with ({expected}) (got {inspect.signature(component.__init__)})"
+
+
+def _place(component: object) -> str:
+    if isinstance(component, type):
+        return f"{component.__module__}.{component.__qualname__}"
+    return repr(component)
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"

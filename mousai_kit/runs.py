@@ -1,0 +1,174 @@
+"""The run folder: where a system's weights, logs, audio and report lie."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mousai_kit import checkpoints
+from mousai_kit.errors import Problem, RunError, WeightsError
+from mousai_kit.recipe import Recipe, differences, stage_key
+
+RECIPE = "recipe.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class StageFolder:
+    """The files of one stage."""
+
+    path: Path
+
+    @property
+    def weights(self) -> Path:
+        """Return where the trained, averaged weights are."""
+        return self.path / "weights.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Return where training goes on from."""
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def latents(self) -> Path:
+        """Return where the latents that the stage learns from are kept."""
+        return self.path / "latents.safetensors"
+
+    @property
+    def log(self) -> Path:
+        """Return the log of training, a JSON value a line."""
+        return self.path / "log.jsonl"
+
+    def newest(self) -> Path | None:
+        """Return the finished weights, else the checkpoint, else None."""
+        return next((path for path in (self.weights, self.checkpoint) if path.exists()), None)
+
+    def set_aside(self) -> Path:
+        """Rename the folder, so that nothing is lost; return its new name."""
+        number = 1
+        while (target := self.path.with_name(f"{self.path.name}.old-{number}")).exists():
+            number += 1
+        self.path.rename(target)
+        return target
+
+
+class RunFolder:
+    """A run folder: `recipe.yaml`, a folder a stage, `audio/`, `report.md`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def default(cls, recipe: Recipe) -> RunFolder:
+        """Return the run folder that a recipe has where none is named: `runs/<name>`."""
+        return cls(Path("runs") / recipe.name)
+
+    @staticmethod
+    def is_one(path: Path) -> bool:
+        """Return whether a path is a run folder."""
+        return (path / RECIPE).is_file()
+
+    @property
+    def audio(self) -> Path:
+        """Return the folder for clips."""
+        return self.path / "audio"
+
+    @property
+    def recipe(self) -> Path:
+        """Return the recipe that made the run."""
+        return self.path / RECIPE
+
+    def stage(self, name: str) -> StageFolder:
+        """Return the files of a stage."""
+        return StageFolder(self.path / name)
+
+    def make(self) -> None:
+        """Create the folder; RunError where that can't be."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runs out of the folder; RunError where one is in it or it can't be written."""
+        self.make()
+        try:
+            file = (self.path / ".lock").open("a+")
+        except OSError as error:
+            raise self._unusable(error) from None
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.seek(0)
+                owner = file.read().strip() or "unknown"
+                raise RunError(
+                    Problem(
+                        str(self.path),
+                        "",
+                        f"is in use by another run (process {owner}); wait for it or use --out",
+                    )
+                ) from None
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a text file of the run, whole or not at all."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        checkpoints.write_bytes(path, text.encode())
+        return path
+
+    def header(self, recipe: Recipe, name: str) -> dict[str, Any]:
+        """Return what the files of a stage say of where they come from."""
+        names = list(recipe.stages)
+        below = [self.stage(other).weights for other in names[: names.index(name)]]
+        return {
+            "stage": name,
+            "key": stage_key(recipe, name),
+            "recipe": recipe.dump(),
+            "below": [checkpoints.header(path)["digest"] for path in below],
+        }
+
+    def difference(self, path: Path, expected: dict[str, Any]) -> list[str]:
+        """Return in what a stage's file differs from what is expected; empty where it fits."""
+        found = checkpoints.header(path)
+        different = differences(found.get("key", {}), expected["key"])
+        if not different and found.get("below") != expected["below"]:
+            different = ["the weights of the stage below"]
+        return different
+
+    def load(self, recipe: Recipe, name: str) -> dict[str, Any]:
+        """Return a stage's finished weights; WeightsError names what another recipe's differ in."""
+        path = self.stage(name).weights
+        if not path.exists():
+            raise WeightsError(
+                Problem(str(path), "", "is missing: the stage is not trained; `mousai-kit run` trains it")
+            )
+        if different := self.difference(path, self.header(recipe, name)):
+            raise WeightsError(
+                Problem(str(path), "", f"was made by another recipe; it differs in {some(different)}")
+            )
+        return checkpoints.read(path)[0]
+
+    def _unusable(self, error: OSError) -> RunError:
+        return RunError(
+            Problem(
+                str(self.path),
+                "",
+                f"can't be written ({error.strerror}); name another folder with --out",
+            )
+        )
+
+
+def some(paths: list[str]) -> str:
+    """Return up to four paths as one line."""
+    more = f" and {len(paths) - 4} more" if len(paths) > 4 else ""
+    return ", ".join(paths[:4]) + more

@@ -1,0 +1,113 @@
+"""Sound files: opened and decoded with libsndfile, which is made to say what is wrong.
+
+Legend: c channels, t time in samples.
+"""
+
+from __future__ import annotations
+
+import os
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from mousai_kit.errors import AudioError, Problem
+
+if TYPE_CHECKING:
+    import soundfile
+
+RATES = range(1_000, 1_000_000)
+"""Sample rates (Hz) that can be meant; others come from damaged headers."""
+UNKNOWN = 1 << 62
+"""From so many frames on, libsndfile means that a header gives no length."""
+PREROLL = 9_216
+"""Frames decoded before those asked for: an MP3's need bits of those before them."""
+TOLERANCE = 0.1
+"""Seconds by which a header's length may exceed the truth: MP3's is at times an estimate."""
+
+
+def opened(path: Path) -> soundfile.SoundFile:
+    """Open an audio file; AudioError says what is wrong with one that can't be used."""
+    import soundfile
+
+    try:
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise fault(path, "is empty (0 bytes); leave it out")
+        sound = soundfile.SoundFile(os.fsencode(path))
+    except FileNotFoundError:
+        raise fault(path, "does not exist") from None
+    except OSError as error:
+        raise fault(path, f"can't be read ({reason(error)})") from None
+    except (RuntimeError, TypeError) as error:
+        raise fault(path, f"is no audio file that can be read ({reason(error)})") from None
+    if wrong := _wrong_header(sound.frames, sound.samplerate):
+        sound.close()
+        raise fault(path, wrong)
+    return sound
+
+
+def decoded(
+    path: Path, sound: soundfile.SoundFile, first: int, count: int
+) -> npt.NDArray[np.float32]:
+    """Return `count` frames [t, c] from `first` on, all of which the header promises."""
+    rate = sound.samplerate
+    preroll = min(first, PREROLL if sound.format == "MP3" else 0)
+    try:
+        sound.seek(first - preroll)
+        # one read: after each, soundfile seeks, which an MP3 decoder does not survive unharmed
+        data = sound.read(preroll + count, dtype="float32", always_2d=True)[preroll:]
+    except (RuntimeError, OSError, MemoryError) as error:
+        at = f"{first / rate:.2f} s"
+        raise fault(path, f"can't be decoded from {at} on ({reason(error)})") from None
+    if not len(data) or len(data) < count - TOLERANCE * rate:
+        end, promised = (first + len(data)) / rate, sound.frames / rate
+        raise fault(
+            path, f"is cut short at {end:.2f} s; its header promises {promised:.2f} s: get it anew"
+        )
+    return data
+
+
+def encoded(
+    data: npt.NDArray[np.float32], *, sample_rate: int, kind: str, encoding: str
+) -> BytesIO:
+    """Return audio [t, c] as the bytes of a file, a second at a time: Vorbis crashes on more."""
+    import soundfile
+
+    buffer = BytesIO()
+    with soundfile.SoundFile(
+        buffer, "w", sample_rate, data.shape[1], subtype=encoding, format=kind
+    ) as file:
+        for start in range(0, len(data), sample_rate):
+            file.write(data[start : start + sample_rate])
+    return buffer
+
+
+def shown(path: Path) -> str:
+    """Return a path as text on one line that can be printed, whatever bytes its name has."""
+    text = os.fsencode(path).decode(errors="backslashreplace")
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def fault(path: Path, message: str) -> AudioError:
+    """Return the error that says what is wrong with a file."""
+    return AudioError(Problem(shown(path), "", message))
+
+
+def reason(error: BaseException) -> str:
+    """Return why the system or libsndfile refused, on one line."""
+    said = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
+    return " ".join(said.removeprefix("Error : ").split()).rstrip(".")
+
+
+def _wrong_header(frames: int, sample_rate: int) -> str:
+    """Return what keeps a file with this header from being used."""
+    if frames <= 0:
+        return "holds no audio; leave it out"
+    if frames >= UNKNOWN:
+        return "has a header that does not say how long it is; convert it to FLAC"
+    if sample_rate not in RATES:
+        return f"has a sample rate that can't be meant ({sample_rate} Hz); leave it out"
+    return ""

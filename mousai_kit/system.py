@@ -1,0 +1,177 @@
+"""A system: a recipe and its run folder. Trains what needs it, loads what is trained."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mousai_kit import checkpoints, devices, latents
+from mousai_kit.cascade import Cascade
+from mousai_kit.console import Screen
+from mousai_kit.data import dataset, readable, training_clips
+from mousai_kit.interfaces import Dataset, Split
+from mousai_kit.loading import Clips
+from mousai_kit.recipe import Recipe
+from mousai_kit.runs import RunFolder, StageFolder, some
+from mousai_kit.training import Place, Training
+
+PREPARED_CLIPS = 128
+"""Clips that statistics are measured on, at most."""
+
+
+class System:
+    """The cascade of a recipe with the weights of a run folder."""
+
+    def __init__(self, recipe: Recipe, folder: RunFolder, screen: Screen) -> None:
+        self.recipe, self.folder, self.screen = recipe, folder, screen
+        self.device = devices.resolve(recipe.device)
+        self.cascade = Cascade.build(recipe, device=self.device)
+        self._skipped: dict[str, None] = {}
+
+    def load(self) -> System:
+        """Load all trained weights; WeightsError where one is missing or another recipe's."""
+        for name in self.cascade.stages:
+            self._load(name)
+        return self
+
+    def train(self) -> None:
+        """Train every stage whose weights are missing, unfinished or another recipe's."""
+        self.folder.write("recipe.yaml", self.recipe.dump())
+        for name in self.cascade.stages:
+            files, header = self.folder.stage(name), self.folder.header(self.recipe, name)
+            self._set_aside_what_differs(files, header)
+            files.path.mkdir(exist_ok=True)
+            if self._is_trained(name):
+                self._load(name)
+                self.screen.say(f"{name}: trained already ({files.weights})")
+            else:
+                self._train(name, header)
+
+    def clips(self, name: str, header: dict[str, Any], split: Split) -> Clips | None:
+        """Return what stage `name` learns from: audio, or for a higher stage latents of it."""
+        settings = self.recipe.stages[name].train
+        if split == "train":
+            found = training_clips(self.recipe, length=settings.length)
+            self._skip(*found.skipped())
+        else:
+            found = dataset(self.recipe, length=settings.length, split=split)
+        if not len(found):
+            return None
+        if name == next(iter(self.cascade.stages)):
+            return found if split == "train" else readable(found)
+        return self._encoded(name, header, found, split)
+
+    def fresh(self) -> Cascade:
+        """Return the cascade as it was before its first step, with what was measured of the data."""
+        cascade = Cascade.build(self.recipe, device=self.device)
+        for name, stage in cascade.stages.items():
+            untrained = {key: value.clone() for key, value in stage.named_parameters()}
+            state = copy.deepcopy(self.cascade.stages[name].state_dict())
+            stage.load_state_dict(state | {k: v for k, v in untrained.items() if k in state})
+        return cascade
+
+    def _train(self, name: str, header: dict[str, Any]) -> None:
+        files, stage = self.folder.stage(name), self.cascade.stages[name]
+        clips = self.clips(name, header, "train")
+        assert clips is not None
+        held_out = self.clips(name, header, "validation")
+        resumed = files.checkpoint.exists()
+        if not resumed:
+            stage.prepare(_signals(clips, self.device), _captions(clips))
+        training = Training(
+            name,
+            stage,
+            self.recipe.stages[name].train,
+            seed=self.recipe.seed,
+            place=Place(files.checkpoint, files.weights, files.log, header),
+            clips=clips,
+            held_out=held_out,
+            report=self._skip,
+        )
+        if resumed:
+            training.restore()
+            self.screen.say(f"{name}: going on from step {training.step}")
+        self._run(training)
+
+    def _run(self, training: Training) -> None:
+        """Train with a progress bar, whose end is whichever of steps and minutes comes first."""
+        steps, minutes = training.settings.steps, training.settings.minutes
+        with self.screen.bar(f"training {training.name}", steps) as bar:
+
+            def tick(step: int, seconds: float, loss: float) -> None:
+                timed = 0.0 if minutes is None else seconds / (60 * minutes)
+                done = min(1.0, max(step / steps, timed)) * steps
+                bar.to(int(done), f"step {step}  loss {loss:.4f}")
+
+            training.run(tick)
+        self.screen.say(
+            f"{training.name}: trained, {training.step} steps in {training.seconds:.0f} s"
+        )
+
+    def _encoded(
+        self, name: str, header: dict[str, Any], found: Dataset, split: Split
+    ) -> latents.LatentClips:
+        passes = self.recipe.stages[name].train.passes
+        rounds = passes * -(-len(found) // latents.GROUP)
+        with self.screen.bar(f"encoding for {name} ({split})", rounds) as bar:
+            return latents.encoded(
+                self.cascade,
+                name,
+                found,
+                passes=passes,
+                path=self.folder.stage(name).path / f"latents-{split}.safetensors",
+                key={"key": header["key"], "below": header["below"], "split": split},
+                tick=bar.advance,
+                report=self._skip,
+            )
+
+    def _is_trained(self, name: str) -> bool:
+        """Return whether a stage has the steps, or has had the minutes, that the recipe asks for."""
+        path, settings = self.folder.stage(name).weights, self.recipe.stages[name].train
+        if not path.exists():
+            return False
+        header = checkpoints.header(path)
+        timed = settings.minutes is not None and header["seconds"] >= 60 * settings.minutes
+        return timed or bool(header["step"] >= settings.steps)
+
+    def _set_aside_what_differs(self, files: StageFolder, header: dict[str, Any]) -> None:
+        """Keep weights of another recipe under another name, and say in what they differ."""
+        if (path := files.newest()) is None:
+            return
+        if different := self.folder.difference(path, header):
+            kept = files.set_aside()
+            self.screen.say(
+                f"{files.path.name}: the weights here are another recipe's (differs in "
+                f"{some(different)}); they are kept in {kept}, and training begins anew"
+            )
+
+    def _load(self, name: str) -> None:
+        origin = str(self.folder.stage(name).weights)
+        tensors = self.folder.load(self.recipe, name)
+        checkpoints.load_into(self.cascade.stages[name], tensors, origin=origin)
+        self.cascade.stages[name].eval()
+
+    def _skip(self, *lines: str) -> None:
+        """List music that was left out, once each, on the screen and in skipped.txt."""
+        for line in lines:
+            if line not in self._skipped:
+                self._skipped[line] = None
+                self.screen.say(f"skipped: {line}")
+                self.folder.write("skipped.txt", "\n".join(self._skipped) + "\n")
+
+
+def _signals(clips: Clips, device: torch.device) -> Iterator[Tensor]:
+    """Yield the first clips' signals [1, c, t]."""
+    for index in range(min(len(clips), PREPARED_CLIPS)):
+        yield clips.clip(index).wave[None].to(device)
+
+
+def _captions(clips: Clips) -> list[str]:
+    """Return the captions that a vocabulary is learned from."""
+    if isinstance(clips, Dataset):
+        return list(clips.captions())
+    return [clips.clip(index).text for index in range(len(clips))]

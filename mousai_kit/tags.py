@@ -1,0 +1,79 @@
+"""Tags: the titles, names and notes that audio files carry."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+
+def tags_of(path: Path) -> dict[str, str]:
+    """Return a file's tags by lower-case name; for a name that stands twice, the last value.
+
+    Vorbis comments, ID3 frames and a WAV file's INFO chunk; no tags where they can't be read.
+    """
+    import mutagen
+
+    try:
+        found = _named(mutagen.File(path))
+    except Exception:  # a reader of whatever bytes there are; tags are no reason to stop
+        return {}
+    return found or _info_chunk(path)
+
+
+def write_tags(file: BinaryIO, tags: Mapping[str, str]) -> None:
+    """Write tags into an encoded file: Vorbis comments, or ID3 text frames where it is a WAV."""
+    import mutagen
+    from mutagen.id3 import TXXX, Frames
+    from mutagen.wave import WAVE
+
+    file.seek(0)
+    audio: Any = mutagen.File(file)
+    if audio.tags is None:
+        audio.add_tags()
+    in_frames = isinstance(audio, WAVE)
+    for name, value in tags.items():
+        text = value.replace("\0", " ").encode(errors="replace").decode()
+        if not in_frames:
+            audio.tags[name] = [text]
+        elif name in _FRAMES:
+            audio.tags.add(Frames[_FRAMES[name]](encoding=3, text=[text]))
+        else:
+            audio.tags.add(TXXX(encoding=3, desc=name, text=[text]))
+    file.seek(0)
+    audio.save(file)
+
+
+_FRAMES = {
+    "title": "TIT2",
+    "artist": "TPE1",
+    "album": "TALB",
+    "genre": "TCON",
+    "date": "TDRC",
+}
+"""Names that have an ID3 frame of their own."""
+_NAMES = {frame: name for name, frame in _FRAMES.items()} | {"TYER": "date", "COMM": "comment"}
+
+
+def _named(audio: Any) -> dict[str, str]:
+    """Return what mutagen read, as text by lower-case name; pictures and the like left out."""
+    found: dict[str, str] = {}
+    for key, value in (audio.tags or {}).items() if audio is not None else ():
+        name = value.desc if key.startswith("TXXX:") else _NAMES.get(key[:4], key)
+        values = getattr(value, "text", value)
+        if isinstance(values, list) and values:
+            found[str(name).lower()] = str(values[-1])
+    return found
+
+
+def _info_chunk(path: Path) -> dict[str, str]:
+    """Return the tags that libsndfile reads: mutagen knows no INFO chunk of a WAV file."""
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
+            metadata: dict[str, str] = file.copy_metadata()
+    except (RuntimeError, OSError):
+        return {}
+    return {name: text for name, text in metadata.items() if text}

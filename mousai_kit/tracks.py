@@ -1,0 +1,125 @@
+"""Tracks: a dataset of audio files, of which crops are decoded one at a time.
+
+Legend: c channels, t time in samples.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from torch import Tensor
+from torch.nn.functional import pad
+
+from mousai_kit import component
+from mousai_kit.audio import SILENCE, read
+from mousai_kit.captions import Fields, chunk_mark, one_line
+from mousai_kit.component import Field
+from mousai_kit.interfaces.dataset import Clip, Dataset, Split
+from mousai_kit.seeds import derive
+from mousai_kit.sound_file import fault, shown
+from mousai_kit.tags import tags_of
+
+PLACES = 16
+"""Places of a track that are tried before it counts as silent."""
+GOLDEN = 0.618034
+"""Places so far apart, taken modulo 1, cover a track evenly however many they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """An audio file of `seconds`, and what is known of it: fields, or a whole caption.
+
+    `about` is None where the file's own tags are to be asked. `name` is the track's name within
+    its collection: crops depend on it and not on the track's place or folder.
+    """
+
+    path: Path
+    name: str
+    seconds: float
+    about: Fields | str | None = None
+
+
+class TrackDataset(Dataset):
+    """Crops at random places of audio files; a subclass says which files.
+
+    A crop that is silent is taken at another place of its track. A track shorter than a crop is
+    padded with silence at its end.
+    """
+
+    class Options(component.Options):
+        """Options of every dataset of tracks."""
+
+        crops: int = Field(1, ge=1, le=10_000, description="crops of each track in an epoch")
+        drop: float = Field(
+            0.1, ge=0, le=1, description="chance of each field to be dropped from a caption"
+        )
+
+    def __init__(
+        self, options: Options, *, sample_rate: int, channels: int, length: int, split: Split
+    ) -> None:
+        self.options, self.split = options, split
+        self.sample_rate, self.channels, self.length = sample_rate, channels, length
+        self.tracks = self.find_tracks()
+        self._known: dict[str, Fields | str] = {}
+
+    @abstractmethod
+    def find_tracks(self) -> Sequence[Track]:
+        """Return the tracks of `self.split` in a fixed order, as `self.options` say."""
+
+    def __len__(self) -> int:
+        """Return the number of crops in an epoch."""
+        return len(self.tracks) * self.options.crops
+
+    def clip(self, index: int, epoch: int = 0) -> Clip:
+        """Return a crop with its caption; AudioError where the track can't be decoded or is silent.
+
+        Captions are as in training for `train`; for `validation` all fields come in order.
+        """
+        place, number = divmod(index, self.options.crops)
+        track = self.tracks[place]
+        random = Random(derive("crop", track.name, number, epoch))  # noqa: S311 - no secret
+        start, wave = self._crop(track, (number + random.random()) / self.options.crops)
+        mark = chunk_mark(start, self.length / self.sample_rate, track.seconds)
+        about = self._about(track)
+        if isinstance(about, Fields):
+            training = random if self.split == "train" else None
+            about = about.caption(mark, random=training, drop=self.options.drop)
+        return Clip(wave, about, shown(track.path))
+
+    def captions(self) -> Iterator[str]:
+        """Yield each track's caption with all its fields and a mark; nothing is decoded."""
+        for track in self.tracks:
+            about = self._about(track)
+            mark = chunk_mark(0.0, self.length / self.sample_rate, track.seconds)
+            yield about if isinstance(about, str) else about.caption(mark)
+
+    def _crop(self, track: Track, place: float) -> tuple[float, Tensor]:
+        """Return where in a track a crop starts (s), and the crop [c, length]; place in [0, 1)."""
+        seconds = self.length / self.sample_rate
+        span = max(0.0, track.seconds - seconds)
+        for attempt in range(PLACES if span else 1):
+            start = span * ((place + attempt * GOLDEN) % 1)
+            wave = read(
+                track.path,
+                sample_rate=self.sample_rate,
+                channels=self.channels,
+                start=start,
+                seconds=seconds,
+            )
+            if wave.abs().max() >= SILENCE:
+                short = self.length - wave.shape[1]
+                return start, pad(wave, (0, short)) if short > 0 else wave[:, : self.length]
+        where = f"at each of {PLACES} places" if span else "from end to end"
+        raise fault(track.path, f"is silent (peak under -80 dB) {where}; leave it out")
+
+    def _about(self, track: Track) -> Fields | str:
+        """Return what is known of a track, be it only its file's name."""
+        if track.name not in self._known:
+            about = track.about if track.about is not None else Fields.of(tags_of(track.path))
+            title = Fields(title=one_line(shown(Path(track.path.stem)).replace("_", " ")))
+            self._known[track.name] = one_line(about) if isinstance(about, str) else about or title
+        return self._known[track.name]

@@ -1,0 +1,267 @@
+"""Training: the loop for one stage, from the last checkpoint to the last step."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mousai_kit import checkpoints
+from mousai_kit.ema import EMA
+from mousai_kit.errors import Problem, TrainingError
+from mousai_kit.interfaces import Condition, NoiseSource, Stage
+from mousai_kit.loading import Batch, Clips, batches
+from mousai_kit.recipe import Train
+from mousai_kit.seeds import derive
+
+CONDITIONS: tuple[Condition, ...] = ("right", "other", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a stage's training lives on the disk, and what its files say of it."""
+
+    checkpoint: Path
+    weights: Path
+    log: Path
+    header: dict[str, Any]
+
+
+class Training:
+    """Learns one stage. A value of `step` and `seconds` says how far it is."""
+
+    def __init__(
+        self,
+        name: str,
+        stage: Stage,
+        settings: Train,
+        *,
+        seed: int,
+        place: Place,
+        clips: Clips,
+        held_out: Clips | None,
+        report: Callable[[str], None],
+    ) -> None:
+        self.name, self.stage, self.settings, self.place = name, stage, settings, place
+        self.clips, self.held_out, self.report = clips, held_out, report
+        self.seed = derive(seed, name)
+        self.device = next(stage.parameters()).device
+        learned = [p for p in stage.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(
+            learned,
+            lr=settings.learning_rate,
+            betas=(settings.betas[0], settings.betas[1]),
+            eps=settings.epsilon,
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+        self.ema = EMA(stage, decay=settings.ema, power=settings.ema_power)
+        self.step, self.seconds = 0, 0.0
+
+    def run(self, tick: Callable[[int, float, float], None]) -> None:
+        """Train to the end; `tick(step, seconds, loss)` is called after each step.
+
+        Ctrl-C ends at the next step with a checkpoint (then KeyboardInterrupt).
+        """
+        self.stage.train()
+        started = time.monotonic() - self.seconds
+        with _interruptible() as interrupted:
+            for batch in self._batches():
+                loss = self._learn(batch)
+                self.seconds = time.monotonic() - started
+                tick(self.step, self.seconds, loss)
+                if interrupted.is_set():
+                    self.save()
+                    raise KeyboardInterrupt
+                if self.step % self.settings.validate_every == 0 or self.finished:
+                    self._log({"validation": self.validate()})
+                if self.finished:
+                    break
+                if self.step % self.settings.checkpoint_every == 0:
+                    self.save()
+        self.finish()
+
+    @property
+    def finished(self) -> bool:
+        """Return whether the steps are done or the time is up."""
+        minutes = self.settings.minutes
+        out_of_time = minutes is not None and self.seconds >= 60 * minutes
+        return self.step >= self.settings.steps or out_of_time
+
+    def save(self) -> None:
+        """Write a checkpoint from which training goes on to the very step."""
+        moments = {
+            f"optimizer/{number}/{key}": value
+            for number, state in self.optimizer.state_dict()["state"].items()
+            for key, value in state.items()
+        }
+        averages = {f"ema/{name}": value for name, value in self.ema.weights.items()}
+        live = {f"live/{name}": value for name, value in self.stage.state_dict().items()}
+        checkpoints.write(self.place.checkpoint, live | averages | moments, self._header())
+
+    def restore(self) -> None:
+        """Go on from the checkpoint."""
+        tensors, header = checkpoints.read(self.place.checkpoint)
+        groups: dict[str, dict[str, Tensor]] = {"live": {}, "ema": {}, "optimizer": {}}
+        for name, tensor in tensors.items():
+            group, _, rest = name.partition("/")
+            groups[group][rest] = tensor
+        checkpoints.load_into(self.stage, groups["live"], origin=str(self.place.checkpoint))
+        self.ema.load(groups["ema"])
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in groups["optimizer"].items():
+            number, _, key = name.partition("/")
+            state.setdefault(int(number), {})[key] = tensor
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+        self.step, self.seconds = header["step"], header["seconds"]
+
+    def finish(self) -> None:
+        """Write the averaged weights, and the checkpoint to go on from with more steps."""
+        self.save()
+        self.ema.swap()
+        checkpoints.write(self.place.weights, self.stage.state_dict(), self._header())
+        self.stage.eval()
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Return the averaged weights' loss on held-out clips: right, other and no condition.
+
+        The noise is the same every time, so that figures can be compared along a run.
+        """
+        if self.held_out is None or not len(self.held_out):
+            return {}
+        with self._averaged():
+            return losses(
+                self.stage, self.held_out, seed=self.seed, precision=self.settings.precision
+            )
+
+    def _batches(self) -> Iterator[Batch]:
+        return batches(
+            self.clips,
+            seed=self.seed,
+            batch=self.settings.batch,
+            first=self.step,
+            steps=self.settings.steps,
+            workers=self.settings.workers,
+        )
+
+    def _learn(self, batch: Batch) -> float:
+        """Take one step; return its loss. TrainingError, and no step, where it is not finite."""
+        for line in batch.bad:
+            self.report(line)
+        torch.manual_seed(derive(self.seed, "dropout", self.step))
+        seeds = [derive(self.seed, "noise", self.step, place) for place in range(len(batch.texts))]
+        noise = NoiseSource(seeds, device=self.device)
+        with autocast(self.device, self.settings.precision):
+            loss = self.stage.loss(batch.signal.to(self.device), batch.texts, noise=noise)
+        self._check(loss, batch)
+        self.optimizer.zero_grad()
+        loss.mean().backward()
+        limit = self.settings.clip_norm or math.inf
+        norm = torch.nn.utils.clip_grad_norm_(self.stage.parameters(), limit)
+        self._check(norm.expand(len(loss)), batch)
+        warm = min(1.0, (self.step + 1) / max(1, self.settings.warmup))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.learning_rate * warm
+        self.optimizer.step()
+        self.step += 1
+        self.ema.update(self.step)
+        value = loss.mean().item()
+        self._log({"loss": value, "gradient_norm": norm.item()})
+        return value
+
+    def _check(self, values: Tensor, batch: Batch) -> None:
+        """Raise TrainingError where a value per clip is not finite, with step, clip and way out."""
+        finite = values.isfinite().tolist()
+        if all(finite):
+            return
+        bad = [source for source, good in zip(batch.sources, finite, strict=True) if not good]
+        clips = ", ".join(f"'{source}'" for source in dict.fromkeys(bad[:3]))
+        kept = self.place.checkpoint
+        known = f"the last good checkpoint is {kept}" if kept.exists() else "there is no checkpoint"
+        raise TrainingError(
+            Problem(
+                self.name,
+                f"step {self.step + 1}",
+                f"the loss is not finite (NaN or infinity) on {clips}; {known}; "
+                "look at the clip, or lower `learning_rate`, or use `precision: fp32`",
+            )
+        )
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Evaluate with the averaged weights for a while."""
+        self.ema.swap()
+        self.stage.eval()
+        try:
+            yield
+        finally:
+            self.ema.swap()
+            self.stage.train()
+
+    def _header(self) -> dict[str, Any]:
+        return {**self.place.header, "step": self.step, "seconds": round(self.seconds, 3)}
+
+    def _log(self, values: dict[str, Any]) -> None:
+        line = {"step": self.step, "seconds": round(self.seconds, 2), **values}
+        with self.place.log.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+@torch.no_grad()
+def losses(
+    stage: Stage, clips: Clips, *, seed: int, precision: str, at_least: int = 32
+) -> dict[str, float]:
+    """Return the loss with the right, another clip's and no condition, over at least 32 draws.
+
+    The same noise serves all three, and the same seed gives the same noise.
+    """
+    device = next(stage.parameters()).device
+    group = min(len(clips), 8)
+    rounds = -(-at_least // group)
+    totals: dict[str, float] = dict.fromkeys(CONDITIONS, 0.0)
+    for number in range(rounds):
+        drawn = [clips.clip((number * group + i) % len(clips), number) for i in range(group)]
+        signal = torch.stack([clip.wave for clip in drawn]).to(device)
+        texts = [clip.text for clip in drawn]
+        for condition in CONDITIONS:
+            noise = NoiseSource([derive(seed, "held out", number, i) for i in range(group)])
+            with autocast(device, precision):
+                loss = stage.loss(signal, texts, noise=noise, condition=condition)
+            totals[condition] += loss.float().mean().item() / rounds
+    return totals
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Return the context in which a recipe's `precision` holds."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """Let the first Ctrl-C only set an event; the second one interrupts at once."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+
+    def note(number: int, frame: Any) -> None:
+        event.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, before)
+

@@ -1,0 +1,101 @@
+"""The lower stage: a diffusion autoencoder between audio and a short latent sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import lcm
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+import mousai_kit.api as mk
+from mousai_kit_mousai.objective import velocity_loss
+
+
+class DiffusionAutoencoder(mk.Stage):
+    """Diffusion magnitude autoencoder: an encoder and the diffusion that decodes it, learned as one.
+
+    The encoder sees the audio; the network denoises the audio, shown in `domain`, given the latent
+    (Schneider et al., 2023, section 3.2).
+    """
+
+    name = "diffusion-autoencoder"
+
+    class Options(mk.Options):
+        """Options of `stage: diffusion-autoencoder`."""
+
+        domain: mk.Use[mk.Domain] = mk.chosen("waveform")
+        encoder: mk.Use[mk.SpectralEncoder] = mk.chosen("magnitude")
+        unet: mk.Use[mk.UNet] = mk.chosen("unet1d")
+        schedule: mk.Use[mk.Schedule] = mk.chosen("cosine")
+        sampler: mk.Use[mk.Sampler] = mk.chosen("ddim")
+
+    space: mk.Space
+
+    def __init__(self, options: Options, *, below: mk.Space) -> None:
+        super().__init__(options, below=below)
+        if below.stride != 1:
+            raise mk.PluginError("diffusion-autoencoder encodes audio: it must be the lowest stage")
+        self.below = below
+        self.domain = options.domain.build(audio_channels=below.channels)
+        self.encoder = options.encoder.build(
+            audio_channels=below.channels, sample_rate=below.sample_rate
+        )
+        self.unet = options.unet.build(
+            channels=self.domain.channels, context_channels=self.encoder.channels, text_features=0
+        )
+        self.schedule = options.schedule.build()
+        self.sampler = options.sampler.build(schedule=self.schedule)
+        self.space = mk.Space(self.encoder.channels, self.encoder.downsampling, below.sample_rate)
+        self.multiple = lcm(self.space.stride, self.domain.stride * self.unet.downsampling)
+
+    def prepare(self, signals: Iterable[Tensor], captions: Sequence[str]) -> None:
+        """Let the domain measure its statistics over audio [b, c, t]."""
+        self.domain.prepare(self._padded(signal) for signal in signals)
+
+    def loss(
+        self,
+        signal: Tensor,
+        prompts: Sequence[str],
+        *,
+        noise: mk.NoiseSource,
+        condition: mk.Condition = "training",
+    ) -> Tensor:
+        """Return the loss per clip [b] for audio [b, c, t]; prompts go unused."""
+        wave = self._padded(signal)
+        latent = self.encoder(wave)
+        if condition == "other":
+            latent = latent.roll(1, 0)
+        elif condition == "none":
+            latent = torch.zeros_like(latent)
+        velocity = self.unet.bind(latent, None)
+        return velocity_loss(velocity, self.domain(wave), self.schedule, noise)
+
+    def encode(self, signal: Tensor) -> Tensor:
+        """Return the latents [b, space.channels, frames] of audio [b, c, t]."""
+        latent: Tensor = self.encoder(self._padded(signal))
+        return latent[..., : self.space.frames(signal.shape[-1])]
+
+    def decode(self, latents: Tensor | None, request: mk.Request) -> Tensor:
+        """Make audio [b, c, request.samples] from latents [b, space.channels, frames]."""
+        if latents is None:
+            raise mk.RequestError(
+                "diffusion-autoencoder needs latents; a recipe that generates has a stage above it"
+            )
+        samples = self._whole(request.samples)
+        missing = samples // self.space.stride - latents.shape[-1]
+        context = pad(latents, (0, missing), mode="replicate") if missing else latents
+        velocity = request.counted(self.unet.bind(context, None))
+        source = request.noise()
+        noise = source.normal(self.domain.channels, samples // self.domain.stride).to(latents)
+        x = self.sampler.sample(velocity, noise, generator=source)
+        return self.domain.inverse(x, request.samples)
+
+    def _whole(self, samples: int) -> int:
+        """Return the next length that latents, domain and network all divide."""
+        return -(-samples // self.multiple) * self.multiple
+
+    def _padded(self, signal: Tensor) -> Tensor:
+        missing = self._whole(signal.shape[-1]) - signal.shape[-1]
+        return pad(signal, (0, missing)) if missing else signal

@@ -1,0 +1,138 @@
+"""Spectral encoders: the paper's, of magnitudes, and its authors' later one, of mel bands."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Annotated, Literal, Self
+
+from pydantic import model_validator
+from torch import Tensor
+
+import mousai_kit.api as mk
+from mousai_kit_mousai.layers.pyramid import Pyramid
+from mousai_kit_mousai.layers.spectrum import LogMelSpectrum, MagnitudeSpectrum
+
+Count = Annotated[int, mk.Field(ge=1)]
+Copies = Annotated[int, mk.Field(ge=0)]
+
+
+class PyramidOptions(mk.Options):
+    """What both encoders share: the convolutions between the spectrum and the latent."""
+
+    channels: int = mk.Field(512, ge=1, description="channels that the multipliers multiply")
+    multipliers: list[Count] = mk.Field(
+        [1, 1, 1], min_length=1, description="width at the entry and after each factor"
+    )
+    factors: list[Count] = mk.Field(
+        [2, 2], description="how many times each strided convolution shortens the sequence"
+    )
+    blocks: list[Copies] = mk.Field([4, 8], description="ResNet blocks after each factor")
+    groups: int = mk.Field(8, ge=1, description="groups of the ResNet's group norms")
+    latent_channels: int = mk.Field(32, ge=1, description="channels of the latent")
+    bottleneck: Literal["tanh", "none"] = mk.Field(
+        "tanh", description="tanh keeps the latent between -1 and 1"
+    )
+
+    @model_validator(mode="after")
+    def _floors_agree(self) -> Self:
+        floors = len(self.factors)
+        if len(self.blocks) != floors or len(self.multipliers) != floors + 1:
+            raise ValueError(
+                "blocks must be as many as factors, and multipliers one more (they have "
+                f"factors {floors}, blocks {len(self.blocks)}, multipliers {len(self.multipliers)})"
+            )
+        odd = [width for width in self.widths[1:] if width % self.groups]
+        if odd:
+            raise ValueError(
+                f"channels times multipliers must be multiples of groups, {self.groups} "
+                f"(got {odd[0]})"
+            )
+        return self
+
+    @property
+    def widths(self) -> list[int]:
+        """Return the channels at the entry and after each factor."""
+        return [self.channels * multiplier for multiplier in self.multipliers]
+
+    def pyramid(self, inputs: int) -> Pyramid:
+        """Build the convolutions for a spectrum [b, inputs, l]."""
+        return Pyramid(
+            inputs=inputs,
+            channels=self.widths,
+            factors=self.factors,
+            blocks=self.blocks,
+            outputs=self.latent_channels,
+            groups=self.groups,
+        )
+
+
+class Magnitude(mk.SpectralEncoder):
+    """Encodes STFT magnitudes with 1-D convolutions: the paper's encoder."""
+
+    name = "magnitude"
+
+    class Options(PyramidOptions):
+        """Options of `encoder: magnitude`."""
+
+        n_fft: int = mk.Field(1023, ge=2, description="samples under one frame of the STFT")
+        hop_length: int = mk.Field(256, ge=1, description="samples from frame to frame")
+
+    def __init__(self, options: Options, *, audio_channels: int, sample_rate: int) -> None:
+        super().__init__(options, audio_channels=audio_channels, sample_rate=sample_rate)
+        self.channels = options.latent_channels
+        self.downsampling = options.hop_length * prod(options.factors)
+        self.spectrum = MagnitudeSpectrum(n_fft=options.n_fft, hop_length=options.hop_length)
+        self.pyramid = options.pyramid(audio_channels * self.spectrum.bins)
+        self.bounded = options.bottleneck == "tanh"
+
+    def forward(self, wave: Tensor) -> Tensor:
+        """Encode audio [b, c, t] to latents [b, channels, t / downsampling]."""
+        latent: Tensor = self.pyramid(self.spectrum(wave))
+        return latent.tanh() if self.bounded else latent
+
+
+class Mel(mk.SpectralEncoder):
+    """Encodes log mel bands with 1-D convolutions: the authors' later encoder."""
+
+    name = "mel"
+
+    class Options(PyramidOptions):
+        """Options of `encoder: mel`; the defaults are those of the authors' published example."""
+
+        multipliers: list[Count] = mk.Field(
+            [1, 1], min_length=1, description="width at the entry and after each factor"
+        )
+        factors: list[Count] = mk.Field(
+            [2], description="how many times each strided convolution shortens the sequence"
+        )
+        blocks: list[Copies] = mk.Field([12], description="ResNet blocks after each factor")
+        mels: int = mk.Field(80, ge=1, description="mel bands per channel")
+        n_fft: int = mk.Field(1024, ge=2, description="samples under one frame of the STFT")
+        hop_length: int = mk.Field(256, ge=1, description="samples from frame to frame")
+
+        @model_validator(mode="after")
+        def _frames_fit(self) -> Self:
+            if self.n_fft < self.hop_length or (self.n_fft - self.hop_length) % 2:
+                raise ValueError(
+                    "n_fft must be hop_length or an even number of samples more, so that frames "
+                    f"cover the wave evenly (got n_fft {self.n_fft}, hop_length {self.hop_length})"
+                )
+            return self
+
+    def __init__(self, options: Options, *, audio_channels: int, sample_rate: int) -> None:
+        super().__init__(options, audio_channels=audio_channels, sample_rate=sample_rate)
+        self.channels = options.latent_channels
+        self.downsampling = options.hop_length * prod(options.factors)
+        self.spectrum = LogMelSpectrum(
+            n_fft=options.n_fft,
+            hop_length=options.hop_length,
+            mels=options.mels,
+            sample_rate=sample_rate,
+        )
+        self.pyramid = options.pyramid(audio_channels * options.mels)
+        self.bounded = options.bottleneck == "tanh"
+
+    def forward(self, wave: Tensor) -> Tensor:
+        """Encode audio [b, c, t] to latents [b, channels, t / downsampling]."""
+        latent: Tensor = self.pyramid(self.spectrum(wave))
+        return latent.tanh() if self.bounded else latent

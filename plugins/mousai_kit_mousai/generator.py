@@ -1,0 +1,96 @@
+"""The upper stage: latent diffusion that follows a text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+import mousai_kit.api as mk
+from mousai_kit_mousai.objective import velocity_loss
+
+
+class TextToLatent(mk.Stage):
+    """Latent diffusion: the latents of the stage below, given a text (section 3.3 of the paper).
+
+    Trained with the text dropped at times for a learned null embedding, sampled with guidance.
+    Latents are normalised by their mean and deviation per channel, measured before training and
+    kept with the weights.
+    """
+
+    name = "text-to-latent"
+
+    class Options(mk.Options):
+        """Options of `stage: text-to-latent`."""
+
+        text: mk.Use[mk.TextEncoder] = mk.chosen("t5")
+        unet: mk.Use[mk.UNet] = mk.chosen("unet1d")
+        schedule: mk.Use[mk.Schedule] = mk.chosen("cosine")
+        sampler: mk.Use[mk.Sampler] = mk.chosen("ddim")
+        drop: float = mk.Field(
+            0.1, ge=0, le=1, description="how often training drops the text for the null embedding"
+        )
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, options: Options, *, below: mk.Space) -> None:
+        super().__init__(options, below=below)
+        self.below, self.space, self.drop = below, None, options.drop
+        self.text = options.text.build()
+        self.unet = options.unet.build(
+            channels=below.channels, context_channels=0, text_features=self.text.features
+        )
+        self.schedule = options.schedule.build()
+        self.sampler = options.sampler.build(schedule=self.schedule)
+        self.null = nn.Parameter(torch.randn(self.text.tokens, self.text.features))
+        self.register_buffer("mean", torch.zeros(below.channels, 1))
+        self.register_buffer("deviation", torch.ones(below.channels, 1))
+
+    def prepare(self, signals: Iterable[Tensor], captions: Sequence[str]) -> None:
+        """Measure the latents' mean and deviation; let the text encoder learn its vocabulary."""
+        self.text.prepare(captions)
+        frames = torch.cat([signal.transpose(1, 2).flatten(0, 1) for signal in signals]).double()
+        self.mean.copy_(frames.mean(0)[:, None])
+        self.deviation.copy_(frames.std(0)[:, None].clamp(min=1e-4))
+
+    def loss(
+        self,
+        signal: Tensor,
+        prompts: Sequence[str],
+        *,
+        noise: mk.NoiseSource,
+        condition: mk.Condition = "training",
+    ) -> Tensor:
+        """Return the loss per clip [b] for latents [b, c, frames] and their texts."""
+        if condition == "other":
+            prompts = [*prompts[1:], prompts[0]]
+        dropped = torch.full((len(prompts),), condition == "none")
+        if condition == "training":
+            dropped = noise.uniform() < self.drop
+        velocity = self.unet.bind(None, self._dropped(self.text(prompts), dropped))
+        normalised = (signal - self.mean) / self.deviation
+        return velocity_loss(velocity, normalised, self.schedule, noise)
+
+    def encode(self, signal: Tensor) -> Tensor:
+        """Refuse: above this stage there is only text."""
+        raise mk.RequestError("text-to-latent makes latents from text and encodes nothing")
+
+    def decode(self, latents: Tensor | None, request: mk.Request) -> Tensor:
+        """Make latents [b, c, frames] for the request's prompts; `latents` goes unused."""
+        text = self.text(request.prompts)
+        null = self._dropped(text, torch.ones(len(text), dtype=torch.bool))
+        velocity = mk.Guided(self.unet, text, null, scale=request.guidance)
+        frames = self.below.frames(request.samples)
+        whole = -(-frames // self.unet.downsampling) * self.unet.downsampling
+        source = request.noise()
+        noise = source.normal(self.below.channels, whole).to(self.mean)
+        x = self.sampler.sample(request.counted(velocity), noise, generator=source)
+        return x[..., :frames].float() * self.deviation + self.mean
+
+    def _dropped(self, text: mk.Text, dropped: Tensor) -> mk.Text:
+        """Return the text with the null embedding in place of dropped items [b]."""
+        where = dropped.to(text.mask.device)[:, None]
+        null = self.null.to(text.embedding.dtype)
+        return mk.Text(torch.where(where[..., None], null, text.embedding), text.mask | where)

@@ -1,0 +1,1 @@
+"""Layers of the networks: resnet, modulation, injection, attention, skips, depths."""

@@ -1,0 +1,59 @@
+"""Convolutional pyramid: a spectrum becomes a short latent. b batch, c channels, l frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from mousai_kit_mousai.layers.resnet import ResNetBlock
+
+
+class Pyramid(nn.Module):
+    """A ResNet block to enter, floors of strided convolution and ResNet blocks, and a way out."""
+
+    def __init__(
+        self,
+        *,
+        inputs: int,
+        channels: Sequence[int],
+        factors: Sequence[int],
+        blocks: Sequence[int],
+        outputs: int,
+        groups: int,
+    ) -> None:
+        """Build for [b, inputs, l]; `channels` are those after the entry and after each floor."""
+        super().__init__()
+        self.enter = ResNetBlock(inputs, channels[0], groups=1)
+        self.floors = nn.ModuleList(
+            Floor(before, after, factor=factor, blocks=count, groups=groups)
+            for before, after, factor, count in zip(
+                channels[:-1], channels[1:], factors, blocks, strict=True
+            )
+        )
+        self.leave = nn.Conv1d(channels[-1], outputs, 1)
+
+    def forward(self, spectrum: Tensor) -> Tensor:
+        """Map [b, inputs, l] to [b, outputs, l / product of factors, rounded up]."""
+        x = self.enter(spectrum)
+        for floor in self.floors:
+            x = floor(x)
+        return self.leave(x)
+
+
+class Floor(nn.Module):
+    """A strided convolution, then ResNet blocks."""
+
+    def __init__(self, inputs: int, outputs: int, *, factor: int, blocks: int, groups: int) -> None:
+        super().__init__()
+        self.shorten = nn.Conv1d(inputs, outputs, 2 * factor + 1, stride=factor, padding=factor)
+        self.blocks = nn.ModuleList(
+            ResNetBlock(outputs, outputs, groups=groups) for _ in range(blocks)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [b, inputs, l] to [b, outputs, l / factor, rounded up]."""
+        x = self.shorten(x)
+        for block in self.blocks:
+            x = block(x)
+        return x

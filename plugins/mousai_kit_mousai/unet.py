@@ -1,0 +1,192 @@
+"""The U-Net of Mousai's two networks (Schneider et al., 2023). b batch, c channels, t time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import mousai_kit.api as mk
+from mousai_kit_mousai.layers.conditions import Conditioning, Conditions
+from mousai_kit_mousai.layers.depth import Depth, Layout
+from mousai_kit_mousai.layers.learned_transform import LearnedTransform
+from mousai_kit_mousai.layers.modulation import NoiseLevelFeatures
+from mousai_kit_mousai.unet_options import UNet1dOptions
+
+
+class UNet1d(mk.UNet):
+    """1-D U-Net of modulated ResNets, with attention, text and latent injection where asked."""
+
+    name = "unet1d"
+    Options = UNet1dOptions
+
+    def __init__(
+        self,
+        options: UNet1dOptions,
+        *,
+        channels: int,
+        context_channels: int = 0,
+        text_features: int = 0,
+    ) -> None:
+        super().__init__(
+            options,
+            channels=channels,
+            context_channels=context_channels,
+            text_features=text_features,
+        )
+        _check_wiring(options, context_channels, text_features)
+        self.options = options
+        self.context_channels = context_channels
+        self.text_features = text_features
+        self.levels = NoiseLevelFeatures(options.modulation_features)
+        outputs = 2 * channels if options.head == "gain" else channels
+        self.transform = _transform(options, channels, outputs)
+        filters = options.transform.filters if options.transform else 1
+        depths = _depths(
+            options, channels * filters, outputs * filters, context_channels, text_features
+        )
+        self.depths = nn.ModuleList(depths)
+        stride = options.transform.stride if options.transform else 1
+        self.downsampling = stride * prod(options.factors)
+        if options.head == "gain":
+            _start_near_zero(depths[0])
+
+    def forward(
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        *,
+        context: Tensor | None = None,
+        text: mk.Text | None = None,
+    ) -> Tensor:
+        """Return v [b, channels, t] for x [b, channels, t], of any length, and sigma [b]."""
+        return self.bind(context, text)(x, sigma)
+
+    def bind(self, context: Tensor | None = None, text: mk.Text | None = None) -> mk.Velocity:
+        """Return the velocity for fixed conditioning.
+
+        The text's keys and values and the context at each depth's rate are worked out at the first
+        call and kept. Weights must not change while it is used, nor gradients be taken of more
+        than one call.
+        """
+        self._check(context, text)
+        return BoundUNet1d(self, Conditioning(context, text))
+
+    def velocity(self, x: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
+        """Return v [b, channels, t]; `bind` is the way to call this."""
+        length = x.shape[2]
+        padded = F.pad(x, (0, -length % self.downsampling))
+        conditions = Conditions(F.silu(self.levels(sigma)), conditioning, length, padded.shape[2])
+        out = self._through_depths(padded, conditions)[:, :, :length]
+        if self.options.head == "plain":
+            return out
+        gain, rest = out.chunk(2, dim=1)
+        return torch.addcmul(rest, gain, x)
+
+    def _through_depths(self, x: Tensor, conditions: Conditions) -> Tensor:
+        """Map x [b, channels, t], t a multiple of `downsampling`, to the network's output."""
+        x = x if self.transform is None else self.transform(x)
+        before: list[Tensor] = []
+        depths = cast("list[Depth]", list(self.depths))
+        for depth in depths:
+            before.append(x)
+            x = depth.down(x, conditions)
+        for depth in reversed(depths):
+            x = depth.up(before.pop(), x, conditions)
+        return x if self.transform is None else self.transform.inverse(x)
+
+    def _check(self, context: Tensor | None, text: mk.Text | None) -> None:
+        """Raise where the conditioning is not what the network was built for."""
+        _check_given("a context of", "channels", self.context_channels, context, dim=1)
+        embedding = None if text is None else text.embedding
+        _check_given("a text of", "features", self.text_features, embedding, dim=2)
+
+
+@dataclass(frozen=True, slots=True)
+class BoundUNet1d:
+    """A U-Net's velocity for fixed conditioning."""
+
+    network: UNet1d
+    conditioning: Conditioning
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Return v [b, channels, t] for x [b, channels, t] and sigma [b]."""
+        return self.network.velocity(x, sigma, self.conditioning)
+
+
+def _check_wiring(options: UNet1dOptions, context_channels: int, text_features: int) -> None:
+    """Raise where the options take in what the neighbours don't give, or leave out what they do."""
+    if any(options.injections) and not context_channels:
+        raise mk.RecipeError("unet1d: injections need a context, and this stage gives none")
+    if context_channels and not any(options.injections):
+        raise mk.RecipeError("unet1d: injections must be 1 at some depth, to hear the context")
+    if any(options.cross_attentions) and not text_features:
+        raise mk.RecipeError("unet1d: cross_attentions need a text, and this stage gives none")
+    if text_features and not any(options.cross_attentions):
+        raise mk.RecipeError("unet1d: cross_attentions must be 1 at some depth, to hear the text")
+
+
+def _check_given(what: str, unit: str, size: int, given: Tensor | None, dim: int) -> None:
+    """Raise where a conditioning of `size` along `dim` (0: none) is needed and not given so."""
+    found = 0 if given is None else given.shape[dim]
+    if found == size:
+        return
+    needs = f"needs {what} {size} {unit}" if size else f"takes no {what.split()[1]}"
+    raise mk.MousaiError(f"unet1d: {needs}, but {found or 'none'} came")
+
+
+def _transform(options: UNet1dOptions, channels: int, outputs: int) -> LearnedTransform | None:
+    if options.transform is None:
+        return None
+    return LearnedTransform(
+        inputs=channels,
+        outputs=outputs,
+        filters=options.transform.filters,
+        window=options.transform.window,
+        stride=options.transform.stride,
+    )
+
+
+def _depths(
+    options: UNet1dOptions, inputs: int, outputs: int, context_channels: int, text_features: int
+) -> list[Depth]:
+    """Return the depths from the surface downwards."""
+    depths = []
+    for index, channels in enumerate(options.channels):
+        layout = Layout(
+            channels=channels,
+            context_channels=context_channels * options.at("injections", index),
+            attentions=options.at("attentions", index),
+            cross_attentions=options.at("cross_attentions", index),
+            heads=options.attention_heads,
+            head_features=options.attention_features,
+            text_features=text_features,
+            modulation_features=options.modulation_features,
+            groups=options.groups,
+        )
+        depth = Depth(
+            layout,
+            inputs=inputs,
+            outputs=outputs,
+            factor=options.factors[index],
+            items=options.items[index],
+            skip=options.skip,
+        )
+        depths.append(depth)
+        inputs = outputs = channels
+    return depths
+
+
+@torch.no_grad()
+def _start_near_zero(surface: Depth) -> None:
+    """Scale down what gives g and r, so that v starts near 0.
+
+    In a domain of unit variance x says nothing of v on average, and 0 is the best constant.
+    """
+    for layer in (surface.leave, surface.skip.adapter):
+        for parameter in layer.parameters():
+            parameter.mul_(0.1)

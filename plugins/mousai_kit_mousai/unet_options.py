@@ -1,0 +1,88 @@
+"""Options of the 1-D U-Net; the defaults are the paper's decoder."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import model_validator
+
+import mousai_kit.api as mk
+from mousai_kit_mousai.layers.depth import SkipKind
+
+Count = Annotated[int, mk.Field(ge=1)]
+Copies = Annotated[int, mk.Field(ge=0)]
+Switch = Annotated[int, mk.Field(ge=0, le=1)]
+PER_DEPTH = ("channels", "factors", "items", "attentions", "cross_attentions", "injections")
+
+
+class TransformOptions(mk.Options):
+    """Options of a U-Net's `transform`: a learned one between the wave and the U-Net."""
+
+    filters: int = mk.Field(128, ge=1, description="channels that each channel of the wave becomes")
+    window: int = mk.Field(64, ge=1, description="samples under one frame")
+    stride: int = mk.Field(64, ge=1, description="samples from frame to frame")
+
+    @model_validator(mode="after")
+    def _frames_fit(self) -> Self:
+        if self.window < self.stride or (self.window - self.stride) % 2:
+            raise ValueError(
+                "window must be stride or an even number of samples more, so that frames cover "
+                f"the wave evenly (got window {self.window}, stride {self.stride})"
+            )
+        return self
+
+
+class UNet1dOptions(mk.Options):
+    """Options of `unet: unet1d`. Lists have one value per depth, from the surface downwards."""
+
+    channels: list[Count] = mk.Field(
+        [256, 512, 512, 512, 1024, 1024, 1024], min_length=1, description="channels of each depth"
+    )
+    factors: list[Count] = mk.Field(
+        [1, 2, 2, 2, 2, 2, 2], description="how many times shorter each depth is than the one above"
+    )
+    items: list[Copies] = mk.Field(
+        [1, 2, 2, 2, 2, 2, 2], description="items on each depth's way down, and again on its way up"
+    )
+    attentions: list[Copies] = mk.Field(
+        [], description="self-attentions in each item, 0 or 1 mostly; an empty list: none"
+    )
+    cross_attentions: list[Copies] = mk.Field(
+        [], description="attentions to the text in each item, 0 or 1 mostly; an empty list: none"
+    )
+    injections: list[Switch] = mk.Field(
+        [0, 0, 0, 0, 1, 0, 0],
+        description="1 where the items take in the context; an empty list: nowhere",
+    )
+    attention_heads: int = mk.Field(12, ge=1, description="heads of every attention")
+    attention_features: int = mk.Field(64, ge=1, description="features of each head")
+    transform: TransformOptions | None = mk.Field(
+        TransformOptions.model_validate({}),
+        description="learned transform in front, for waveforms; null: none",
+    )
+    skip: SkipKind = mk.Field(
+        "modulated", description="how a depth's way around joins it: added and scaled, or mixed"
+    )
+    modulation_features: int = mk.Field(1024, ge=1, description="features of the noise level")
+    groups: int = mk.Field(8, ge=1, description="groups of the ResNet's group norms")
+    head: Literal["plain", "gain"] = mk.Field(
+        "plain", description="plain: the network gives v; gain: it gives g and r of v = g * x + r"
+    )
+
+    @model_validator(mode="after")
+    def _depths_agree(self) -> Self:
+        lengths = {name: len(getattr(self, name)) for name in PER_DEPTH}
+        given = {
+            name: length for name, length in lengths.items() if length or name in PER_DEPTH[:3]
+        }
+        if len(set(given.values())) > 1:
+            counts = ", ".join(f"{name} {count}" for name, count in given.items())
+            raise ValueError(f"the lists need one value per depth each (they have {counts})")
+        if odd := [channels for channels in self.channels if channels % self.groups]:
+            raise ValueError(f"channels must be multiples of groups, {self.groups} (got {odd[0]})")
+        return self
+
+    def at(self, name: Literal["attentions", "cross_attentions", "injections"], depth: int) -> int:
+        """Return a list's value at a depth, 0 where the list is empty."""
+        values: list[int] = getattr(self, name)
+        return values[depth] if values else 0
