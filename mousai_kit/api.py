@@ -34,6 +34,7 @@ from mousai_kit.interfaces import (
     UNet,
     Velocity,
 )
+from mousai_kit.pure_torchaudio import torchaudio
 from mousai_kit.tracks import Track, TrackDataset
 
 __all__ = [
@@ -78,4 +79,5 @@ __all__ = [
     "read",
     "shown",
     "tags_of",
+    "torchaudio",
 ]

@@ -103,8 +103,8 @@ def mixed(wave: Tensor, channels: int) -> Tensor:
 def resample(wave: Tensor, old: int, new: int) -> Tensor:
     """Return audio [..., t] at `new` Hz that was at `old` Hz.
 
-    Rates without a small common ratio are taken as the nearest that have one, within a millionth:
-    the filter grows with the ratio's terms, to gigabytes for 44,101 Hz.
+    A ratio with large terms is taken as the nearest one with small terms, less than a cent away:
+    the filter grows with them, to gigabytes for 44,101 Hz.
     """
     if old == new:
         return wave

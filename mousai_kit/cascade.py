@@ -47,7 +47,7 @@ class Cascade:
 
     @torch.no_grad()
     def encode(self, wave: Tensor, *, up_to: str | None = None) -> Tensor:
-        """Return the signals that stage `up_to` learns, of audio [b, c, t]; None: all the way up."""
+        """Return the signals that stage `up_to` learns, of audio [b, c, t]; None: the highest."""
         signal = wave
         for name, stage in self.stages.items():
             if name == up_to or stage.space is None:

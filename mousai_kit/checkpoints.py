@@ -44,7 +44,9 @@ def write_bytes(path: Path, data: bytes) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise WeightsError(
-            Problem(str(path), "", f"can't be written ({error.strerror}); free some space or use --out")
+            Problem(
+                str(path), "", f"can't be written ({error.strerror}); free some space or use --out"
+            )
         ) from None
 
 
@@ -73,7 +75,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def load_into(module: nn.Module, tensors: Mapping[str, Tensor], *, origin: str) -> None:
-    """Load weights into a module; WeightsError names what is missing, left over or of other shape."""
+    """Load weights into a module; WeightsError names what does not fit."""
     state = module.state_dict()
     faults = [
         f"lacks {_some(sorted(state.keys() - tensors.keys()))}",

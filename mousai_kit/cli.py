@@ -34,7 +34,9 @@ Set = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Change a value of the recipe; repeatable."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
-Out = Annotated[Path | None, typer.Option(help="Folder for the run; default: runs/<recipe's name>.")]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder for the run; default: runs/<recipe's name>.")
+]
 
 
 def main() -> None:

@@ -96,7 +96,9 @@ class Generator:
         steps = sum(self.cascade.evaluations.values())
         with screen.bar("generating", len(missing) * steps) as bar:
             for group in _groups(missing, batch):
-                wave = self._generated([order for order, _ in group], partial(bar.advance, len(group)))
+                wave = self._generated(
+                    [order for order, _ in group], partial(bar.advance, len(group))
+                )
                 for (order, path), clip in zip(group, wave, strict=True):
                     self._save(order, path, clip)
         fresh = {path for _, path in missing}

@@ -137,7 +137,9 @@ def _headline(path: Any) -> str:
 
 def print_components(rows: list[Facts]) -> None:
     """Print components by kind."""
-    _print_table(("kind", "name", "what it is"), [(r["kind"], r["name"], r["summary"]) for r in rows])
+    _print_table(
+        ("kind", "name", "what it is"), [(r["kind"], r["name"], r["summary"]) for r in rows]
+    )
 
 
 def print_component(facts: Facts) -> None:
@@ -148,17 +150,18 @@ def print_component(facts: Facts) -> None:
     if not facts["options"]:
         console.print("It has no options.")
         return
-    rows = [(o["name"], o["type"], o["range"], o["default"], o["description"]) for o in facts["options"]]
+    rows = [
+        (o["name"], o["type"], o["range"], o["default"], o["description"]) for o in facts["options"]
+    ]
     _print_table(("option", "type", "range", "default", "meaning"), rows)
 
 
 def print_recipe(facts: Facts) -> None:
     """Print a recipe's stages, from audio upwards."""
     console = Console()
-    console.print(
-        f"[bold]{escape(facts['name'])}[/bold]  {facts['sample_rate']} Hz, {facts['channels']} channels, "
-        f"{_millions(facts['parameters'])} parameters, hash {facts['hash']}\n"
-    )
+    audio = f"{facts['sample_rate']} Hz, {facts['channels']} channels"
+    size = f"{_millions(facts['parameters'])} parameters"
+    console.print(f"[bold]{escape(facts['name'])}[/bold]  {audio}, {size}, hash {facts['hash']}\n")
     for stage in facts["stages"]:
         latent, memory = stage["latent"], stage["training_bytes"]
         rows = [("parameters", _millions(stage["parameters"]))]
@@ -166,8 +169,15 @@ def print_recipe(facts: Facts) -> None:
         if latent is not None:
             shape = f"{latent['channels']} x T/{latent['samples_per_frame']}"
             crop = " x ".join(map(str, latent["crop"]))
-            rows.append(("latent", f"{shape} ({latent['frames_per_second']:g} frames/s; a crop: {crop})"))
-        rows.append(("crop", f"{stage['seconds_per_crop']:g} s, {stage['batch']} a step, {stage['steps']} steps"))
+            rows.append(
+                ("latent", f"{shape} ({latent['frames_per_second']:g} frames/s; a crop: {crop})")
+            )
+        rows.append(
+            (
+                "crop",
+                f"{stage['seconds_per_crop']:g} s, {stage['batch']} a step, {stage['steps']} steps",
+            )
+        )
         told = "unknown" if memory is None else f"about {memory / 2**30:.1f} GiB (fp32)"
         rows.append(("memory to train", told))
         _print_table((stage["name"], stage["use"]), rows)
@@ -177,7 +187,9 @@ def print_plugins(rows: list[Facts]) -> None:
     """Print plug-ins with their components, or with what is wrong."""
     console = Console()
     for row in rows:
-        title = f"[bold]{escape(row['name'])}[/bold]  {escape(row['package'])} {escape(row['version'])}"
+        title = (
+            f"[bold]{escape(row['name'])}[/bold]  {escape(row['package'])} {escape(row['version'])}"
+        )
         console.print(title)
         if row["fault"]:
             console.print(f"  [red]left out:[/red] {escape(row['fault'])}", soft_wrap=True)

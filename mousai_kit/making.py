@@ -52,7 +52,9 @@ def reconstruct(
     """Bring a file through the latents and back; return the audio file, a picture beside it."""
     names = [name for name, stage in system.cascade.stages.items() if stage.space is not None]
     if not names:
-        raise RequestError("this recipe has no stage that encodes audio; nothing to reconstruct with")
+        raise RequestError(
+            "this recipe has no stage that encodes audio; nothing to reconstruct with"
+        )
     rate, top = system.recipe.audio.sample_rate, names[-1]
     wave = audio.read(
         source,

@@ -59,7 +59,7 @@ def _load(point: EntryPoint, registry: Registry) -> PluginReport:
     except (Exception, SystemExit) as error:
         registry.remove(owner)
         return PluginReport(point.name, _package(point), _version(point), fault=_told(error))
-    names = tuple(f"{kind}: {getattr(component, 'name')}" for kind, component in components)
+    names = tuple(f"{kind}: {getattr(component, 'name', '')}" for kind, component in components)
     return PluginReport(point.name, _package(point), _version(point), names)
 
 
@@ -71,14 +71,18 @@ def _offered(point: EntryPoint) -> list[tuple[str, object]]:
     manager.register(plugin, name=point.name)
     for name in dir(plugin):
         if hasattr(getattr(plugin, name), f"{GROUP}_impl") and name not in HOOKS.values():
-            raise MousaiError(f"offers an unknown hook '{name}'{did_you_mean(name, HOOKS.values())}")
+            raise MousaiError(
+                f"offers an unknown hook '{name}'{did_you_mean(name, HOOKS.values())}"
+            )
     manager.check_pending()
     offered: list[tuple[str, object]] = []
     for kind, hook in HOOKS.items():
         for components in getattr(manager.hook, hook)():
             offered += [(kind, component) for component in components]
     if not offered:
-        raise MousaiError(f"offers no component; it needs one of the hooks {listed(HOOKS.values())}")
+        raise MousaiError(
+            f"offers no component; it needs one of the hooks {listed(HOOKS.values())}"
+        )
     return offered
 
 

@@ -114,7 +114,9 @@ def _losses(system: System) -> dict[str, dict[str, dict[str, float]]]:
             clips = system.clips(name, header, split)
             if clips is not None:
                 precision = system.recipe.stages[name].train.precision
-                values = losses(stage, clips, seed=system.recipe.seed, precision=precision, at_least=128)
+                values = losses(
+                    stage, clips, seed=system.recipe.seed, precision=precision, at_least=128
+                )
                 found[name][split] = {key: round(value, 5) for key, value in values.items()}
     return found
 

@@ -150,11 +150,17 @@ class RunFolder:
         path = self.stage(name).weights
         if not path.exists():
             raise WeightsError(
-                Problem(str(path), "", "is missing: the stage is not trained; `mousai-kit run` trains it")
+                Problem(
+                    str(path),
+                    "",
+                    "is missing: the stage is not trained; `mousai-kit run` trains it",
+                )
             )
         if different := self.difference(path, self.header(recipe, name)):
             raise WeightsError(
-                Problem(str(path), "", f"was made by another recipe; it differs in {some(different)}")
+                Problem(
+                    str(path), "", f"was made by another recipe; it differs in {some(different)}"
+                )
             )
         return checkpoints.read(path)[0]
 

@@ -24,6 +24,8 @@ UNKNOWN = 1 << 62
 """From so many frames on, libsndfile means that a header gives no length."""
 PREROLL = 9_216
 """Frames decoded before those asked for: an MP3's need bits of those before them."""
+NO_MP3 = 7
+"""libsndfile's error for a file called MP3 without MP3 in it: "possibly a pipe?"."""
 TOLERANCE = 0.1
 """Seconds by which a header's length may exceed the truth: MP3's is at times an estimate."""
 
@@ -98,6 +100,8 @@ def fault(path: Path, message: str) -> AudioError:
 
 def reason(error: BaseException) -> str:
     """Return why the system or libsndfile refused, on one line."""
+    if getattr(error, "code", None) == NO_MP3:
+        return "Format not recognised"
     said = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
     return " ".join(said.removeprefix("Error : ").split()).rstrip(".")
 

@@ -40,6 +40,8 @@ class System:
 
     def train(self) -> None:
         """Train every stage whose weights are missing, unfinished or another recipe's."""
+        for stage in self.cascade.stages.values():
+            stage.ready()
         self.folder.write("recipe.yaml", self.recipe.dump())
         for name in self.cascade.stages:
             files, header = self.folder.stage(name), self.folder.header(self.recipe, name)
@@ -66,7 +68,7 @@ class System:
         return self._encoded(name, header, found, split)
 
     def fresh(self) -> Cascade:
-        """Return the cascade as it was before its first step, with what was measured of the data."""
+        """Return the cascade as before its first step, with what was measured of the data."""
         cascade = Cascade.build(self.recipe, device=self.device)
         for name, stage in cascade.stages.items():
             untrained = {key: value.clone() for key, value in stage.named_parameters()}
@@ -130,7 +132,7 @@ class System:
             )
 
     def _is_trained(self, name: str) -> bool:
-        """Return whether a stage has the steps, or has had the minutes, that the recipe asks for."""
+        """Return whether a stage has had the steps or the minutes that the recipe asks for."""
         path, settings = self.folder.stage(name).weights, self.recipe.stages[name].train
         if not path.exists():
             return False

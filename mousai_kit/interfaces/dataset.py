@@ -53,7 +53,7 @@ class Dataset(Component):
         return self.clip(index)
 
     def captions(self) -> Iterator[str]:
-        """Yield captions of this split, for a vocabulary; cheaper than the clips where it can be."""
+        """Yield this split's captions, for a vocabulary; cheaper than clips where possible."""
         return (self.clip(index).text for index in range(len(self)))
 
     def skipped(self) -> list[str]:

@@ -109,5 +109,8 @@ class Stage(Component, nn.Module):
         `latents` come from the stage above, or are None at the top, where the text is all.
         """
 
+    def ready(self) -> None:
+        """Fetch what must be there before any stage trains (a model, say); default: nothing."""
+
     def prepare(self, signals: Iterable[Tensor], captions: Sequence[str]) -> None:
         """Measure what must be known before training (statistics, vocabulary); default: nothing."""

@@ -55,5 +55,8 @@ class TextEncoder(Component, nn.Module):
     def forward(self, prompts: Sequence[str]) -> Text:
         """Encode prompts (b of them), on the module's device."""
 
+    def ready(self) -> None:
+        """Fetch what must be there before anything trains (a model, say); default: nothing."""
+
     def prepare(self, captions: Sequence[str]) -> None:
-        """Learn what must be known before training starts, such as a vocabulary; default: nothing."""
+        """Learn what must be known before training, such as a vocabulary; default: nothing."""

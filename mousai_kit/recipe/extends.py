@@ -52,7 +52,7 @@ def _items(written: Written, *, beside: Written) -> dict[str, Written] | None:
 
 def _given(given: Path | str, faults: Faults) -> Source:
     """Return the file of the recipe that the user named."""
-    name, path, origin = str(given), _expanded(str(given)), Origin(0, source=str(given))
+    name, path, origin = str(given), _expanded(str(given)), Origin(0, source=str(given) or "''")
     if _is_file(path):
         return path, origin
     if isinstance(given, str) and (found := shipped_under(name)):

@@ -44,14 +44,14 @@ def _change(argument: str, origin: Origin, faults: Faults) -> list[tuple[list[st
         faults.add(origin, ("extends",), "can't be set here; write it in a recipe file")
     else:
         with suppress(RecipeError):  # noted in faults
-            return [(keys, _value(text.strip(), origin, faults))]
+            return [(keys, _value(text.strip(), origin, faults, keys))]
     return []
 
 
-def _value(text: str, origin: Origin, faults: Faults) -> Written:
+def _value(text: str, origin: Origin, faults: Faults, keys: list[str]) -> Written:
     """Return a value: a list or a mapping in brackets, a quoted text, or a word as it stands."""
     if text.startswith(("[", "{", "'", '"')):
-        return parse(text, origin, faults)
+        return parse(text, origin, faults, tuple(keys))
     return Written(scalar(text), origin)
 
 

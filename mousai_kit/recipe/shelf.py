@@ -16,7 +16,8 @@ def shipped() -> dict[str, Path]:
     """Return the shipped recipes by name, sorted."""
     for folder in FOLDERS:
         if folder.is_dir():
-            return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+            files = sorted(folder.glob("*.yaml"), key=lambda path: path.stem)
+            return {path.stem: path for path in files}
     return {}
 
 

@@ -11,6 +11,9 @@ from mousai_kit.errors import Problem, RecipeError, dotted, one_line
 Place = tuple[str | int, ...]
 """Keys and list indices that lead to a value."""
 
+MOST = 100
+"""Faults that are told at a time."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Origin:
@@ -76,9 +79,11 @@ class Faults:
         return self.error()
 
     def error(self) -> RecipeError:
-        """Return all faults as one error."""
+        """Return all faults as one error, or the first hundred and how many more there are."""
         ordered = sorted(self.found, key=lambda fault: fault[0])
-        return RecipeError(*dict.fromkeys(problem for _, problem in ordered))
+        problems = list(dict.fromkeys(problem for _, problem in ordered))
+        more = [f"and {len(problems) - MOST} more"] if len(problems) > MOST else []
+        return RecipeError(*problems[:MOST], *more)
 
 
 def _cut(text: str) -> str:

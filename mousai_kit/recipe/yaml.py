@@ -44,12 +44,12 @@ def read(data: bytes, origin: Origin, faults: Faults) -> Written:
     return root
 
 
-def parse(text: str, origin: Origin, faults: Faults) -> Written:
-    """Return the one value that a text holds."""
+def parse(text: str, origin: Origin, faults: Faults, place: Place = ()) -> Written:
+    """Return the one value that a text holds, to be put at a place."""
     if strange := Reader.NON_PRINTABLE.search(text):
         line = text.count("\n", 0, strange.start()) + 1
         raise faults.fatal(origin.at(line), (), f"is not text: it holds {strange.group()!a}")
-    return _Document(text, origin, faults).content()
+    return _Document(text, origin, faults).content(place)
 
 
 def scalar(text: str) -> Any:
@@ -77,12 +77,12 @@ class _Document:
         self.events = yaml.SafeLoader(text)
         self.origin, self.faults = origin, faults
 
-    def content(self) -> Written:
+    def content(self, place: Place) -> Written:
         """Return the value of the one document in the text."""
         self._next()  # the stream's start
         if not isinstance(self._next(), yaml.DocumentStartEvent):
             return Written(None, self.origin)
-        root = self._value(self._next(), (), None)
+        root = self._value(self._next(), place, None)
         self._next()  # the document's end
         if not isinstance(more := self._next(), yaml.StreamEndEvent):
             raise self._fault(more, (), "begins a second document; a recipe is one")

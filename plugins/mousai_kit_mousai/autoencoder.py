@@ -14,7 +14,7 @@ from mousai_kit_mousai.objective import velocity_loss
 
 
 class DiffusionAutoencoder(mk.Stage):
-    """Diffusion magnitude autoencoder: an encoder and the diffusion that decodes it, learned as one.
+    """Diffusion autoencoder: an encoder and the diffusion that decodes it, learned as one.
 
     The encoder sees the audio; the network denoises the audio, shown in `domain`, given the latent
     (Schneider et al., 2023, section 3.2).

@@ -48,6 +48,10 @@ class TextToLatent(mk.Stage):
         self.register_buffer("mean", torch.zeros(below.channels, 1))
         self.register_buffer("deviation", torch.ones(below.channels, 1))
 
+    def ready(self) -> None:
+        """Let the text encoder fetch its model: a missing one shows before hours of work."""
+        self.text.ready()
+
     def prepare(self, signals: Iterable[Tensor], captions: Sequence[str]) -> None:
         """Measure the latents' mean and deviation; let the text encoder learn its vocabulary."""
         self.text.prepare(captions)

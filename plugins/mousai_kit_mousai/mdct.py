@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from math import pi
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 import mousai_kit.api as mk
@@ -52,8 +53,9 @@ class MDCT(mk.Domain):
         """Return the audio [b, c, length] of scaled coefficients x [b, c * k, n]."""
         x = x.float() * self.scale[:, None]
         coefficients = x.sign() * x.abs() ** (1 / self.exponent)
-        blocks = coefficients.unflatten(1, (-1, self.stride)).transpose(2, 3)
-        return _across_borders(dct_iv(blocks), back=True).flatten(2)[..., :length]
+        blocks = rearrange(coefficients, "b (c k) n -> b c n k", k=self.stride)
+        wave = _across_borders(dct_iv(blocks), back=True)
+        return rearrange(wave, "b c n k -> b c (n k)")[..., :length]
 
     def prepare(self, waves: Iterable[Tensor]) -> None:
         """Measure each band's scale over audio [b, c, t]; neighbouring bands share in it."""
@@ -62,14 +64,14 @@ class MDCT(mk.Domain):
             x = self._companded(wave)
             total += x.square().sum((0, 2))
             count += x.shape[0] * x.shape[2]
-        power = _smoothed((total / max(count, 1)).unflatten(0, (-1, self.stride)))
+        mean = rearrange(total / max(count, 1), "(c k) -> c k", k=self.stride)
+        power = _smoothed(mean)
         self.scale.copy_(power.flatten().sqrt().clamp(min=1e-4))
 
     def _companded(self, wave: Tensor) -> Tensor:
         """Return sign(X)|X|^exponent of the coefficients X as [b, c * k, n]."""
-        blocks = wave.float().unflatten(-1, (-1, self.stride))
-        coefficients = dct_iv(_across_borders(blocks))
-        x = coefficients.transpose(2, 3).flatten(1, 2)
+        blocks = rearrange(wave.float(), "b c (n k) -> b c n k", k=self.stride)
+        x = rearrange(dct_iv(_across_borders(blocks)), "b c n k -> b (c k) n")
         return x.sign() * x.abs() ** self.exponent
 
 

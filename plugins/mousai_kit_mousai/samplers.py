@@ -42,9 +42,15 @@ class DDIM(mk.Sampler):
                 x = x + fresh * _source(generator).like(x)
         return x
 
-    def _fresh(self, alpha: Tensor, beta: Tensor, alpha_later: Tensor, beta_later: Tensor) -> Tensor:
+    def _fresh(
+        self, alpha: Tensor, beta: Tensor, alpha_later: Tensor, beta_later: Tensor
+    ) -> Tensor:
         """Return the standard deviation of a step's fresh noise (Song et al., equation 16)."""
-        return self.eta * (beta_later / beta) * (1 - (alpha / alpha_later).square()).clamp(min=0).sqrt()
+        return (
+            self.eta
+            * (beta_later / beta)
+            * (1 - (alpha / alpha_later).square()).clamp(min=0).sqrt()
+        )
 
 
 class DPMSolverPlusPlus2M(mk.Sampler):
@@ -78,7 +84,7 @@ class DPMSolverPlusPlus2M(mk.Sampler):
 
 
 def _log_snr(alpha: Tensor, beta: Tensor) -> Tensor:
-    """Return log(alpha / beta): minus infinity for pure noise, where rounding may leave alpha < 0."""
+    """Return log(alpha / beta), also for pure noise, where rounding may leave alpha < 0."""
     return (alpha.clamp(min=0) / beta).log()
 
 

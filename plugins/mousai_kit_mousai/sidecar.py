@@ -25,7 +25,9 @@ def sidecar(path: Path) -> mk.Fields | str | None:
             raise _fault(path, file, str(error.strerror)) from None
         except UnicodeDecodeError:
             raise _fault(path, file, "not UTF-8 text") from None
-        except (ValueError, RecursionError) as error:
+        except RecursionError:
+            raise _fault(path, file, "nested too deep") from None
+        except ValueError as error:
             raise _fault(path, file, str(error)) from None
         if about:
             return about
@@ -49,7 +51,8 @@ def _json(content: str) -> mk.Fields | str:
         if isinstance(caption := values.get(key), str) and caption.strip():
             return caption.strip()
     if not (fields := mk.Fields.of(values)):
-        raise ValueError("none of the keys caption, prompt, title, artist, album, genre, year")
+        keys = ", ".join((*WHOLE, *mk.Fields.__dataclass_fields__))
+        raise ValueError(f"none of the keys {keys} says anything")
     return fields
 
 

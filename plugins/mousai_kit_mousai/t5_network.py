@@ -119,8 +119,7 @@ def _frozen(folder: Path, model: str) -> nn.Module:
 
 
 def _transformers() -> Any:
-    """Return transformers, which imports torchaudio where it is installed, and so comes second."""
-    importlib.import_module("mousai_kit.pure_torchaudio")
+    """Return transformers; it takes seconds to import, and needs torchaudio as `mk` loads it."""
     return importlib.import_module("transformers")
 
 

@@ -137,7 +137,18 @@ class Distance(Metric):
 
 def make_registry() -> Registry:
     registry = Registry()
-    for component in (Cosine, Shifted, Ddim, Stepless, Refined, Net, Ladder, Tones, Folder, Distance):
+    for component in (
+        Cosine,
+        Shifted,
+        Ddim,
+        Stepless,
+        Refined,
+        Net,
+        Ladder,
+        Tones,
+        Folder,
+        Distance,
+    ):
         registry.add(component.kind, component, owner="test")
     return registry
 
@@ -182,12 +193,16 @@ class Desk:
         path.write_bytes(text if isinstance(text, bytes) else dedent(text).encode())
         return path
 
-    def load(self, *overrides: str, text: str | bytes | None = None, name: str = "r.yaml") -> Recipe:
+    def load(
+        self, *overrides: str, text: str | bytes | None = None, name: str = "r.yaml"
+    ) -> Recipe:
         if text is not None:
             self.write(name, text)
         return load_recipe(name, overrides, registry=self.registry)
 
-    def errors(self, *overrides: str, text: str | bytes | None = None, name: str = "r.yaml") -> list[str]:
+    def errors(
+        self, *overrides: str, text: str | bytes | None = None, name: str = "r.yaml"
+    ) -> list[str]:
         with pytest.raises(RecipeError) as raised:
             self.load(*overrides, text=text, name=name)
         return str(raised.value).split("\n")
@@ -196,7 +211,9 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("mousai_kit.recipe.shelf.FOLDERS", (tmp_path / "wheel", tmp_path / "shipped"))
+    monkeypatch.setattr(
+        "mousai_kit.recipe.shelf.FOLDERS", (tmp_path / "wheel", tmp_path / "shipped")
+    )
     desk = Desk(tmp_path, registry)
     desk.write("shipped/mousai.yaml", GOOD)
     desk.write("shipped/mousai-tiny.yaml", "extends: mousai.yaml\nname: tiny\n")

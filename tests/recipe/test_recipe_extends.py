@@ -1,7 +1,7 @@
 """`extends`: merging, finding the other recipe, and what can be wrong with it."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mousai_kit.recipe import shipped
@@ -31,6 +31,7 @@ values = st.recursive(
 mappings = st.dictionaries(keys, values, max_size=4)
 
 
+@settings(deadline=None)
 @given(mappings)
 def test_extending_or_being_extended_by_nothing_changes_nothing(values):
     assert merge({}, values) == values
@@ -38,6 +39,7 @@ def test_extending_or_being_extended_by_nothing_changes_nothing(values):
     assert merge(values, values) == values
 
 
+@settings(deadline=None)
 @given(mappings, mappings)
 def test_a_merge_has_every_key_and_each_value_of_the_child(over, under):
     result = merge(over, under)
@@ -49,13 +51,6 @@ def test_a_merge_has_every_key_and_each_value_of_the_child(over, under):
             assert result[key] == over[key]
         else:
             assert result[key] == merge(over[key], under[key])
-
-
-@given(mappings, mappings, mappings)
-def test_a_chain_of_recipes_may_be_merged_from_either_end(first, second, third):
-    tops = [isinstance(it.get(key), dict) for it in (first, second, third) for key in it]
-    if all(tops):
-        assert merge(merge(first, second), third) == merge(first, merge(second, third))
 
 
 @pytest.mark.parametrize(
@@ -142,18 +137,24 @@ def test_no_recipe_may_be_shipped_at_all(desk, monkeypatch):
     [
         (
             "extends: bse.yaml\n",
-            "r.yaml:1: extends: there is no recipe 'bse.yaml' beside this one and none is shipped; "
-            "did you mean 'base.yaml'?",
+            (
+                "r.yaml:1: extends: there is no recipe 'bse.yaml' beside this one and none is "
+                "shipped; did you mean 'base.yaml'?"
+            ),
         ),
         (
             "extends: sub/bas.yaml\n",
-            "r.yaml:1: extends: there is no recipe 'sub/bas.yaml' beside this one and none is "
-            "shipped; did you mean 'sub/base.yaml'?",
+            (
+                "r.yaml:1: extends: there is no recipe 'sub/bas.yaml' beside this one and none is "
+                "shipped; did you mean 'sub/base.yaml'?"
+            ),
         ),
         (
             "seed: 1\nextends: quite-another\n",
-            "r.yaml:2: extends: there is no recipe 'quite-another' beside this one and none is "
-            "shipped; shipped are 'mousai' and 'mousai-tiny'",
+            (
+                "r.yaml:2: extends: there is no recipe 'quite-another' beside this one and none is "
+                "shipped; shipped are 'mousai' and 'mousai-tiny'"
+            ),
         ),
         (
             "extends: 3\n",
@@ -165,7 +166,7 @@ def test_no_recipe_may_be_shipped_at_all(desk, monkeypatch):
         ("extends: r.yaml\n", "r.yaml:1: extends: is circular: r.yaml -> r.yaml"),
         (
             "extends: loop.yaml\n",
-            "./sub/../loop.yaml:2: extends: is circular: r.yaml -> loop.yaml -> r.yaml",
+            "loop.yaml:2: extends: is circular: r.yaml -> loop.yaml -> sub/../r.yaml",
         ),
     ],
 )
@@ -173,18 +174,17 @@ def test_what_extends_can_get_wrong(desk, text, message):
     desk.write("base.yaml", "")
     desk.write("sub/base.yaml", "")
     desk.write("loop.yaml", "seed: 0\nextends: ./sub/../r.yaml\n")
-    expected = message.replace("./sub/../loop", "loop").replace(
-        "loop.yaml -> r.yaml", "loop.yaml -> sub/../r.yaml"
-    )
-    assert desk.errors(text=text) == [expected]
+    assert desk.errors(text=text) == [message]
 
 
 def test_a_base_that_is_no_yaml_is_told_by_its_own_name_and_line(desk):
     desk.write("sub/base.yaml", "seed: 0\n- x\n")
     assert desk.errors(text="extends: sub/base.yaml\nseed: 1\nseed: 2\n") == [
         "r.yaml:3: seed: is already set at r.yaml:2",
-        "sub/base.yaml:2: is not valid YAML: while parsing a block mapping, "
-        "expected <block end>, but found '-'",
+        (
+            "sub/base.yaml:2: is not valid YAML: while parsing a block mapping, "
+            "expected <block end>, but found '-'"
+        ),
     ]
 
 
@@ -193,7 +193,7 @@ def test_an_error_names_the_file_that_says_it(desk, good):
     text = "extends: base.yaml\nname: child\nstages:\n  autoencoder:\n    train: {batch: 0}\n"
     assert desk.errors("seed=-1", text=text) == [
         "r.yaml:5: stages.autoencoder.train.batch: must be at least 1 (got 0)",
-        "base.yaml:16: stages.generator.model.sampler.steps: must be at least 1 (got 0)",
+        "base.yaml:17: stages.generator.model.sampler.steps: must be at least 1 (got 0)",
         "--set seed=-1: seed: must be at least 0 (got -1)",
     ]
 
@@ -209,40 +209,47 @@ def test_a_changed_use_answers_for_the_options_that_it_needs(desk, good):
     ("name", "message"),
     [
         (
-            "nothing.yaml",
-            "nothing.yaml: there is no such file and no such shipped recipe; "
-            "shipped are 'mousai' and 'mousai-tiny'",
+            "quite-other",
+            (
+                "quite-other: there is no such file and no such shipped recipe; "
+                "shipped are 'mousai' and 'mousai-tiny'"
+            ),
         ),
         (
             "mousai-tny",
-            "mousai-tny: there is no such file and no such shipped recipe; "
-            "did you mean 'mousai-tiny.yaml'?",
+            (
+                "mousai-tny: there is no such file and no such shipped recipe; "
+                "did you mean 'mousai-tiny.yaml'?"
+            ),
         ),
         (
             "sub/bose.yaml",
-            "sub/bose.yaml: there is no such file and no such shipped recipe; "
-            "did you mean 'sub/base.yaml'?",
+            (
+                "sub/bose.yaml: there is no such file and no such shipped recipe; "
+                "did you mean 'sub/base.yaml'?"
+            ),
         ),
         ("sub", "sub: is a folder; a recipe is a YAML file"),
-        ("", ": there is no such file"),
+        ("", "'': is a folder; a recipe is a YAML file"),
         (
             "a\0b",
-            r"a\x00b: there is no such file and no such shipped recipe; "
-            "shipped are 'mousai' and 'mousai-tiny'",
+            (
+                r"a\x00b: there is no such file and no such shipped recipe; "
+                "shipped are 'mousai' and 'mousai-tiny'"
+            ),
         ),
         (
             "~nobody-at-all/x",
-            "~nobody-at-all/x: there is no such file and no such shipped recipe; "
-            "shipped are 'mousai' and 'mousai-tiny'",
+            (
+                "~nobody-at-all/x: there is no such file and no such shipped recipe; "
+                "shipped are 'mousai' and 'mousai-tiny'"
+            ),
         ),
     ],
 )
 def test_a_recipe_that_is_not_there_is_told(desk, name, message):
     desk.write("sub/base.yaml", "")
-    if name:
-        assert desk.errors(name=name) == [message]
-    else:
-        assert desk.errors(name=name) == [".: is a folder; a recipe is a YAML file"]
+    assert desk.errors(name=name) == [message]
 
 
 def test_a_name_too_long_for_a_file_is_told(desk):

@@ -79,12 +79,17 @@ def test_another_use_drops_the_old_options(desk, good):
         ("seed=\x07", r"--set seed=\x07: is not text: it holds '\x07'"),
         (
             "generate.format=[",
-            "--set generate.format=[: is not valid YAML: while parsing a flow node, "
-            "expected the node content, but found '<stream end>'",
+            (
+                "--set generate.format=[: is not valid YAML: while parsing a flow node, "
+                "expected the node content, but found '<stream end>'"
+            ),
         ),
         (
-            "data={use: a, use: b}",
-            "--set data={use: a, use: b}: use: is already set at --set data={use: a, use: b}",
+            "data={use: tones, use: b}",
+            (
+                "--set data={use: tones, use: b}: data.use: "
+                "is already set at --set data={use: tones, use: b}"
+            ),
         ),
         ("name.x=1", "--set name.x=1: name: must be text (got a mapping)"),
         (
@@ -97,13 +102,17 @@ def test_another_use_drops_the_old_options(desk, good):
         ),
         (
             "generate.prompts.99999999999=x",
-            "--set generate.prompts.99999999999=x: generate.prompts.99999999999: "
-            "is out of range; the list has 2 items",
+            (
+                "--set generate.prompts.99999999999=x: generate.prompts.99999999999: "
+                "is out of range; the list has 2 items"
+            ),
         ),
         (
             "generate.prompts.-1=x",
-            "--set generate.prompts.-1=x: generate.prompts.-1: "
-            "is no item of a list; they are numbered from 0",
+            (
+                "--set generate.prompts.-1=x: generate.prompts.-1: "
+                "is no item of a list; they are numbered from 0"
+            ),
         ),
         (
             "generate.prompts.1=3",
@@ -111,18 +120,24 @@ def test_another_use_drops_the_old_options(desk, good):
         ),
         (
             "stages.generater.train.steps=5",
-            "--set stages.generater.train.steps=5: stages.generater: there is no such stage; "
-            "did you mean 'generator'?",
+            (
+                "--set stages.generater.train.steps=5: stages.generater: there is no such stage; "
+                "did you mean 'generator'?"
+            ),
         ),
         (
             "stages.generator.model.sampler.etta=0.5",
-            "--set stages.generator.model.sampler.etta=0.5: "
-            "stages.generator.model.sampler.etta: unknown option; did you mean 'eta'?",
+            (
+                "--set stages.generator.model.sampler.etta=0.5: "
+                "stages.generator.model.sampler.etta: unknown option; did you mean 'eta'?"
+            ),
         ),
         (
             "stages.generator.model.schedule.shift=1",
-            "--set stages.generator.model.schedule.shift=1: stages.generator.model.schedule: "
-            "must say which schedule to use (`use: <name>`)",
+            (
+                "--set stages.generator.model.schedule.shift=1: stages.generator.model.schedule: "
+                "must say which schedule to use (`use: <name>`)"
+            ),
         ),
         (
             "seed=abc",
@@ -131,7 +146,10 @@ def test_another_use_drops_the_old_options(desk, good):
         ("name=", "--set name=: name: must be text (got null)"),
         ("data.use=folder", "--set data.use=folder: data.path: is missing"),
         ("data=folder", "--set data=folder: data.path: is missing"),
-        ("audoi.channels=1", "--set audoi.channels=1: audoi: unknown option; did you mean 'audio'?"),
+        (
+            "audoi.channels=1",
+            "--set audoi.channels=1: audoi: unknown option; did you mean 'audio'?",
+        ),
     ],
 )
 def test_what_an_argument_can_get_wrong(set_errors, argument, message):

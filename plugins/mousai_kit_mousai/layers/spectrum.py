@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mousai_kit.pure_torchaudio import torchaudio
+import mousai_kit.api as mk
 
 
 class MagnitudeSpectrum(nn.Module):
@@ -77,7 +77,7 @@ def _mel_bands(bins: int, mels: int, sample_rate: int) -> Tensor:
     torchaudio looks at their values, which a model built on the meta device would not have.
     """
     with torch.device("cpu"):
-        filters: Tensor = torchaudio.functional.melscale_fbanks(
+        filters: Tensor = mk.torchaudio.functional.melscale_fbanks(
             bins, 0.0, sample_rate / 2, mels, sample_rate
         )
     return filters.T.contiguous()

@@ -17,15 +17,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mousai_kit_mousai import t5
-from mousai_kit_mousai.t5 import T5
-from mousai_kit_mousai.t5_network import _transformers
-from mousai_kit_mousai.t5_tokens import learned_tokenizer
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 import mousai_kit.api as mk
+from mousai_kit_mousai import t5, t5_hub
+from mousai_kit_mousai.t5 import T5
+from mousai_kit_mousai.t5_network import _transformers
+from mousai_kit_mousai.t5_tokens import learned_tokenizer
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CAPTIONS = ["Egyptian Darbuka, Drums, Rythm, (Deluxe Edition), 2 of 4", "Metal, 2011, 1 of 4"]
@@ -445,16 +445,31 @@ class TestHub:
         again = built("some/t5", revision=COMMIT)(CAPTIONS)  # the hub is gone now
         assert torch.equal(again.embedding, text.embedding)
 
-    def test_a_download_that_was_cut_off_is_completed(self, broken, endpoint, tmp_path):
-        with served(self.handler(broken)) as url:
+    @pytest.mark.parametrize("here", [["config.json"], ["config.json", "tokenizer.json"]])
+    def test_a_download_that_was_cut_off_is_completed(self, checkpoint, endpoint, tmp_path, here):
+        snapshot = tmp_path / "cache" / "models--some--t5" / "snapshots" / COMMIT
+        snapshot.mkdir(parents=True)
+        for name in here:
+            shutil.copy(checkpoint / name, snapshot)
+        with served(self.handler(checkpoint)) as url:
             endpoint(url)
             built("some/t5", revision=COMMIT).prepare([])
-            (weights,) = (tmp_path / "cache").rglob("model.safetensors")
-            weights.unlink()
-            for listing in (tmp_path / "cache").rglob("trees"):  # older clients keep none
-                shutil.rmtree(listing)
-            built("some/t5", revision=COMMIT).prepare([])
-        assert weights.is_file()
+        assert (snapshot / "model.safetensors").is_file()
+
+    def test_weights_may_come_in_several_files(self, broken, checkpoint, endpoint, tmp_path):
+        (broken / "model.safetensors").unlink()
+        library = _transformers()
+        whole = library.T5ForConditionalGeneration.from_pretrained(checkpoint)
+        whole.save_pretrained(broken, max_shard_size="60KB")
+        with served(self.handler(broken)) as url:
+            endpoint(url)
+            text = built("some/t5", revision=COMMIT)(CAPTIONS)
+        assert torch.equal(text.embedding, built(checkpoint)(CAPTIONS).embedding)
+        assert torch.equal(built("some/t5", revision=COMMIT)(CAPTIONS).embedding, text.embedding)
+        parts = sorted((tmp_path / "cache").rglob("model-*.safetensors"))
+        assert len(parts) > 1
+        parts[0].unlink()
+        assert t5_hub._is_complete(parts[0].parent) is False
 
     def test_no_way_to_the_hub_is_told_within_seconds(self, endpoint):
         endpoint("http://127.0.0.1:9")

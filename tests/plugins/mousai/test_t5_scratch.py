@@ -7,11 +7,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mousai_kit_mousai.t5_scratch import T5Scratch
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
 import mousai_kit.api as mk
+from mousai_kit_mousai.t5_scratch import T5Scratch
 
 CAPTIONS = [
     "Egyptian Darbuka, Drums, Rythm, (Deluxe Edition), 2 of 4",

@@ -1,0 +1,36 @@
+# make music: install, train both stages on real music, write clips     make test: the whole suite
+# A CPU-only machine saves gigabytes with TORCH_INDEX=https://download.pytorch.org/whl/cpu
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+INSTALL += $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+.PHONY: music test clean
+
+music: .venv/installed
+	$(BIN)/mousai-kit run recipes/mousai.yaml
+
+test: .venv/installed-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n 2
+
+.venv/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/installed: .venv/python pyproject.toml constraints.txt
+	$(INSTALL) -e .
+	touch $@
+
+.venv/installed-test: .venv/python pyproject.toml constraints.txt
+	$(INSTALL) -e '.[test]'
+	touch $@ .venv/installed
+
+clean:
+	rm -rf .venv build dist

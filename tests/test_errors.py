@@ -1,0 +1,98 @@
+"""Errors: one line each, whatever they hold."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mousai_kit.errors import (
+    MousaiError,
+    Problem,
+    RecipeError,
+    did_you_mean,
+    dotted,
+    listed,
+    one_line,
+    rule,
+    shown,
+)
+
+
+@pytest.mark.parametrize(
+    ("problem", "line"),
+    [
+        (Problem("r.yaml:3", "seed", "is missing"), "r.yaml:3: seed: is missing"),
+        (Problem("r.yaml", "", "is empty"), "r.yaml: is empty"),
+        (Problem("", "", "no device"), "no device"),
+    ],
+)
+def test_a_problem_is_told_as_origin_path_and_message(problem, line):
+    assert str(problem) == line
+
+
+def test_an_error_has_one_line_for_each_problem():
+    error = RecipeError(Problem("a", "b", "c"), "plain")
+    assert isinstance(error, MousaiError)
+    assert str(error) == "a: b: c\nplain"
+    assert error.problems == (Problem("a", "b", "c"), Problem("", "", "plain"))
+
+
+def test_the_nearest_name_is_suggested_and_only_if_it_is_near():
+    assert did_you_mean("stesp", ["steps", "eta"]) == "; did you mean 'steps'?"
+    assert did_you_mean("xyz", ["steps", "eta"]) == ""
+    assert did_you_mean("xyz", []) == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [(["a"], "'a'"), (["a", "b"], "'a' and 'b'"), (["a", "b", "c"], "'a', 'b' and 'c'")],
+)
+def test_words_are_listed_as_in_a_sentence(words, text):
+    assert listed(words) == text
+
+
+def test_a_path_is_dotted():
+    assert dotted(["stages", "a", 0]) == "stages.a.0"
+    assert dotted([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "null"),
+        (True, "true"),
+        (False, "false"),
+        (1, "1"),
+        (1.0, "1.0"),
+        ("a", "'a'"),
+        ({}, "a mapping"),
+        ([1], "a list"),
+        ("x" * 100, "'" + "x" * 56 + "..."),
+    ],
+)
+def test_a_value_is_shown_as_a_recipe_would_write_it(value, text):
+    assert shown(value) == text
+
+
+@pytest.mark.parametrize(
+    ("mistake", "context", "text"),
+    [
+        ("int_type", {}, "must be a whole number"),
+        ("greater_than", {"gt": 0.0}, "must be greater than 0"),
+        ("less_than_equal", {"le": 0.5}, "must be at most 0.5"),
+        ("string_too_short", {"min_length": 1}, "must not be empty"),
+        ("string_too_short", {"min_length": 3}, "must have 3 characters or more"),
+        ("something_else", {}, ""),
+    ],
+)
+def test_a_rule_is_told_in_plain_words(mistake, context, text):
+    assert rule(mistake, context) == text
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_one_line_can_always_be_printed(text):
+    line = one_line(text)
+    assert line.isprintable()
+    line.encode()
+    if text.isprintable():
+        assert line == text
