@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -21,7 +23,7 @@ ADAM_COPIES = 5
 def training_bytes(stage: Stage, *, samples: int, batch: int) -> int | None:
     """Return about how much memory a training step takes (fp32); None where it can't be told."""
     weights = sum(p.numel() * p.element_size() for p in stage.parameters())
-    kept = _peak(lambda: stage.loss(**_inputs(stage, samples, batch)))
+    kept = _peak(stage, lambda it: it.loss(**_inputs(it, samples, batch)))
     return None if kept is None else ADAM_COPIES * weights + kept
 
 
@@ -31,11 +33,8 @@ def generation_bytes(stage: Stage, *, samples: int, batch: int = 2) -> int | Non
     A batch of two is one clip with guidance.
     """
 
-    def evaluate() -> Tensor:
-        with torch.no_grad():
-            return stage.loss(**_inputs(stage, samples, batch))
-
-    return _peak(evaluate)
+    with torch.no_grad():
+        return _peak(stage, lambda it: it.loss(**_inputs(it, samples, batch)))
 
 
 def blank(stage: Stage, *, samples: int, batch: int) -> Tensor:
@@ -59,24 +58,38 @@ def _inputs(stage: Stage, samples: int, batch: int) -> dict[str, Any]:
     return {"signal": signal, "prompts": ["music"] * batch, "noise": NoiseSource(range(batch))}
 
 
-def _peak(compute: Callable[[], Tensor]) -> int | None:
-    """Return the most bytes that a computation on the meta device holds at a time."""
+def _peak(stage: Stage, compute: Callable[[Stage], Tensor]) -> int | None:
+    """Return the most bytes that a computation of a stage holds at a time, beside its weights."""
     try:
-        with _Ledger() as ledger:
-            kept = compute()
+        outline = _outline(stage)
+        with _Ledger(_tensors(outline)) as ledger:
+            kept = compute(outline)
         del kept
     except (NotImplementedError, RuntimeError):
         return None
     return ledger.peak
 
 
-class _Ledger(TorchDispatchMode):
-    """Counts the bytes of living results."""
+def _outline(stage: Stage) -> Stage:
+    """Return a copy of a stage with shapes for weights, on the meta device, wherever they are."""
+    shapes: dict[int, Any] = {id(it): torch.empty_like(it, device="meta") for it in stage.buffers()}
+    for weight in stage.parameters():
+        shape = torch.empty_like(weight, device="meta")
+        shapes[id(weight)] = nn.Parameter(shape, requires_grad=weight.requires_grad)
+    return copy.deepcopy(stage, shapes)
 
-    def __init__(self) -> None:
+
+def _tensors(stage: Stage) -> Iterator[Tensor]:
+    return chain(stage.parameters(), stage.buffers())
+
+
+class _Ledger(TorchDispatchMode):
+    """Counts the bytes of living results, but of none that is a view of a `given` tensor."""
+
+    def __init__(self, given: Iterable[Tensor] = ()) -> None:
         super().__init__()
         self.now = self.peak = 0
-        self._known: set[int] = set()
+        self._known = {tensor.untyped_storage()._cdata for tensor in given}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         results = func(*args, **(kwargs or {}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -54,7 +54,7 @@ def _load(point: EntryPoint, registry: Registry) -> PluginReport:
             registry.add(kind, component, owner=owner)
     except MousaiError as error:
         registry.remove(owner)
-        fault = "; ".join(f"{problem.path}: {problem.message}" for problem in error.problems)
+        fault = "; ".join(str(replace(problem, origin="")) for problem in error.problems)
         return PluginReport(point.name, _package(point), _version(point), fault=fault)
     except (Exception, SystemExit) as error:
         registry.remove(owner)
@@ -78,6 +78,8 @@ def _offered(point: EntryPoint) -> list[tuple[str, object]]:
     offered: list[tuple[str, object]] = []
     for kind, hook in HOOKS.items():
         for components in getattr(manager.hook, hook)():
+            if not isinstance(components, Iterable):
+                raise MousaiError(f"{hook} must return a list of classes (got {components!r})")
             offered += [(kind, component) for component in components]
     if not offered:
         raise MousaiError(

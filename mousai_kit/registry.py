@@ -77,7 +77,7 @@ def _faults(kind: str, component: object) -> Iterator[str]:
         return
     if missing := sorted(getattr(component, "__abstractmethods__", ())):
         yield f"lacks {listed(missing)}, which every {kind} has"
-    if not NAME.fullmatch(name := getattr(component, "name", "")):
+    if not NAME.fullmatch(str(name := getattr(component, "name", ""))):
         yield f"needs a name of lower-case words joined by '-' (got {name!r})"
     options = component.Options
     if not (isinstance(options, type) and issubclass(options, Options)):

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 import mousai_kit.api as mk
+from mousai_kit_mousai.envelope import Envelope, EnvelopeOptions, Preconditioned, surprise
 from mousai_kit_mousai.objective import velocity_loss
 
 
@@ -30,6 +31,11 @@ class DiffusionAutoencoder(mk.Stage):
         unet: mk.Use[mk.UNet] = mk.chosen("unet1d")
         schedule: mk.Use[mk.Schedule] = mk.chosen("cosine")
         sampler: mk.Use[mk.Sampler] = mk.chosen("ddim")
+        envelope: EnvelopeOptions | None = mk.Field(
+            None,
+            description="a head start for small machines: the latent tells each coefficient's "
+            "loudness, and the network works on top; null, as in the paper: none",
+        )
 
     space: mk.Space
 
@@ -45,6 +51,15 @@ class DiffusionAutoencoder(mk.Stage):
         self.unet = options.unet.build(
             channels=self.domain.channels, context_channels=self.encoder.channels, text_features=0
         )
+        self.envelope: Envelope | None = None
+        self.envelope_weight = 0.0
+        if options.envelope is not None:
+            self.envelope = Envelope(
+                options.envelope,
+                latent_channels=self.encoder.channels,
+                channels=self.domain.channels,
+            )
+            self.envelope_weight = options.envelope.weight
         self.schedule = options.schedule.build()
         self.sampler = options.sampler.build(schedule=self.schedule)
         self.space = mk.Space(self.encoder.channels, self.encoder.downsampling, below.sample_rate)
@@ -66,11 +81,15 @@ class DiffusionAutoencoder(mk.Stage):
         wave = self._padded(signal)
         latent = self.encoder(wave)
         if condition == "other":
-            latent = latent.roll(1, 0)
+            latent = latent.roll(-1, 0)
         elif condition == "none":
             latent = torch.zeros_like(latent)
-        velocity = self.unet.bind(latent, None)
-        return velocity_loss(velocity, self.domain(wave), self.schedule, noise)
+        x = self.domain(wave)
+        velocity, log_deviation = self._velocity(latent, x.shape[-1])
+        loss = velocity_loss(velocity, x, self.schedule, noise)
+        if log_deviation is None:
+            return loss
+        return loss + self.envelope_weight * surprise(log_deviation, x)
 
     def encode(self, signal: Tensor) -> Tensor:
         """Return the latents [b, space.channels, frames] of audio [b, c, t]."""
@@ -86,11 +105,20 @@ class DiffusionAutoencoder(mk.Stage):
         samples = self._whole(request.samples)
         missing = samples // self.space.stride - latents.shape[-1]
         context = pad(latents, (0, missing), mode="replicate") if missing else latents
-        velocity = request.counted(self.unet.bind(context, None))
+        frames = samples // self.domain.stride
+        velocity, _ = self._velocity(context, frames)
         source = request.noise()
-        noise = source.normal(self.domain.channels, samples // self.domain.stride).to(latents)
-        x = self.sampler.sample(velocity, noise, generator=source)
+        noise = source.normal(self.domain.channels, frames).to(latents.device)
+        x = self.sampler.sample(request.counted(velocity), noise, generator=source)
         return self.domain.inverse(x, request.samples)
+
+    def _velocity(self, latent: Tensor, frames: int) -> tuple[mk.Velocity, Tensor | None]:
+        """Return the velocity given a latent, and the envelope [b, c, frames] where there is one."""
+        network = self.unet.bind(latent, None)
+        if self.envelope is None:
+            return network, None
+        log_deviation = self.envelope(latent, frames)
+        return Preconditioned(network, log_deviation, self.schedule), log_deviation
 
     def _whole(self, samples: int) -> int:
         """Return the next length that latents, domain and network all divide."""

@@ -76,12 +76,15 @@ class Magnitude(mk.SpectralEncoder):
 
         n_fft: int = mk.Field(1023, ge=2, description="samples under one frame of the STFT")
         hop_length: int = mk.Field(256, ge=1, description="samples from frame to frame")
+        log: bool = mk.Field(False, description="encode logarithms of the magnitudes")
 
     def __init__(self, options: Options, *, audio_channels: int, sample_rate: int) -> None:
         super().__init__(options, audio_channels=audio_channels, sample_rate=sample_rate)
         self.channels = options.latent_channels
         self.downsampling = options.hop_length * prod(options.factors)
-        self.spectrum = MagnitudeSpectrum(n_fft=options.n_fft, hop_length=options.hop_length)
+        self.spectrum = MagnitudeSpectrum(
+            n_fft=options.n_fft, hop_length=options.hop_length, log=options.log
+        )
         self.pyramid = options.pyramid(audio_channels * self.spectrum.bins)
         self.bounded = options.bottleneck == "tanh"
 

@@ -57,7 +57,7 @@ class TextToLatent(mk.Stage):
         self.text.prepare(captions)
         frames = torch.cat([signal.transpose(1, 2).flatten(0, 1) for signal in signals]).double()
         self.mean.copy_(frames.mean(0)[:, None])
-        self.deviation.copy_(frames.std(0)[:, None].clamp(min=1e-4))
+        self.deviation.copy_(frames.std(0, correction=0)[:, None].clamp(min=1e-4))
 
     def loss(
         self,

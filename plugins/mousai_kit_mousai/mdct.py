@@ -35,6 +35,9 @@ class MDCT(mk.Domain):
         exponent: float = mk.Field(
             0.5, gt=0, le=1, description="companding sign(X)|X|^exponent; 1 leaves X as it is"
         )
+        mid_side: bool = mk.Field(
+            True, description="show stereo as (left + right, left - right) / sqrt 2"
+        )
 
     scale: Tensor
     """[c * k] standard deviation of the companded coefficients, measured."""
@@ -43,6 +46,7 @@ class MDCT(mk.Domain):
         super().__init__(options, audio_channels=audio_channels)
         self.stride, self.exponent = options.hop, options.exponent
         self.channels = audio_channels * options.hop
+        self.mid_side = options.mid_side and audio_channels == 2
         self.register_buffer("scale", torch.ones(self.channels))
 
     def forward(self, wave: Tensor) -> Tensor:
@@ -54,8 +58,8 @@ class MDCT(mk.Domain):
         x = x.float() * self.scale[:, None]
         coefficients = x.sign() * x.abs() ** (1 / self.exponent)
         blocks = rearrange(coefficients, "b (c k) n -> b c n k", k=self.stride)
-        wave = _across_borders(dct_iv(blocks), back=True)
-        return rearrange(wave, "b c n k -> b c (n k)")[..., :length]
+        wave = rearrange(_across_borders(dct_iv(blocks), back=True), "b c n k -> b c (n k)")
+        return self._turned(wave)[..., :length]
 
     def prepare(self, waves: Iterable[Tensor]) -> None:
         """Measure each band's scale over audio [b, c, t]; neighbouring bands share in it."""
@@ -70,9 +74,16 @@ class MDCT(mk.Domain):
 
     def _companded(self, wave: Tensor) -> Tensor:
         """Return sign(X)|X|^exponent of the coefficients X as [b, c * k, n]."""
-        blocks = rearrange(wave.float(), "b c (n k) -> b c n k", k=self.stride)
+        blocks = rearrange(self._turned(wave.float()), "b c (n k) -> b c n k", k=self.stride)
         x = rearrange(dct_iv(_across_borders(blocks)), "b c n k -> b (c k) n")
         return x.sign() * x.abs() ** self.exponent
+
+    def _turned(self, wave: Tensor) -> Tensor:
+        """Return left and right as mid and side, or the other way: it is its own inverse."""
+        if not self.mid_side:
+            return wave
+        left, right = wave.unbind(1)
+        return torch.stack([left + right, left - right], 1) * 0.5**0.5
 
 
 def dct_iv(x: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -52,7 +52,7 @@ class MultiResolutionSTFT(mk.Metric):
     class Options(mk.Options):
         """Options of `metric: multi-resolution-stft`."""
 
-        windows: list[int] = mk.Field(
+        windows: list[Annotated[int, mk.Field(ge=16, le=65536)]] = mk.Field(
             [512, 1024, 2048], min_length=1, description="windows in samples; a hop is a quarter"
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from errno import ENAMETOOLONG
 from pathlib import Path
 
 import mousai_kit.api as mk
@@ -22,6 +23,8 @@ def sidecar(path: Path) -> mk.Fields | str | None:
         try:
             about = understood(file.read_text(encoding="utf-8-sig")) if file.exists() else None
         except OSError as error:
+            if error.errno == ENAMETOOLONG:  # so there is none
+                continue
             raise _fault(path, file, str(error.strerror)) from None
         except UnicodeDecodeError:
             raise _fault(path, file, "not UTF-8 text") from None

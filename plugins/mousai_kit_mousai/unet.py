@@ -154,7 +154,10 @@ def _transform(options: UNet1dOptions, channels: int, outputs: int) -> LearnedTr
 def _depths(
     options: UNet1dOptions, inputs: int, outputs: int, context_channels: int, text_features: int
 ) -> list[Depth]:
-    """Return the depths from the surface downwards."""
+    """Return the depths from the surface downwards.
+
+    With the gain head the surface has no skip of its own: v = g * x + r is one.
+    """
     depths = []
     for index, channels in enumerate(options.channels):
         layout = Layout(
@@ -174,7 +177,7 @@ def _depths(
             outputs=outputs,
             factor=options.factors[index],
             items=options.items[index],
-            skip=options.skip,
+            skip=None if options.head == "gain" and index == 0 else options.skip,
         )
         depths.append(depth)
         inputs = outputs = channels
@@ -187,6 +190,5 @@ def _start_near_zero(surface: Depth) -> None:
 
     In a domain of unit variance x says nothing of v on average, and 0 is the best constant.
     """
-    for layer in (surface.leave, surface.skip.adapter):
-        for parameter in layer.parameters():
-            parameter.mul_(0.1)
+    for parameter in surface.leave.parameters():
+        parameter.mul_(0.1)

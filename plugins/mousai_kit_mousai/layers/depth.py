@@ -36,17 +36,24 @@ class Depth(nn.Module):
     """Shorten the sequence, pass it through items, and, after the depths below, the way back."""
 
     def __init__(
-        self, layout: Layout, *, inputs: int, outputs: int, factor: int, items: int, skip: SkipKind
+        self,
+        layout: Layout,
+        *,
+        inputs: int,
+        outputs: int,
+        factor: int,
+        items: int,
+        skip: SkipKind | None,
     ) -> None:
         super().__init__()
         self.enter = nn.Conv1d(inputs, layout.channels, factor, stride=factor)
         self.items_down = nn.ModuleList(Item(layout) for _ in range(items))
         self.items_up = nn.ModuleList(Item(layout) for _ in range(items))
         self.leave = Upsampling(layout.channels, outputs, factor)
-        self.skip: ModulatedSkip | ConcatenatedSkip
+        self.skip: ModulatedSkip | ConcatenatedSkip | None = None
         if skip == "modulated":
             self.skip = ModulatedSkip(inputs, outputs, layout.modulation_features)
-        else:
+        elif skip == "concatenated":
             self.skip = ConcatenatedSkip(inputs, outputs)
 
     def down(self, x: Tensor, conditions: Conditions) -> Tensor:
@@ -60,7 +67,8 @@ class Depth(nn.Module):
         """Map x [b, c, t / factor], and what `down` was given, to [b, outputs, t]."""
         for item in self.items_up:
             x = item(x, conditions)
-        return self.skip(before, self.leave(x), conditions)
+        after: Tensor = self.leave(x)
+        return after if self.skip is None else self.skip(before, after, conditions)
 
 
 class Item(nn.Module):

@@ -10,12 +10,13 @@ import mousai_kit.api as mk
 
 
 class MagnitudeSpectrum(nn.Module):
-    """Magnitudes of centred, normalised Hann frames."""
+    """Magnitudes of centred, normalised Hann frames, or their logarithms, floored at 1e-5."""
 
     window: Tensor
 
-    def __init__(self, *, n_fft: int, hop_length: int) -> None:
+    def __init__(self, *, n_fft: int, hop_length: int, log: bool) -> None:
         super().__init__()
+        self.log = log
         self.n_fft = n_fft
         self.hop_length = hop_length
         self.bins = n_fft // 2 + 1
@@ -27,7 +28,8 @@ class MagnitudeSpectrum(nn.Module):
         magnitude = _magnitude(
             wave, self.window, self.n_fft // 2, hop_length=self.hop_length, normalized=True
         )
-        return magnitude[..., :frames].flatten(1, 2)
+        magnitude = magnitude[..., :frames].flatten(1, 2)
+        return magnitude.clamp(min=1e-5).log() if self.log else magnitude
 
 
 class LogMelSpectrum(nn.Module):

@@ -233,11 +233,9 @@ def test_v_starts_near_zero_with_the_gain_head_and_as_published_without(head, lo
 @torch.no_grad()
 def test_the_gain_head_multiplies_x_elementwise():
     network = built({**SMALL, "head": "gain"})
-    surface = network.depths[0]
-    for layer in (surface.leave.convolution, surface.skip.adapter):
-        layer.weight.zero_()
-        layer.bias.zero_()
-    surface.skip.adapter.bias.copy_(torch.tensor([2.0, 3.0, 0.5, -0.5]))  # g, then r
+    surface = network.depths[0].leave.convolution
+    surface.weight.zero_()
+    surface.bias.copy_(torch.tensor([2.0, 3.0, 0.5, -0.5]))  # g, then r
     x, sigma, *_ = given()
     expected = x * torch.tensor([[2.0], [3.0]]) + torch.tensor([[0.5], [-0.5]])
     torch.testing.assert_close(network(x, sigma), expected)

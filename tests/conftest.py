@@ -1,0 +1,112 @@
+"""What all tests share: one thread, few and repeatable examples, and stages of the smallest size."""
+
+import copy
+import os
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+from mousai_kit.component import choose
+from mousai_kit.interfaces import KINDS, Space
+from mousai_kit.plugins import installed
+
+torch.set_num_threads(1)
+
+# A shared machine is slow now and then, which says nothing of the code.
+settings.register_profile(
+    "local", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("ci", settings.get_profile("local"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+AUDIO = Space(channels=2, stride=1, sample_rate=8000)
+LATENTS = Space(channels=4, stride=32, sample_rate=8000)
+
+AUTOENCODER = {
+    "use": "diffusion-autoencoder",
+    "domain": {"use": "mdct", "hop": 16},
+    "encoder": {
+        "use": "magnitude",
+        "channels": 16,
+        "multipliers": [1, 1],
+        "factors": [2],
+        "blocks": [1],
+        "n_fft": 63,
+        "hop_length": 16,
+        "latent_channels": 4,
+    },
+    "unet": {
+        "use": "unet1d",
+        "transform": None,
+        "channels": [16, 16],
+        "factors": [1, 2],
+        "items": [1, 1],
+        "injections": [1, 1],
+        "modulation_features": 16,
+        "head": "gain",
+    },
+    "sampler": {"use": "ddim", "steps": 3},
+}
+"""An autoencoder of `AUDIO` into `LATENTS`."""
+
+GENERATOR = {
+    "use": "text-to-latent",
+    "text": {
+        "use": "t5-scratch",
+        "features": 16,
+        "layers": 1,
+        "heads": 2,
+        "feed_forward": 16,
+        "vocabulary": 512,
+        "tokens": 8,
+    },
+    "unet": {
+        "use": "unet1d",
+        "transform": None,
+        "channels": [16, 16],
+        "factors": [1, 2],
+        "items": [1, 1],
+        "attentions": [0, 1],
+        "cross_attentions": [1, 1],
+        "injections": [],
+        "attention_heads": 2,
+        "attention_features": 8,
+        "modulation_features": 16,
+    },
+    "sampler": {"use": "ddim", "steps": 3},
+}
+"""A generator of `LATENTS`."""
+
+SPECS = {"autoencoder": AUTOENCODER, "generator": GENERATOR}
+
+
+@pytest.fixture
+def specs():
+    """Return what a recipe says of the two smallest stages, by name, free to be changed."""
+    return copy.deepcopy(SPECS)
+
+
+@pytest.fixture
+def build():
+    """Return a function that builds a component from what a recipe says of it."""
+
+    def built(kind, spec, *, seed=0, device="cpu", **wiring):
+        torch.manual_seed(seed)
+        use = choose(KINDS[kind], spec, {"registry": installed()})
+        with torch.device(device):
+            return use.build(**wiring)
+
+    return built
+
+
+@pytest.fixture
+def audio():
+    """Return the space of audio that `specs` fits."""
+    return AUDIO
+
+
+@pytest.fixture
+def latents():
+    """Return the space of latents between the two stages of `specs`."""
+    return LATENTS
