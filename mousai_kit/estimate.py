@@ -32,7 +32,6 @@ def generation_bytes(stage: Stage, *, samples: int, batch: int = 2) -> int | Non
 
     A batch of two is one clip with guidance.
     """
-
     with torch.no_grad():
         return _peak(stage, lambda it: it.loss(**_inputs(it, samples, batch)))
 

@@ -77,7 +77,7 @@ class Training:
         started = time.monotonic() - self.seconds
         with _interruptible() as interrupted:
             for batch in self._batches():
-                loss = self._learn(batch)
+                loss = self.learn(batch)
                 self.seconds = time.monotonic() - started
                 tick(self.step, self.seconds, loss)
                 if interrupted.is_set():
@@ -155,7 +155,7 @@ class Training:
             workers=self.settings.workers,
         )
 
-    def _learn(self, batch: Batch) -> float:
+    def learn(self, batch: Batch) -> float:
         """Take one step; return its loss. TrainingError, and no step, where it is not finite."""
         for line in batch.bad:
             self.report(line)

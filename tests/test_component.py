@@ -5,7 +5,8 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel, ValidationError, field_validator
 
-from mousai_kit.component import Component, Field, Options, Use, chosen, plain, problems_in
+from mousai_kit.component import Component, Field, Options, Use, chosen, plain
+from mousai_kit.problems import problems_in
 
 
 class Colour(Component):

@@ -36,5 +36,9 @@ class Domain(Component, nn.Module):
     def inverse(self, x: Tensor, length: int) -> Tensor:
         """Return the audio [b, c, length] that x shows, length at most x's frames * stride."""
 
+    def importance(self) -> Tensor | None:
+        """Return how much each channel's error counts [channels], 1 on average; None: all alike."""
+        return None
+
     def prepare(self, waves: Iterable[Tensor]) -> None:
         """Measure what must be known before training, from audio [b, c, t]; default: nothing."""

@@ -24,6 +24,12 @@ class Text:
         return len(self.embedding)
 
     @staticmethod
+    def blank(count: int, tokens: int, features: int, *, device: torch.device) -> Text:
+        """Return texts without content: shapes are all that counts on the meta device."""
+        mask = torch.ones(count, tokens, dtype=torch.bool, device=device)
+        return Text(torch.zeros(count, tokens, features, device=device), mask)
+
+    @staticmethod
     def joined(*texts: Text) -> Text:
         """Return texts of equal n and d as one batch, in order."""
         return Text(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from mousai_kit.component import problems_in
+from mousai_kit.problems import problems_in
 from mousai_kit.recipe.extends import read_with_bases
 from mousai_kit.recipe.overrides import overridden
 from mousai_kit.recipe.schema import Recipe

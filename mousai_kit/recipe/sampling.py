@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from mousai_kit.component import Use, problems_in
+from mousai_kit.component import Use
 from mousai_kit.errors import Problem, RequestError, dotted
+from mousai_kit.problems import problems_in
 from mousai_kit.recipe.schema import Recipe
 from mousai_kit.recipe.values import Place
 

@@ -11,7 +11,7 @@ from torch.nn.functional import pad
 
 import mousai_kit.api as mk
 from mousai_kit_mousai.envelope import Envelope, EnvelopeOptions, Preconditioned, surprise
-from mousai_kit_mousai.objective import velocity_loss
+from mousai_kit_mousai.objective import averaged, velocity_loss
 
 
 class DiffusionAutoencoder(mk.Stage):
@@ -86,10 +86,11 @@ class DiffusionAutoencoder(mk.Stage):
             latent = torch.zeros_like(latent)
         x = self.domain(wave)
         velocity, log_deviation = self._velocity(latent, x.shape[-1])
-        loss = velocity_loss(velocity, x, self.schedule, noise)
+        importance = self.domain.importance()
+        loss = velocity_loss(velocity, x, self.schedule, noise, importance=importance)
         if log_deviation is None:
             return loss
-        return loss + self.envelope_weight * surprise(log_deviation, x)
+        return loss + self.envelope_weight * averaged(surprise(log_deviation, x), importance)
 
     def encode(self, signal: Tensor) -> Tensor:
         """Return the latents [b, space.channels, frames] of audio [b, c, t]."""

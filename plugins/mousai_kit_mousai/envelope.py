@@ -53,9 +53,9 @@ class Envelope(nn.Module):
 
 
 def surprise(log_deviation: Tensor, signal: Tensor) -> Tensor:
-    """Return the negative log likelihood per clip [b] of a signal [b, c, n], less a constant."""
+    """Return the negative log likelihood [b, c, n] of a signal [b, c, n], less a constant."""
     scaled = (signal * (-log_deviation).exp()).square().clamp(max=OUTLIER)
-    return (log_deviation + scaled / 2).mean((1, 2))
+    return log_deviation + scaled / 2
 
 
 class Preconditioned:

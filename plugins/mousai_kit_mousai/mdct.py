@@ -39,6 +39,13 @@ class MDCT(mk.Domain):
             True, description="show stereo as (left + right, left - right) / sqrt 2"
         )
 
+        emphasis: float | None = mk.Field(
+            None,
+            gt=0,
+            description="the error in band k counts as 1 / (emphasis + k), as bands do on a mel "
+            "scale (700 Hz is band 60 of 2048 at 48 kHz); null: all bands alike",
+        )
+
     scale: Tensor
     """[c * k] standard deviation of the companded coefficients, measured."""
 
@@ -48,6 +55,7 @@ class MDCT(mk.Domain):
         self.channels = audio_channels * options.hop
         self.mid_side = options.mid_side and audio_channels == 2
         self.register_buffer("scale", torch.ones(self.channels))
+        self.emphasis = options.emphasis
 
     def forward(self, wave: Tensor) -> Tensor:
         """Return scaled coefficients [b, c * k, n] of audio [b, c, t], n = t / hop."""
@@ -60,6 +68,14 @@ class MDCT(mk.Domain):
         blocks = rearrange(coefficients, "b (c k) n -> b c n k", k=self.stride)
         wave = rearrange(_across_borders(dct_iv(blocks), back=True), "b c n k -> b c (n k)")
         return self._turned(wave)[..., :length]
+
+    def importance(self) -> Tensor | None:
+        """Return how much each coefficient's error counts [c * k], 1 on average."""
+        if self.emphasis is None:
+            return None
+        bands = torch.arange(self.channels, device=self.scale.device) % self.stride
+        weights = 1 / (self.emphasis + bands)
+        return weights / weights.mean()
 
     def prepare(self, waves: Iterable[Tensor]) -> None:
         """Measure each band's scale over audio [b, c, t]; neighbouring bands share in it."""

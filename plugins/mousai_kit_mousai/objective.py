@@ -8,15 +8,26 @@ import mousai_kit.api as mk
 
 
 def velocity_loss(
-    velocity: mk.Velocity, signal: Tensor, schedule: mk.Schedule, noise: mk.NoiseSource
+    velocity: mk.Velocity,
+    signal: Tensor,
+    schedule: mk.Schedule,
+    noise: mk.NoiseSource,
+    *,
+    importance: Tensor | None = None,
 ) -> Tensor:
     """Return the mean squared error of v per clip [b] for signals [b, c, t].
 
-    The level is uniform in [0, 1); v = alpha * noise - beta * signal.
+    The level is uniform in [0, 1); v = alpha * noise - beta * signal. `importance` [c] says how
+    much each channel counts, 1 on average.
     """
     sigma = noise.uniform().to(signal)
     white = noise.like(signal)
     alpha, beta = (weight[:, None, None] for weight in schedule.weights(sigma))
     predicted = velocity(alpha * signal + beta * white, sigma)
     target = alpha * white - beta * signal
-    return (predicted.float() - target).square().mean((1, 2))
+    return averaged((predicted.float() - target).square(), importance)
+
+
+def averaged(errors: Tensor, importance: Tensor | None) -> Tensor:
+    """Return the mean per clip [b] of errors [b, c, t], each channel as important as it is."""
+    return (errors if importance is None else errors * importance[:, None]).mean((1, 2))

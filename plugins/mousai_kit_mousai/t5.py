@@ -76,18 +76,13 @@ class T5(mk.TextEncoder):
         """Encode prompts, each once: embeddings are remembered, and zero where masked."""
         device = self.get_buffer("_place").device
         if device.type == "meta":  # counted, not computed: nothing is fetched for that
-            return self._shapes(len(prompts), device)
+            return mk.Text.blank(len(prompts), self.tokens, self.features, device=device)
         embedding = torch.zeros(len(prompts), self.tokens, self.features)
         mask = torch.zeros(len(prompts), self.tokens, dtype=torch.bool)
         for row, known in enumerate(self.pretrained.embeddings(prompts, device)):
             embedding[row, : len(known)] = known
             mask[row, : len(known)] = True
         return mk.Text(embedding.to(device), mask.to(device))
-
-    def _shapes(self, count: int, device: torch.device) -> mk.Text:
-        shape = (count, self.tokens)
-        mask = torch.ones(shape, dtype=torch.bool, device=device)
-        return mk.Text(torch.empty(*shape, self.features, device=device), mask)
 
 
 class Pretrained:

@@ -71,12 +71,14 @@ class T5Scratch(mk.TextEncoder):
 
     def forward(self, prompts: Sequence[str]) -> mk.Text:
         """Encode prompts; embeddings are zero where masked. WeightsError without a vocabulary."""
+        device = next(self.parameters()).device
+        if device.type == "meta":
+            return mk.Text.blank(len(prompts), self.tokens, self.features, device=device)
         if self.tokenizer is None:
             raise mk.WeightsError(
                 "text encoder t5-scratch: has learned no words yet; train it, or load its weights"
             )
         ids, mask = token_ids(self.tokenizer, prompts, self.tokens)
-        device = next(self.parameters()).device
         return self.embedded(ids.to(device), mask.to(device))
 
     def embedded(self, ids: Tensor, mask: Tensor) -> mk.Text:

@@ -215,7 +215,7 @@ class TestExactDenoisers:
 @pytest.mark.parametrize(("make", "order"), [(ddim, 1), (dpmpp, 2)])
 def test_the_error_falls_with_the_order_that_the_method_claims(make, order, velocity):
     start = noise(1, 1, 200)
-    truth = dpmpp(4000, Middle(Cosine.Options())).sample(velocity, start)
+    truth = dpmpp(1000, Middle(Cosine.Options())).sample(velocity, start)
 
     def error(steps):
         made = make(steps, Middle(Cosine.Options())).sample(velocity, start)
@@ -228,7 +228,7 @@ def test_the_error_falls_with_the_order_that_the_method_claims(make, order, velo
 @pytest.mark.parametrize("velocity", [gaussian(0.7, 0.5, COSINE), mixture(COSINE)])
 def test_the_second_order_needs_fewer_steps_all_the_way_from_noise(velocity):
     start = noise(1, 1, 200)
-    truth = ddim(4000).sample(velocity, start)
+    truth = ddim(1000).sample(velocity, start)
     first, second = (
         (make(20).sample(velocity, start) - truth).square().mean().sqrt() for make in (ddim, dpmpp)
     )
@@ -236,7 +236,7 @@ def test_the_second_order_needs_fewer_steps_all_the_way_from_noise(velocity):
 
 
 class TestDPMSolver:
-    @given(st.integers(1, 400), st.sampled_from(SCHEDULES))
+    @given(st.integers(1, 100), st.sampled_from(SCHEDULES))
     def test_single_precision_stays_finite_for_any_steps(self, steps, schedule):
         start = noise(1, 1, 4, dtype=torch.float32)
         made = dpmpp(steps, schedule).sample(gaussian(0.0, 1.0, schedule), start)

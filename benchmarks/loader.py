@@ -1,0 +1,99 @@
+"""How much faster the loader is than the trainer: crops a second, interleaved in one run.
+
+    python benchmarks/loader.py [RECIPE] [--set PATH=VALUE ...] [--rounds 5] [--json FILE]
+
+Each round times the loader alone (the recipe's workers), then the trainer alone (the same crops,
+in memory), for the recipe's first stage. Medians over rounds, and their ratio.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import tempfile
+import time
+from itertools import islice
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from mousai_kit.console import Screen
+from mousai_kit.data import training_clips
+from mousai_kit.loading import batches
+from mousai_kit.plugins import installed
+from mousai_kit.recipe import load_recipe
+from mousai_kit.runs import RunFolder
+from mousai_kit.system import System
+from mousai_kit.training import Place, Training
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("recipe", nargs="?", default="mousai")
+    parser.add_argument("--set", action="append", default=[], dest="overrides")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=8, help="training steps a round")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    recipe = load_recipe(arguments.recipe, arguments.overrides, registry=installed())
+    with tempfile.TemporaryDirectory() as folder:
+        figures = measured(System(recipe, RunFolder(Path(folder)), Screen()), arguments)
+    print(
+        f"loader  {figures['loader']:8.1f} crops/s  ({figures['workers']} workers)\n"
+        f"trainer {figures['trainer']:8.1f} crops/s\n"
+        f"ratio   {figures['ratio']:8.1f}   ({figures['machine']}, torch {figures['torch']})"
+    )
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def measured(system: System, arguments: argparse.Namespace) -> dict[str, object]:
+    """Return medians of crops a second over interleaved rounds."""
+    name = next(iter(system.cascade.stages))
+    settings = system.recipe.stages[name].train
+    clips = training_clips(system.recipe, length=settings.length)
+    stage = system.cascade.stages[name]
+    stage.prepare((clips.clip(i).wave[None] for i in range(min(8, len(clips)))), ["music"])
+    place = Place(*(system.folder.path / part for part in ("c", "w", "log")), {})
+    training = Training(
+        name, stage, settings, seed=0, place=place, clips=clips, held_out=None, report=print
+    )
+    ready = list(islice(_batches(clips, settings, 0, settings.workers), 4))
+    stage.train()
+    training.learn(ready[0])
+    loads, trains = [], []
+    for number in range(arguments.rounds):
+        stream = _batches(clips, settings, number + 1, settings.workers)
+        next(stream)  # workers have started
+        count = max(40, 800 // settings.batch)
+        loads.append(settings.batch * count / _seconds(lambda: list(islice(stream, count))))
+        trains.append(
+            settings.batch
+            * arguments.steps
+            / _seconds(lambda: [training.learn(ready[i % 4]) for i in range(arguments.steps)])
+        )
+    return {
+        "loader": median(loads),
+        "trainer": median(trains),
+        "ratio": median(loads) / median(trains),
+        "workers": settings.workers,
+        "machine": f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads",
+        "torch": torch.__version__,
+    }
+
+
+def _batches(clips, settings, seed, workers):
+    return batches(clips, seed=seed, batch=settings.batch, first=0, steps=10**6, workers=workers)
+
+
+def _seconds(work) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""The nine kinds, and what their pages promise of themselves."""
+
+import inspect
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from mousai_kit.hookspecs import HOOKS
+from mousai_kit.interfaces import (
+    KINDS,
+    Clip,
+    Dataset,
+    NoiseSource,
+    Request,
+    Schedule,
+    Space,
+    Text,
+    UNet,
+)
+
+SEEDS = st.lists(st.integers(-(2**65), 2**65), min_size=1, max_size=4)
+
+
+class TestKinds:
+    def test_there_are_nine_each_with_its_hook(self):
+        assert list(KINDS) == [
+            "text_encoder",
+            "spectral_encoder",
+            "unet",
+            "schedule",
+            "sampler",
+            "domain",
+            "stage",
+            "dataset",
+            "metric",
+        ]
+        assert list(HOOKS) == list(KINDS)
+
+    @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+    def test_a_kind_is_built_with_options_and_its_wiring(self, kind):
+        parameters = inspect.signature(kind.__init__).parameters.values()
+        keywords = [it.name for it in parameters if it.kind is it.KEYWORD_ONLY]
+        assert [it.name for it in parameters if it.kind is not it.KEYWORD_ONLY] == [
+            "self",
+            "options",
+        ]
+        assert tuple(keywords) == kind.wiring
+
+    @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+    def test_a_kind_can_not_be_built_itself(self, kind):
+        assert kind.__abstractmethods__
+
+    @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+    def test_what_learns_is_a_module(self, kind):
+        learns = kind.kind not in ("schedule", "sampler", "dataset", "metric")
+        assert issubclass(kind, nn.Module) == learns
+
+
+class TestNoiseSource:
+    @given(SEEDS)
+    def test_the_same_seeds_give_the_same_noise(self, seeds):
+        first, second = NoiseSource(seeds), NoiseSource(seeds)
+        assert len(first) == len(seeds)
+        assert torch.equal(first.normal(2, 3), second.normal(2, 3))
+        assert torch.equal(first.uniform(), second.uniform())
+
+    @given(SEEDS)
+    def test_a_clips_noise_does_not_depend_on_the_others(self, seeds):
+        together = NoiseSource(seeds).normal(2, 3)
+        alone = [NoiseSource([seed]).normal(2, 3) for seed in seeds]
+        assert torch.equal(together, torch.cat(alone))
+
+    def test_noise_goes_on_and_does_not_repeat(self):
+        source = NoiseSource([0])
+        assert not torch.equal(source.normal(4), source.normal(4))
+
+    def test_noise_is_standard_normal(self):
+        x = NoiseSource([3]).normal(100_000)
+        assert x.dtype == torch.float32
+        assert x.mean().abs() < 0.02
+        assert x.std().item() == pytest.approx(1, abs=0.02)
+
+    def test_levels_are_uniform(self):
+        levels = NoiseSource(range(5000)).uniform()
+        assert levels.shape == (5000,)
+        assert (levels.min() >= 0, levels.max() < 1) == (True, True)
+        assert levels.mean().item() == pytest.approx(0.5, abs=0.02)
+        assert levels.std().item() == pytest.approx(12**-0.5, abs=0.02)
+
+    @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+    def test_noise_like_a_signal_is_the_same_noise_in_its_type(self, dtype):
+        x = torch.zeros(2, 3, 4, dtype=dtype)
+        made = NoiseSource([1, 2]).like(x)
+        assert torch.equal(made, NoiseSource([1, 2]).normal(3, 4).to(dtype))
+
+    def test_noise_like_shapes_has_a_shape_only(self):
+        made = NoiseSource([1, 2]).like(torch.zeros(2, 3, device="meta"))
+        assert (made.shape, made.device.type) == ((2, 3), "meta")
+
+    def test_seeds_beyond_63_bits_are_taken_around(self):
+        assert torch.equal(NoiseSource([2**63 + 5]).normal(3), NoiseSource([5]).normal(3))
+
+
+class TestSpace:
+    @given(st.integers(0, 10**6), st.integers(1, 5000))
+    def test_frames_cover_all_samples_and_no_more(self, samples, stride):
+        frames = Space(2, stride, 48000).frames(samples)
+        assert frames * stride >= samples
+        assert (frames - 1) * stride < samples
+
+    def test_audio_has_a_frame_per_sample(self):
+        assert Space(2, 1, 48000).frames(12345) == 12345
+
+
+class TestRequest:
+    def test_a_counted_velocity_reports_after_each_evaluation(self):
+        log = []
+        request = Request(["a"], [0], 10, progress=lambda: log.append("reported"))
+        velocity = request.counted(lambda x, sigma: log.append("ran") or x + sigma)
+        assert velocity(1, 2) == 3
+        assert velocity(3, 4) == 7
+        assert log == ["ran", "reported"] * 2
+
+    def test_nobody_to_report_to_leaves_the_velocity_as_it_is(self):
+        def velocity(x, sigma):
+            return x
+
+        assert Request(["a"], [0], 10).counted(velocity) is velocity
+
+    def test_its_noise_is_fresh_every_time(self):
+        request = Request(["a", "b"], [4, 5], 10)
+        assert torch.equal(request.noise().normal(3), request.noise().normal(3))
+        assert torch.equal(request.noise().normal(3), NoiseSource([4, 5]).normal(3))
+
+    def test_guidance_follows_the_prompt_as_learned_unless_asked_for(self):
+        assert Request(["a"], [0], 10).guidance == 1.0
+
+
+class TestText:
+    def test_texts_are_joined_in_order(self):
+        first = Text(torch.zeros(1, 2, 3), torch.tensor([[True, False]]))
+        second = Text(torch.ones(2, 2, 3), torch.ones(2, 2, dtype=torch.bool))
+        joined = Text.joined(first, second)
+        assert len(joined) == 3
+        assert joined.embedding[:, 0, 0].tolist() == [0, 1, 1]
+        assert joined.mask.tolist() == [[True, False], [True, True], [True, True]]
+
+
+class TestDefaults:
+    def test_a_velocity_is_the_network_with_its_conditioning(self):
+        class Told(UNet):
+            def forward(self, x, sigma, *, context=None, text=None):
+                return x, sigma, context, text
+
+        network = Told(None, channels=1, context_channels=0, text_features=0)
+        assert network.bind("context", "text")("x", "sigma") == ("x", "sigma", "context", "text")
+        assert network.bind()("x", "sigma") == ("x", "sigma", None, None)
+
+    @given(st.integers(1, 3000))
+    def test_levels_fall_evenly_from_one_to_exactly_zero(self, steps):
+        class Plain(Schedule):
+            def weights(self, sigma):
+                return 1 - sigma, sigma
+
+        levels = Plain(None).levels(steps)
+        assert (len(levels), levels[0], levels[-1]) == (steps + 1, 1, 0)
+        torch.testing.assert_close(levels.diff(), torch.full((steps,), -1 / steps))
+
+    def test_a_dataset_is_a_sequence_of_its_first_epochs_clips(self):
+        class Counted(Dataset):
+            def __len__(self):
+                return 3
+
+            def clip(self, index, epoch=0):
+                return Clip(torch.zeros(1, 4), f"{index} of epoch {epoch}")
+
+        dataset = Counted(None, sample_rate=8000, channels=1, length=4, split="train")
+        texts = ["0 of epoch 0", "1 of epoch 0", "2 of epoch 0"]
+        assert [clip.text for clip in dataset] == texts
+        assert list(dataset.captions()) == texts
+        assert dataset.skipped() == []
+        for index in (-1, 3):
+            with pytest.raises(IndexError):
+                dataset[index]

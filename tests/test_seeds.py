@@ -1,0 +1,35 @@
+"""Seeds: the same everywhere, and different for different parts."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mousai_kit.seeds import derive
+
+PARTS = st.lists(st.one_of(st.integers(), st.text("abc ", max_size=3)), max_size=4)
+
+
+def test_a_seed_is_the_same_on_every_platform_and_in_every_version():
+    assert derive(0, "training", 1) == 5361866463196863553
+    assert derive() == 8197449230543414098
+
+
+@given(PARTS)
+def test_seeds_fit_into_63_bits(parts):
+    assert 0 <= derive(*parts) < 2**63
+
+
+@given(PARTS, PARTS)
+def test_different_parts_give_different_seeds(first, second):
+    if [*map(str, first)] != [*map(str, second)]:
+        assert derive(*first) != derive(*second) or {len(first), len(second)} == {0, 1}
+
+
+def test_the_order_and_the_borders_of_parts_count():
+    seeds = [derive("a", "b"), derive("b", "a"), derive("ab"), derive("a", "b", ""), derive(1, 11)]
+    assert len(set(seeds)) == 5
+    assert derive(1, 11) != derive(11, 1)
+
+
+def test_seeds_are_spread_evenly():
+    high = sum(derive(0, step) >= 2**62 for step in range(2000))
+    assert 900 < high < 1100
