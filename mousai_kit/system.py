@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from mousai_kit import checkpoints, devices, latents
 from mousai_kit.cascade import Cascade
 from mousai_kit.console import Screen
 from mousai_kit.data import dataset, readable, training_clips
+from mousai_kit.errors import AudioError
 from mousai_kit.interfaces import Dataset, Split
 from mousai_kit.loading import Clips
 from mousai_kit.recipe import Recipe
@@ -101,13 +103,12 @@ class System:
 
     def _run(self, training: Training) -> None:
         """Train with a progress bar, whose end is whichever of steps and minutes comes first."""
-        steps, minutes = training.settings.steps, training.settings.minutes
+        steps = training.settings.steps
         with self.screen.bar(f"training {training.name}", steps) as bar:
 
-            def tick(step: int, seconds: float, loss: float) -> None:
-                timed = 0.0 if minutes is None else seconds / (60 * minutes)
-                done = min(1.0, max(step / steps, timed)) * steps
-                bar.to(int(done), f"step {step}  loss {loss:.4f}")
+            def tick(loss: float) -> None:
+                done = int(training.progress * steps)
+                bar.to(done, f"step {training.step}  loss {loss:.4f}")
 
             training.run(tick)
         self.screen.say(
@@ -169,11 +170,12 @@ class System:
 def _signals(clips: Clips, device: torch.device) -> Iterator[Tensor]:
     """Yield the first clips' signals [1, c, t]."""
     for index in range(min(len(clips), PREPARED_CLIPS)):
-        yield clips.clip(index).wave[None].to(device)
+        with suppress(AudioError):  # listed when training draws the clip
+            yield clips.clip(index).wave[None].to(device)
 
 
 def _captions(clips: Clips) -> list[str]:
     """Return the captions that a vocabulary is learned from."""
     if isinstance(clips, Dataset):
         return list(clips.captions())
-    return [clips.clip(index).text for index in range(len(clips))]
+    return clips.texts if isinstance(clips, latents.LatentClips) else []

@@ -68,8 +68,8 @@ class Training:
         self.ema = EMA(stage, decay=settings.ema, power=settings.ema_power)
         self.step, self.seconds = 0, 0.0
 
-    def run(self, tick: Callable[[int, float, float], None]) -> None:
-        """Train to the end; `tick(step, seconds, loss)` is called after each step.
+    def run(self, tick: Callable[[float], None]) -> None:
+        """Train to the end; `tick(loss)` is called after each step.
 
         Ctrl-C ends at the next step with a checkpoint (then KeyboardInterrupt).
         """
@@ -79,7 +79,7 @@ class Training:
             for batch in self._batches():
                 loss = self.learn(batch)
                 self.seconds = time.monotonic() - started
-                tick(self.step, self.seconds, loss)
+                tick(loss)
                 if interrupted.is_set():
                     self.save()
                     raise KeyboardInterrupt
@@ -92,11 +92,24 @@ class Training:
         self.finish()
 
     @property
+    def progress(self) -> float:
+        """Return how much of the steps or of the minutes is used, whichever is more, in [0, 1]."""
+        minutes = self.settings.minutes
+        timed = 0.0 if minutes is None else self.seconds / (60 * minutes)
+        return min(1.0, max(self.step / self.settings.steps, timed))
+
+    @property
+    def learning_rate(self) -> float:
+        """Return the next step's learning rate: warm-up, then the recipe's decay."""
+        settings = self.settings
+        warm = min(1.0, (self.step + 1) / max(1, settings.warmup))
+        left = settings.decay + (1 - settings.decay) * (1 + math.cos(math.pi * self.progress)) / 2
+        return settings.learning_rate * warm * left
+
+    @property
     def finished(self) -> bool:
         """Return whether the steps are done or the time is up."""
-        minutes = self.settings.minutes
-        out_of_time = minutes is not None and self.seconds >= 60 * minutes
-        return self.step >= self.settings.steps or out_of_time
+        return self.progress >= 1
 
     def save(self) -> None:
         """Write a checkpoint from which training goes on to the very step."""
@@ -170,9 +183,8 @@ class Training:
         limit = self.settings.clip_norm or math.inf
         norm = torch.nn.utils.clip_grad_norm_(self.stage.parameters(), limit)
         self._check(norm.expand(len(loss)), batch)
-        warm = min(1.0, (self.step + 1) / max(1, self.settings.warmup))
         for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate * warm
+            group["lr"] = self.learning_rate
         self.optimizer.step()
         self.step += 1
         self.ema.update(self.step)

@@ -76,6 +76,12 @@ class Train(Options):
     epsilon: float = Field(1e-6, gt=0, description="AdamW's term against division by zero")
     weight_decay: float = Field(1e-3, ge=0, description="weight decay of AdamW")
     warmup: int = Field(0, ge=0, description="steps in which the learning rate rises from 0")
+    decay: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="share of the learning rate left at the end of a cosine; 1 keeps it constant",
+    )
     ema: float = Field(0.995, ge=0, le=1, description="largest decay of the averaged weights")
     ema_power: float = Field(
         0.7, ge=0, le=1, description="how soon the averaged weights' decay nears its largest"

@@ -58,5 +58,6 @@ def held_out(names: Sequence[str], fraction: float) -> set[str]:
 
 
 def _rank(name: str) -> float:
-    """Return a number in [0, 1) that is evenly spread over names and stays with each."""
-    return int.from_bytes(sha256(name.encode()).digest()[:6], "big") / (1 << 48)
+    """Return a number in [0, 1) for a track, evenly spread; the same for a song's every format."""
+    song = str(Path(name).with_suffix(""))
+    return int.from_bytes(sha256(song.encode()).digest()[:6], "big") / (1 << 48)
