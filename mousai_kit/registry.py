@@ -46,15 +46,14 @@ class Registry:
         """Return a component class; LookupError with one line that helps."""
         if (kind, name) in self._components:
             return self._components[kind, name][0]
-        article = "an" if kind[0] in "aeiou" else "a"
         others = [other for other, its_name in self._components if its_name == name]
         if others:
-            raise LookupError(f"no {kind} is called '{name}'; '{name}' is {_a(others[0])}")
+            raise LookupError(f"no {kind} is called '{name}'; '{name}' is a {others[0]}")
         names = self.names(kind)
         hint = did_you_mean(name, names) or (
             f"; there {'is' if len(names) == 1 else 'are'} {listed(names)}"
             if names
-            else f"; no plug-in that offers {article} {kind} is installed"
+            else f"; no plug-in that offers a {kind} is installed"
         )
         raise LookupError(f"no {kind} is called '{name}'{hint}")
 
@@ -73,11 +72,12 @@ def _faults(kind: str, component: object) -> Iterator[str]:
     """Yield what keeps a component from being one of its kind."""
     base = KINDS[kind]
     if not (isinstance(component, type) and issubclass(component, base)):
-        yield f"is offered as {_a(kind)} but is no subclass of mk.{base.__name__}"
+        yield f"is offered as a {kind} but is no subclass of mk.{base.__name__}"
         return
     if missing := sorted(getattr(component, "__abstractmethods__", ())):
         yield f"lacks {listed(missing)}, which every {kind} has"
-    if not NAME.fullmatch(str(name := getattr(component, "name", ""))):
+    name = getattr(component, "name", "")
+    if not (isinstance(name, str) and NAME.fullmatch(name)):
         yield f"needs a name of lower-case words joined by '-' (got {name!r})"
     options = component.Options
     if not (isinstance(options, type) and issubclass(options, Options)):
@@ -101,7 +101,3 @@ def _place(component: object) -> str:
     if isinstance(component, type):
         return f"{component.__module__}.{component.__qualname__}"
     return repr(component)
-
-
-def _a(kind: str) -> str:
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"

@@ -9,8 +9,8 @@ PARTS = st.lists(st.one_of(st.integers(), st.text("abc ", max_size=3)), max_size
 
 
 def test_a_seed_is_the_same_on_every_platform_and_in_every_version():
-    assert derive(0, "training", 1) == 5361866463196863553
-    assert derive() == 8197449230543414098
+    assert derive(0, "training", 1) == 4864945435885192169
+    assert derive() == 8238016292129134938
 
 
 @given(PARTS)

@@ -36,6 +36,12 @@ class DiffusionAutoencoder(mk.Stage):
             description="a head start for small machines: the latent tells each coefficient's "
             "loudness, and the network works on top; null, as in the paper: none",
         )
+        saturation: float = mk.Field(
+            0.0,
+            ge=0,
+            description="weight of -log(1 - latent^2), which keeps a tanh latent off its bounds, "
+            "where learning stalls; 0, as in the paper: none",
+        )
 
     space: mk.Space
 
@@ -60,6 +66,7 @@ class DiffusionAutoencoder(mk.Stage):
                 channels=self.domain.channels,
             )
             self.envelope_weight = options.envelope.weight
+        self.saturation = options.saturation
         self.schedule = options.schedule.build()
         self.sampler = options.sampler.build(schedule=self.schedule)
         self.space = mk.Space(self.encoder.channels, self.encoder.downsampling, below.sample_rate)
@@ -88,9 +95,12 @@ class DiffusionAutoencoder(mk.Stage):
         velocity, log_deviation = self._velocity(latent, x.shape[-1])
         importance = self.domain.importance()
         loss = velocity_loss(velocity, x, self.schedule, noise, importance=importance)
-        if log_deviation is None:
-            return loss
-        return loss + self.envelope_weight * averaged(surprise(log_deviation, x), importance)
+        if log_deviation is not None:
+            likelihood = averaged(surprise(log_deviation, x), importance)
+            loss = loss + self.envelope_weight * likelihood
+        if self.saturation:
+            loss = loss + self.saturation * _nearness_to_bounds(latent)
+        return loss
 
     def encode(self, signal: Tensor) -> Tensor:
         """Return the latents [b, space.channels, frames] of audio [b, c, t]."""
@@ -128,3 +138,8 @@ class DiffusionAutoencoder(mk.Stage):
     def _padded(self, signal: Tensor) -> Tensor:
         missing = self._whole(signal.shape[-1]) - signal.shape[-1]
         return pad(signal, (0, missing)) if missing else signal
+
+
+def _nearness_to_bounds(latent: Tensor) -> Tensor:
+    """Return the mean of -log(1 - latent^2) per clip [b]; its slope in atanh(latent) is 2 latent."""
+    return -(1 - latent.float().square()).clamp(min=1e-6).log().mean((1, 2))
