@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
@@ -24,7 +26,7 @@ def write(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) 
 
     The file appears under its name when it is complete and on the disk, not before.
     """
-    compact = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    compact = {name: it.detach().to("cpu", copy=True).contiguous() for name, it in tensors.items()}
     digest = _digest(compact)
     texts = {"format": FORMAT, "version": __version__, "digest": digest}
     texts |= {name: json.dumps(value) for name, value in header.items()}
@@ -42,12 +44,14 @@ def write_bytes(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise WeightsError(
             Problem(
                 str(path), "", f"can't be written ({error.strerror}); free some space or use --out"
             )
         ) from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def header(path: Path) -> dict[str, Any]:
@@ -65,7 +69,12 @@ def header(path: Path) -> dict[str, Any]:
     if texts.get("format") != FORMAT:
         raise WeightsError(Problem(str(path), "", "holds no weights of mousai-kit's"))
     plain = {"format", "version", "digest"}
-    return {key: text if key in plain else json.loads(text) for key, text in texts.items()}
+    try:
+        return {key: text if key in plain else json.loads(text) for key, text in texts.items()}
+    except ValueError:
+        raise WeightsError(
+            Problem(str(path), "", "has a broken header; delete it and `run` again")
+        ) from None
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -109,5 +118,5 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
     total = sha256()
     for name in sorted(tensors):
         total.update(name.encode())
-        total.update(tensors[name].flatten().view(-1).numpy().tobytes())
+        total.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
     return total.hexdigest()[:16]

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from dataclasses import asdict
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from mousai_kit import __version__
-from mousai_kit.errors import MousaiError
+from mousai_kit.errors import MousaiError, one_line
 
-if TYPE_CHECKING:
-    from mousai_kit.recipe import Recipe
-    from mousai_kit.runs import RunFolder
-    from mousai_kit.system import System
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+_MISUSE: type[Exception] = typer.BadParameter.__mro__[2]
+"""Whatever typer raises for a command that was called wrongly: it exports no name for all of it."""
 
 app = typer.Typer(
     name="mousai-kit",
@@ -41,36 +42,44 @@ Out = Annotated[
 
 def main() -> None:
     """Run a command; a user's mistake is one line a problem and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a file's name may be no text at all
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        code = app(standalone_mode=False)
     except MousaiError as error:
-        _end(str(error), 2)
-    except KeyboardInterrupt:
-        _end("interrupted; the same command goes on from the last checkpoint", 130)
-    except BrokenPipeError:
-        sys.exit(0)
+        _end("\n".join(one_line(str(problem)) for problem in error.problems), 2)
+    except _MISUSE as error:
+        _end(_misused(error), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        _end(f"{place}{error.strerror or error}", 2)
+        _end(one_line(f"{place}{error.strerror or error}"), 2)
+    if code == INTERRUPTED:
+        _end("interrupted; `run` goes on from its last checkpoint", INTERRUPTED)
+    sys.exit(code)
 
 
 @app.command()
 def run(source: Source, overrides: Set = None, out: Out = None, as_json: Json = False) -> None:
     """Train what is not trained yet, make the recipe's prompts into music, write the report."""
-    from mousai_kit import report
+    from mousai_kit import making, report
     from mousai_kit.console import Screen
     from mousai_kit.runs import RunFolder
     from mousai_kit.system import System
+    from mousai_kit.targets import own_orders, recipe_of
 
-    recipe = _recipe(source, overrides)
+    recipe = recipe_of(source, overrides)
     folder = RunFolder(out) if out else RunFolder.default(recipe)
     with folder.locked():
         system = System(recipe, folder, Screen())
+        wanted = own_orders(system)
         system.train()
-        made = _made(system, recipe.generate.prompts) if recipe.generate.prompts else []
+        made = making.generate(system, wanted, folder=folder.audio, batch=recipe.generate.batch)
         figures = report.write(system)
     if as_json:
-        _print({"folder": str(folder.path), "clips": [_described(it) for it in made], **figures})
+        _print({"folder": str(folder.path), "clips": [asdict(it) for it in made], **figures})
     else:
         typer.echo(report.farewell(system, figures, [it.path for it in made]))
 
@@ -97,9 +106,11 @@ def generate(
     """Make music from prompts with a trained run."""
     from mousai_kit import making
     from mousai_kit.generation import orders
+    from mousai_kit.targets import prompts_in, trained_system
 
-    texts = [*(prompts or []), *(_lines(file) if file else [])]
-    system = _trained(target, overrides, steps)
+    texts = [*(prompts or []), *(prompts_in(file) if file else [])]
+    system = trained_system(target, overrides, steps)
+    making.check_text(system)
     settings = system.recipe.generate
     wanted = orders(
         texts,
@@ -112,7 +123,7 @@ def generate(
         system.load(), wanted, folder=out or system.folder.audio, batch=batch or settings.batch
     )
     if as_json:
-        _print([_described(it) for it in made])
+        _print([asdict(it) for it in made])
     else:
         typer.echo("\n".join(str(it.path) for it in made))
 
@@ -122,7 +133,7 @@ def reconstruct(
     target: Target,
     source: Annotated[Path, typer.Argument(help="An audio file.")],
     out: Annotated[Path | None, typer.Option(help="The file to write.")] = None,
-    start: Annotated[float, typer.Option(help="Where to begin, in seconds.", min=0)] = 0.0,
+    start: Annotated[float, typer.Option(help="Where to begin, in seconds.")] = 0.0,
     seconds: Annotated[float | None, typer.Option(help="How much; default: all of it.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise.", min=0)] = 0,
     steps: Annotated[int | None, typer.Option(help="Steps of every stage's sampler.")] = None,
@@ -131,11 +142,9 @@ def reconstruct(
 ) -> None:
     """Bring a file through the autoencoder and back, with a mel picture of both."""
     from mousai_kit import making
-    from mousai_kit.errors import RequestError
+    from mousai_kit.targets import trained_system
 
-    if seconds is not None and not 0 < seconds < float("inf"):
-        raise RequestError(f"--seconds: must be a number above 0 (got {seconds:g})")
-    system = _trained(target, overrides, steps)
+    system = trained_system(target, overrides, steps)
     name = f"{source.stem}-reconstructed.{system.recipe.generate.format}"
     made = making.reconstruct(
         system.load(),
@@ -152,8 +161,9 @@ def reconstruct(
 def evaluate(target: Target, overrides: Set = None, as_json: Json = False) -> None:
     """Show whether a trained run listens to its latents and its text; write report.md."""
     from mousai_kit import report
+    from mousai_kit.targets import trained_system
 
-    system = _trained(target, overrides, None)
+    system = trained_system(target, overrides)
     figures = report.write(system.load())
     if as_json:
         _print(figures)
@@ -164,8 +174,10 @@ def evaluate(target: Target, overrides: Set = None, as_json: Json = False) -> No
 @app.command()
 def validate(source: Source, overrides: Set = None, as_json: Json = False) -> None:
     """Check a recipe, all of it, without building anything."""
+    from mousai_kit.targets import recipe_of
+
     try:
-        recipe = _recipe(source, overrides)
+        recipe = recipe_of(source, overrides)
     except MousaiError as error:
         if not as_json:
             raise
@@ -200,12 +212,13 @@ def show(
 ) -> None:
     """Describe a recipe (stages, parameters, latents, memory) or a component (its options)."""
     from mousai_kit import inspection
+    from mousai_kit.targets import recipe_of
 
     if (component := inspection.component(what)) is not None:
         facts = inspection.component_facts(component)
         _print(facts) if as_json else inspection.print_component(facts)
     else:
-        facts = inspection.recipe_facts(_recipe(what, overrides))
+        facts = inspection.recipe_facts(recipe_of(what, overrides))
         _print(facts) if as_json else inspection.print_recipe(facts)
 
 
@@ -247,72 +260,20 @@ def _root(
 ) -> None: ...
 
 
-def _recipe(source: str, overrides: Sequence[str] | None) -> Recipe:
-    from mousai_kit.plugins import installed
-    from mousai_kit.recipe import load_recipe
-
-    return load_recipe(source, overrides or (), registry=installed())
-
-
-def _trained(target: str, overrides: Sequence[str] | None, steps: int | None) -> System:
-    """Return the system of a run folder, or of a recipe's default run folder, not loaded yet."""
-    from mousai_kit.console import Screen
-    from mousai_kit.recipe import with_sampler_steps
-    from mousai_kit.runs import RunFolder
-    from mousai_kit.system import System
-
-    folder: RunFolder = RunFolder(Path(target))
-    if RunFolder.is_one(folder.path):
-        recipe = _recipe(str(folder.recipe), overrides)
-    else:
-        recipe = _recipe(target, overrides)
-        folder = RunFolder.default(recipe)
-    if steps is not None:
-        recipe = with_sampler_steps(recipe, steps)
-    return System(recipe, folder, Screen())
-
-
-def _made(system: System, prompts: Sequence[str]) -> list[Any]:
-    """Return the clips of the recipe's own prompts."""
-    from mousai_kit import making
-    from mousai_kit.generation import orders
-
-    settings = system.recipe.generate
-    wanted = orders(
-        prompts,
-        seed=system.recipe.seed,
-        count=settings.count,
-        seconds=settings.seconds,
-        guidance=settings.guidance,
-    )
-    return making.generate(system, wanted, folder=system.folder.audio, batch=settings.batch)
-
-
-def _lines(file: Path) -> list[str]:
-    """Return the prompts of a file, one a line."""
-    from mousai_kit.errors import Problem, RequestError
-
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise RequestError(Problem(str(file), "", "is no UTF-8 text; save it as such")) from None
-    return [line for line in lines if line.strip()]
-
-
-def _described(made: Any) -> dict[str, Any]:
-    return {
-        "path": str(made.path),
-        "picture": str(made.picture),
-        "prompt": made.prompt,
-        "seed": made.seed,
-        "reused": made.reused,
-    }
-
-
 def _print(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
-def _end(message: str, code: int) -> None:
+def _misused(error: Any) -> str:
+    """Return one line on a command that was called wrongly; all help where nothing was said."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return str(error.format_message())
+    command = error.ctx.command_path if getattr(error, "ctx", None) else "mousai-kit"
+    line = " ".join(error.format_message().split()).removesuffix(".")
+    see = "" if line.endswith("?") else f"; see `{command} --help`"
+    return f"{command}: {line[0].lower()}{line[1:]}{see}"
+
+
+def _end(message: str, code: int) -> NoReturn:
     typer.echo(message, err=True)
     sys.exit(code)

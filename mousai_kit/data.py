@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mousai_kit.errors import AudioError, TrainingError
 from mousai_kit.interfaces import Clip, Dataset, Split
 from mousai_kit.loading import Clips
@@ -26,8 +28,8 @@ def training_clips(recipe: Recipe, *, length: int) -> Dataset:
     return clips
 
 
-class Chosen:
-    """Some of a dataset's clips, by their indices."""
+class Readable:
+    """Those of a dataset's clips that could be decoded, by their indices."""
 
     def __init__(self, clips: Clips, indices: list[int]) -> None:
         self.clips, self.indices = clips, indices
@@ -36,19 +38,25 @@ class Chosen:
         return len(self.indices)
 
     def clip(self, index: int, epoch: int = 0) -> Clip:
-        """Return a clip."""
-        return self.clips.clip(self.indices[index], epoch)
+        """Return a clip; the first epoch's where this one's can't be decoded."""
+        try:
+            return self.clips.clip(self.indices[index], epoch)
+        except AudioError:
+            return self.clips.clip(self.indices[index])
 
 
-def readable(clips: Clips, *, at_most: int = 64) -> Chosen | None:
-    """Return the first clips that can be decoded, None where there are none."""
+def readable(
+    clips: Clips, report: Callable[[str], None], *, at_most: int | None = None
+) -> Readable | None:
+    """Return the first clips that can be decoded, None where there are none; report the others."""
     good: list[int] = []
     for index in range(len(clips)):
         try:
             clips.clip(index)
-        except AudioError:
+        except AudioError as error:
+            report(str(error))
             continue
         good.append(index)
         if len(good) == at_most:
             break
-    return Chosen(clips, good) if good else None
+    return Readable(clips, good) if good else None

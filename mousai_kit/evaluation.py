@@ -14,10 +14,11 @@ from mousai_kit import audio
 from mousai_kit.cascade import Cascade
 from mousai_kit.interfaces import Clip, Metric, Request
 from mousai_kit.seeds import derive
-from mousai_kit.training import autocast
+from mousai_kit.validation import CONDITIONS, autocast
 
 WAYS = ("trained", "untrained", "other")
-"""Decoded by the trained stage; by a fresh one; by the trained one from another clip's latent."""
+"""Decoded by the trained stage; by a fresh one; by the trained one from another clip's latent,
+where there is another clip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,16 @@ class Evaluation:
             ways = {
                 "trained": self._down(self.trained, name, latents, wave),
                 "untrained": self._down(self.untrained, name, fresh, wave),
-                "other": self._down(self.trained, name, latents.roll(1, 0), wave),
             }
+            if len(clips) > 1:
+                ways["other"] = self._down(self.trained, name, latents.roll(1, 0), wave)
         for number, clip in enumerate(clips):
             panels = {
                 f"real: {clip.text or clip.source}": wave[number],
                 f"decoded by {name}": ways["trained"][number],
-                "decoded from another clip's latents": ways["other"][number],
             }
+            if "other" in ways:
+                panels["decoded from another clip's latents"] = ways["other"][number]
             path = pictures / f"{name}-{split}-{number + 1}.png"
             audio.picture(path, panels, sample_rate=self.trained.audio.sample_rate)
         return Decoded(name, split, [clip.source for clip in clips], self._scores(ways, wave))
@@ -106,11 +109,11 @@ def document(
         for metric, ways in part.scores.items():
             unit = f" ({units[metric]})" if units[metric] else ""
             lines += [f"## {part.stage}: {metric}{unit}, {part.split} clips", ""]
-            lines += _table(["clip", *WAYS], _rows(part.sources, ways))
+            lines += _table(["clip", *ways], _rows(part.sources, ways))
     if losses:
         lines += ["## Validation loss of stages that follow a text", ""]
         rows = [
-            [stage, split, *(f"{values[way]:.4f}" for way in ("right", "other", "none"))]
+            [stage, split, *(f"{values[way]:.4f}" if way in values else "-" for way in CONDITIONS)]
             for stage, splits in losses.items()
             for split, values in splits.items()
         ]
@@ -121,10 +124,10 @@ def document(
 def _rows(sources: Sequence[str], ways: Mapping[str, Sequence[float]]) -> list[list[str]]:
     """Return a row a clip and one of means."""
     rows = [
-        [source, *(f"{ways[way][number]:.2f}" for way in WAYS)]
+        [source, *(f"{scores[number]:.2f}" for scores in ways.values())]
         for number, source in enumerate(sources)
     ]
-    means = [f"**{sum(ways[way]) / len(sources):.2f}**" for way in WAYS]
+    means = [f"**{sum(scores) / len(sources):.2f}**" for scores in ways.values()]
     return [*rows, ["**mean**", *means]]
 
 

@@ -10,18 +10,20 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from mousai_kit import __version__, audio, estimate
+from mousai_kit import __version__, audio
 from mousai_kit.cascade import Cascade
 from mousai_kit.console import Screen
 from mousai_kit.errors import RequestError
 from mousai_kit.interfaces import Request
-from mousai_kit.training import autocast
+from mousai_kit.memory import check_memory, out_of_memory_told
+from mousai_kit.validation import autocast
 
-SAFE_SHARE = 0.9
-"""Share of the free memory that a clip may be estimated to take."""
+STRICTEST = 1000
+"""Guidance beyond which there are only infinities."""
+MOST = 10_000
+"""Clips that are made at a time for each prompt, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +63,24 @@ def orders(
     """
     if not prompts:
         raise RequestError("there is no prompt; give one or more, or a file of them with --prompts")
-    if not (math.isfinite(seconds) and seconds > 0):
+    if not 0 < seconds < math.inf:
         raise RequestError(f"--seconds: must be a number above 0 (got {seconds:g})")
-    if not (math.isfinite(guidance) and guidance >= 0):
-        raise RequestError(f"--guidance: must be a number of 0 or more (got {guidance:g})")
-    if count < 1:
-        raise RequestError(f"--count: must be 1 or more (got {count})")
+    if not 0 <= guidance <= STRICTEST:
+        raise RequestError(f"--guidance: must be a number from 0 to {STRICTEST} (got {guidance:g})")
+    if not 1 <= count <= MOST:
+        raise RequestError(f"--count: must be 1 to {MOST} (got {count})")
     if seed < 0:
         raise RequestError(f"--seed: must be 0 or more (got {seed})")
     return [
-        Order(prompt, seed + number, seconds, guidance)
+        Order(_printable(prompt), seed + number, seconds, guidance)
         for prompt in prompts
         for number in range(count)
     ]
+
+
+def _printable(prompt: str) -> str:
+    """Return a prompt as a file's tags can hold it: without what is no text."""
+    return prompt.replace("\0", " ").encode(errors="replace").decode()
 
 
 class Generator:
@@ -90,7 +97,7 @@ class Generator:
         """Return the clips, those that are there already from the same weights included."""
         check_memory(self.cascade, max(order.seconds for order in wanted), batch)
         folder.mkdir(parents=True, exist_ok=True)
-        paths = [folder / f"{name}.{suffix}" for name in _distinct(wanted)]
+        paths = _paths(wanted, folder, suffix)
         pairs = list(zip(wanted, paths, strict=True))
         missing = [(order, path) for order, path in pairs if not self._is_made(order, path)]
         steps = sum(self.cascade.evaluations.values())
@@ -117,7 +124,8 @@ class Generator:
             guidance=group[0].guidance,
             progress=tick,
         )
-        with out_of_memory_told(group[0].seconds), autocast(self.device, self.precision):
+        told = f"--seconds: {group[0].seconds:g} s do not fit into memory; ask for less"
+        with out_of_memory_told(told), autocast(self.device, self.precision):
             return self.cascade.generate(request).float().cpu()
 
     def _save(self, order: Order, path: Path, wave: Tensor) -> None:
@@ -140,43 +148,7 @@ class Generator:
         if not (path.is_file() and path.with_suffix(".png").is_file()):
             return False
         found = audio.tags_of(path)
-        return all(found.get(name) == text for name, text in self._tags(order).items())
-
-
-def check_memory(cascade: Cascade, seconds: float, batch: int) -> None:
-    """Raise RequestError where clips of this length would not fit into memory."""
-    free = estimate.available_bytes()
-    samples = round(seconds * cascade.audio.sample_rate)
-    if free is None:
-        return
-    needed = max(
-        estimate.generation_bytes(stage, samples=samples, batch=2 * batch) or 0
-        for stage in cascade.stages.values()
-    )
-    if needed > SAFE_SHARE * free:
-        fits = seconds * SAFE_SHARE * free / needed
-        raise RequestError(
-            f"--seconds: {seconds:g} s would take about {needed / 2**30:.1f} GiB of memory and "
-            f"{free / 2**30:.1f} GiB are free; up to about {fits:.0f} s fit"
-        )
-
-
-class out_of_memory_told:  # noqa: N801 - reads as a clause: `with out_of_memory_told(...)`
-    """Turns a failed allocation into one line."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-            isinstance(error, RuntimeError) and "allocate memory" in str(error)
-        )
-        if memory:
-            raise RequestError(
-                f"--seconds: {self.seconds:g} s do not fit into memory; ask for less"
-            ) from None
+        return all(found.get(name, "") == text for name, text in self._tags(order).items())
 
 
 def _groups(
@@ -186,12 +158,20 @@ def _groups(
         yield pairs[first : first + batch]
 
 
-def _distinct(wanted: Sequence[Order]) -> list[str]:
-    """Return file names in order; equal ones get a number."""
-    names: list[str] = []
+def _paths(wanted: Sequence[Order], folder: Path, suffix: str) -> list[Path]:
+    """Return a file for each order, numbered where its name is another prompt's already."""
+    taken: dict[Path, None] = {}
     for order in wanted:
-        name, number = order.stem, 2
-        while name in names:
-            name, number = f"{order.stem}-{number}", number + 1
-        names.append(name)
-    return names
+        path, number = folder / f"{order.stem}.{suffix}", 2
+        while path in taken or _is_another(path, order):
+            path, number = folder / f"{order.stem}-{number}.{suffix}", number + 1
+        taken[path] = None
+    return list(taken)
+
+
+def _is_another(path: Path, order: Order) -> bool:
+    """Return whether a file is there that must not be replaced: no clip of this prompt and seed."""
+    if not path.exists():
+        return False
+    found = audio.tags_of(path)
+    return (found.get("prompt", ""), found.get("seed")) != (order.prompt, str(order.seed))

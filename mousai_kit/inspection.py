@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -40,18 +41,30 @@ def components(kind: str | None) -> list[Facts]:
 
 
 def component(what: str) -> type[Component] | None:
-    """Return the component called `name` or `kind/name`, None where there is none.
+    """Return the component called `name` or `kind/name`, None where a recipe may be meant.
 
-    RequestError where several kinds have one of that name.
+    RequestError where several kinds have one of that name, the kind has none, or a name is near.
     """
     kind, _, name = what.rpartition("/")
-    if kind and kind not in KINDS:
-        return None
-    found = [it for it, _ in installed() if it.name == name and kind in ("", it.kind)]
+    kind = kind.replace("-", "_")
+    if kind in KINDS and not Path(what).exists():
+        return _of_kind(kind, name)
+    found = [it for it, _ in installed() if it.name == what]
     if len(found) > 1:
         choices = listed(f"{it.kind}/{it.name}" for it in found)
         raise RequestError(f"'{name}' is the name of several components; say {choices}")
+    if not found and what not in shipped() and not Path(what).exists():
+        known = {it.name for it, _ in installed()}
+        if hint := did_you_mean(what, sorted(known | shipped().keys())):
+            raise RequestError(f"there is no component and no recipe '{what}'{hint}")
     return found[0] if found else None
+
+
+def _of_kind(kind: str, name: str) -> type[Component]:
+    try:
+        return installed().find(kind, name)
+    except LookupError as error:
+        raise RequestError(str(error)) from None
 
 
 def component_facts(found: type[Component]) -> Facts:
@@ -126,7 +139,7 @@ def _training_bytes(stage: Stage, samples: int, batch: int) -> int | None:
         return None
 
 
-def _headline(path: Any) -> str:
+def _headline(path: Path) -> str:
     """Return the comment in a recipe's first line."""
     first = path.read_text(encoding="utf-8").split("\n", 1)[0]
     return str(first.lstrip("# ").split("   ")[0])
@@ -159,7 +172,8 @@ def print_component(facts: Facts) -> None:
 def print_recipe(facts: Facts) -> None:
     """Print a recipe's stages, from audio upwards."""
     console = Console()
-    audio = f"{facts['sample_rate']} Hz, {facts['channels']} channels"
+    channels = facts["channels"]
+    audio = f"{facts['sample_rate']} Hz, {channels} channel{'' if channels == 1 else 's'}"
     size = f"{_millions(facts['parameters'])} parameters"
     console.print(f"[bold]{escape(facts['name'])}[/bold]  {audio}, {size}, hash {facts['hash']}\n")
     for stage in facts["stages"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ from torch import Tensor
 
 from mousai_kit import checkpoints
 from mousai_kit.cascade import Cascade
-from mousai_kit.errors import AudioError, MousaiError, TrainingError
+from mousai_kit.data import readable
+from mousai_kit.errors import MousaiError
 from mousai_kit.interfaces import Clip
 from mousai_kit.loading import Clips
 
@@ -44,23 +45,25 @@ def encoded(
     key: dict[str, Any],
     tick: Callable[[], None],
     report: Callable[[str], None],
-) -> LatentClips:
-    """Return the signals that stage `name` learns, from `path` where the same made them."""
+) -> LatentClips | None:
+    """Return the signals that stage `name` learns, from `path` where the same made them.
+
+    None where no clip can be decoded.
+    """
     if (kept := _kept(path, key)) is not None:
         return kept
     device = next(cascade.stages[name].parameters()).device
-    good: list[Clip] = []
+    if (good := readable(clips, report)) is None:
+        return None
+    crops: list[Clip] = []
     latents: list[Tensor] = []
-    readable = _readable(clips, report)
-    for epoch in range(passes):
-        for first in range(0, len(readable), GROUP):
-            drawn = [clips.clip(i, epoch) for i in readable[first : first + GROUP]]
-            wave = torch.stack([clip.wave for clip in drawn]).to(device)
-            latents.append(cascade.encode(wave, up_to=name).float().cpu())
-            good += drawn
-            tick()
+    for drawn in _crops(good, passes):
+        wave = torch.stack([clip.wave for clip in drawn]).to(device)
+        latents.append(cascade.encode(wave, up_to=name).float().cpu())
+        crops += drawn
+        tick()
     result = LatentClips(
-        torch.cat(latents), [clip.text for clip in good], [clip.source for clip in good], passes
+        torch.cat(latents), [clip.text for clip in crops], [clip.source for clip in crops], passes
     )
     header = {"key": key, "texts": result.texts, "sources": result.sources, "passes": passes}
     checkpoints.write(path, {"latents": result.latents}, header)
@@ -78,15 +81,9 @@ def _kept(path: Path, key: dict[str, Any]) -> LatentClips | None:
     return LatentClips(tensors["latents"], header["texts"], header["sources"], header["passes"])
 
 
-def _readable(clips: Clips, report: Callable[[str], None]) -> list[int]:
-    """Return the clips that can be decoded; report the others."""
-    good = []
-    for index in range(len(clips)):
-        try:
-            clips.clip(index)
-            good.append(index)
-        except AudioError as error:
-            report(str(error))
-    if not good:
-        raise TrainingError("none of the music can be decoded; see skipped.txt in the run folder")
-    return good
+def _crops(clips: Clips, passes: int) -> Iterator[list[Clip]]:
+    """Yield the crops of all passes in groups."""
+    for epoch in range(passes):
+        for first in range(0, len(clips), GROUP):
+            group = range(first, min(first + GROUP, len(clips)))
+            yield [clips.clip(index, epoch) for index in group]

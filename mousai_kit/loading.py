@@ -58,10 +58,18 @@ def batches(
         worker_init_fn=_quiet,
         prefetch_factor=4 if workers else None,
     )
-    for drawn in loader:
-        if isinstance(drawn, str):
-            raise TrainingError(drawn)
-        yield drawn
+    try:
+        for drawn in loader:
+            if isinstance(drawn, str):
+                raise TrainingError(drawn)
+            yield drawn
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise TrainingError(
+            "a process that reads audio was ended by the system, which is mostly for want of "
+            "(shared) memory; lower `workers`, 0 needs none"
+        ) from None
 
 
 class _Drawn(TorchDataset[tuple[Clip | None, list[str]]]):
@@ -93,8 +101,8 @@ def _collated(drawn: list[tuple[Clip | None, list[str]]]) -> Batch | str:
     """Return a batch, or one line where a run of files was bad; errors don't pass workers well."""
     bad = [line for _, lines in drawn for line in lines]
     clips = [clip for clip, _ in drawn if clip is not None]
-    if len(clips) < len(drawn):
-        return f"no readable music in {TRIES} files in a row; the last: {bad[-1]}"
+    if failed := [lines for clip, lines in drawn if clip is None]:
+        return f"no readable music in {len(failed[0])} clips in a row; the last: {failed[0][-1]}"
     signal = torch.stack([clip.wave for clip in clips])
     return Batch(signal, [clip.text for clip in clips], [clip.source for clip in clips], bad)
 

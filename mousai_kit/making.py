@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from mousai_kit import __version__, audio, checkpoints
 from mousai_kit.errors import Problem, RequestError
-from mousai_kit.generation import Generator, Made, Order, check_memory, out_of_memory_told
+from mousai_kit.generation import Generator, Made, Order
 from mousai_kit.interfaces import Request
+from mousai_kit.memory import check_memory, out_of_memory_told
 from mousai_kit.system import System
-from mousai_kit.training import autocast
+from mousai_kit.validation import autocast
 
 
 def generate(
@@ -22,6 +25,8 @@ def generate(
 
     `batch` clips are made at a time: by default one on a CPU, eight elsewhere.
     """
+    if not wanted:
+        return []
     weights = [
         checkpoints.header(system.folder.stage(name).weights)["digest"]
         for name in system.cascade.stages
@@ -46,44 +51,102 @@ def generate(
     )
 
 
+def check_text(system: System) -> None:
+    """Raise RequestError where a system makes no music from text."""
+    if (top := system.cascade.top).space is not None:
+        raise RequestError(
+            f"the top stage, {top.name}, makes no music from text, so that there is nothing to do "
+            "with prompts; leave them out (`generate.prompts`), or add a stage above it"
+        )
+
+
 def reconstruct(
     system: System, source: Path, *, out: Path, seconds: float | None, start: float, seed: int
 ) -> Path:
-    """Bring a file through the latents and back; return the audio file, a picture beside it."""
-    names = [name for name, stage in system.cascade.stages.items() if stage.space is not None]
-    if not names:
-        raise RequestError(
-            "this recipe has no stage that encodes audio; nothing to reconstruct with"
-        )
-    rate, top = system.recipe.audio.sample_rate, names[-1]
-    wave = audio.read(
-        source,
-        sample_rate=rate,
-        channels=system.recipe.audio.channels,
-        start=start,
-        seconds=seconds,
-    )
-    if wave.abs().max() < audio.SILENCE:
-        raise RequestError(Problem(str(source), "", "is silent; there is nothing to reconstruct"))
-    length = wave.shape[-1]
+    """Bring a file through the latents and back; return the audio file, a picture beside it.
+
+    `start` and `seconds` say what to read of the file; None is all from there on.
+    """
+    if seconds is not None and not 0 < seconds < inf:
+        raise RequestError(f"--seconds: must be a number above 0 (got {seconds:g})")
+    if not 0 <= start < inf:
+        raise RequestError(f"--start: must be a number of 0 or more (got {start:g})")
+    top = _highest_with_latents(system)
+    _check_out(out, source)
+    wave = _read(system, source, start=start, seconds=seconds)
+    rate, length = system.recipe.audio.sample_rate, wave.shape[-1]
     check_memory(system.cascade, length / rate, 1)
-    with (
-        system.screen.bar("reconstructing", system.cascade.evaluations[top]) as bar,
-        out_of_memory_told(length / rate),
-        autocast(system.device, _precision(system)),
-        torch.no_grad(),
-    ):
-        signal = wave[None].to(system.device)
-        latents = system.cascade.stages[top].encode(system.cascade.encode(signal, up_to=top))
-        request = Request([""], [seed], length, progress=bar.advance)
-        made = system.cascade.decode(latents, request, top=top)[0].float().cpu()
     out.parent.mkdir(parents=True, exist_ok=True)
+    made = _through(system, wave, top, seed)
     tags = {"title": f"{source.stem} through {system.recipe.name}", "seed": str(seed)}
     tags |= {"recipe_hash": system.recipe.hash, "software": f"mousai-kit {__version__}"}
     audio.write(out, made, sample_rate=rate, tags=tags)
     panels = {f"real: {source.name}": wave, "through the latents and back": made}
     audio.picture(out.with_suffix(".png"), panels, sample_rate=rate)
     return out
+
+
+def _highest_with_latents(system: System) -> str:
+    names = [name for name, stage in system.cascade.stages.items() if stage.space is not None]
+    if not names:
+        raise RequestError(
+            "this recipe has no stage that encodes audio; nothing to reconstruct with"
+        )
+    return names[-1]
+
+
+def _check_out(out: Path, source: Path) -> None:
+    """Raise RequestError where a result can't be written to `out`, before it is made."""
+    if out.suffix.lower() not in audio.FORMATS:
+        known = ", ".join(audio.FORMATS)
+        raise RequestError(Problem(audio.shown(out), "", f"--out must end in one of {known}"))
+    if out.is_dir():
+        raise RequestError(Problem(audio.shown(out), "", "is a folder; --out names a file"))
+    if out.exists() and source.exists() and out.samefile(source):
+        raise RequestError(
+            Problem(audio.shown(out), "", "is the file to be read; --out is another")
+        )
+
+
+def _read(system: System, source: Path, *, start: float, seconds: float | None) -> Tensor:
+    """Return a file's audio [c, t] as the system takes it; an error where it is silent."""
+    if source.is_dir():
+        raise RequestError(Problem(audio.shown(source), "", "is a folder; name an audio file"))
+    wave = audio.read(
+        source,
+        sample_rate=system.recipe.audio.sample_rate,
+        channels=system.recipe.audio.channels,
+        start=start,
+        seconds=seconds,
+    )
+    if wave.abs().max() < audio.SILENCE:
+        raise RequestError(
+            Problem(audio.shown(source), "", "is silent; there is nothing to reconstruct")
+        )
+    return wave
+
+
+def _through(system: System, wave: Tensor, top: str, seed: int) -> Tensor:
+    """Return audio [c, t] as it comes back from the latents of stage `top`."""
+    stages, length = system.cascade.stages, wave.shape[-1]
+    seconds = length / system.recipe.audio.sample_rate
+    told = f"--seconds: {seconds:g} s do not fit into memory; ask for less"
+    with (
+        system.screen.bar("reconstructing", _evaluations(system, top)) as bar,
+        out_of_memory_told(told),
+        autocast(system.device, _precision(system)),
+        torch.no_grad(),
+    ):
+        signal = system.cascade.encode(wave[None].to(system.device), up_to=top)
+        request = Request([""], [seed], length, progress=bar.advance)
+        made = system.cascade.decode(stages[top].encode(signal), request, top=top)
+    return made[0].float().cpu()
+
+
+def _evaluations(system: System, top: str) -> int:
+    """Return how many evaluations of networks lead from the latents of stage `top` to audio."""
+    counted = list(system.cascade.evaluations)
+    return sum(system.cascade.evaluations[name] for name in counted[: counted.index(top) + 1])
 
 
 def _precision(system: System) -> str:

@@ -5,6 +5,7 @@ Legend: c channels, t time in samples.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -43,28 +44,55 @@ def _mel_filters(bins: int, bands: int, sample_rate: int) -> Tensor:
 
 
 def picture(path: Path, waves: Mapping[str, Tensor], *, sample_rate: int) -> None:
-    """Draw a mel picture (PNG): one panel per titled piece of audio [c, t], channels averaged."""
+    """Draw a mel picture (PNG): one panel per titled piece of audio [c, t], channels averaged.
+
+    All panels have the same colours: 70 dB down from the loudest point of the first.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 3.2 * len(waves)), layout="constrained")
     FigureCanvasAgg(figure)
-    for number, (title, wave) in enumerate(waves.items(), 1):
-        axes = figure.add_subplot(len(waves), 1, number)
-        mel = log_mel(wave.mean(0), sample_rate, n_fft=4096, hop=1024, bands=160).cpu().numpy()
+    mels = [_fine_mel(wave, sample_rate) for wave in waves.values()]
+    loudest = float(mels[0].max())
+    rows = figure.subplots(len(waves), 1, squeeze=False)[:, 0]
+    for axes, title, wave, mel in zip(rows, waves, waves.values(), mels, strict=True):
         shown = axes.imshow(
-            mel,
+            mel.numpy(),
             origin="lower",
             aspect="auto",
             cmap="magma",
-            vmin=mel.max() - 70,
-            extent=(0, wave.shape[-1] / sample_rate, 0, mel.shape[0]),
+            vmin=loudest - 70,
+            vmax=loudest,
+            extent=(0, wave.shape[-1] / sample_rate, 0, len(mel)),
         )
         axes.set_title(_drawable(title), fontsize=9, loc="left")
-        axes.set_ylabel("mel band")
+        axes.set_yticks(*_frequency_ticks(len(mel), sample_rate))
+        axes.set_ylabel("Hz (mel scale)")
         figure.colorbar(shown, ax=axes, label="dB", pad=0.01)
-    axes.set_xlabel("seconds")
+    rows[-1].set_xlabel("seconds")
     figure.savefig(path, dpi=110)
+
+
+def _fine_mel(wave: Tensor, sample_rate: int) -> Tensor:
+    """Return a log-mel spectrogram [bands, frames] of audio [c, t] with windows of about 85 ms."""
+    n_fft = 2 ** round(math.log2(0.085 * sample_rate))
+    mono = wave.detach().float().cpu().mean(0)
+    return log_mel(mono, sample_rate, n_fft=n_fft, hop=n_fft // 4, bands=160)
+
+
+def _frequency_ticks(bands: int, sample_rate: int) -> tuple[list[float], list[str]]:
+    """Return places and labels for some frequencies on an axis of mel bands."""
+    known = {100: "100", 300: "300", 1000: "1k", 3000: "3k", 10_000: "10k"}
+    top = _slaney_mel(sample_rate / 2)
+    shown = {hertz: label for hertz, label in known.items() if hertz < sample_rate / 2}
+    return [bands * _slaney_mel(hertz) / top for hertz in shown], list(shown.values())
+
+
+def _slaney_mel(hertz: float) -> float:
+    """Return a frequency in mels of Slaney's scale: linear to 1 kHz, logarithmic above."""
+    linear = 3 * hertz / 200
+    return linear if hertz < 1000 else 15 + 27 * math.log(hertz / 1000) / math.log(6.4)
 
 
 def _drawable(title: str) -> str:

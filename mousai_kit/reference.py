@@ -25,8 +25,9 @@ Every key of a recipe, and every component that comes with mousai-kit. Written b
 `mousai-kit show NAME` prints a component's part of it, those of other plug-ins too.
 
 A type that is a kind (`schedule`, `unet`, ...) is a slot: it takes a component's bare name, or
-`{use: NAME, OPTION: VALUE, ...}`. An empty range means any value of the type. [recipes.md](recipes.md)
-tells how recipes are read, [first-plugin.md](first-plugin.md) what a component must do."""
+`{use: NAME, OPTION: VALUE, ...}`. An empty range means any value of the type.
+[recipes.md](recipes.md) tells how recipes are read, [first-plugin.md](first-plugin.md) what a
+component must do."""
 
 KEYS: dict[str, type[BaseModel]] = {
     "": Recipe,

@@ -12,7 +12,7 @@ from mousai_kit.data import dataset, readable
 from mousai_kit.evaluation import WAYS, Decoded, Evaluation, document
 from mousai_kit.interfaces import Clip, Split
 from mousai_kit.system import System
-from mousai_kit.training import losses
+from mousai_kit.validation import losses
 
 SPLITS: tuple[Split, ...] = ("validation", "train")
 
@@ -96,7 +96,9 @@ def _decoded(system: System) -> list[Decoded]:
         )
         for name in names:
             for split in SPLITS:
-                clips = _clips(system, split, round(settings.seconds * rate), settings.clips)
+                clips = _clips(
+                    system, split, max(1, round(settings.seconds * rate)), settings.clips
+                )
                 if clips:
                     results.append(evaluation.decode(name, split, clips, pictures))
     return results
@@ -123,7 +125,7 @@ def _losses(system: System) -> dict[str, dict[str, dict[str, float]]]:
 
 def _clips(system: System, split: Split, length: int, count: int) -> list[Clip]:
     found = dataset(system.recipe, length=length, split=split)
-    chosen = readable(found, at_most=count) if len(found) else None
+    chosen = readable(found, system.skip, at_most=count) if len(found) else None
     return [chosen.clip(index) for index in range(len(chosen))] if chosen else []
 
 
@@ -137,8 +139,10 @@ def _made_from(system: System) -> dict[str, Any]:
 
 
 def _kept(system: System) -> dict[str, Any] | None:
+    if not (system.folder.path / "report.md").is_file():
+        return None
     try:
-        kept: dict[str, Any] = json.loads((system.folder.path / "report.json").read_text())
+        kept = json.loads((system.folder.path / "report.json").read_text())
     except (OSError, ValueError):
         return None
-    return kept if "made_from" in kept else None
+    return kept if isinstance(kept, dict) and "made_from" in kept else None

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+from torch import Tensor
 
 from mousai_kit import checkpoints
 from mousai_kit.errors import Problem, RunError, WeightsError
@@ -32,11 +34,6 @@ class StageFolder:
     def checkpoint(self) -> Path:
         """Return where training goes on from."""
         return self.path / "checkpoint.safetensors"
-
-    @property
-    def latents(self) -> Path:
-        """Return where the latents that the stage learns from are kept."""
-        return self.path / "latents.safetensors"
 
     @property
     def log(self) -> Path:
@@ -82,12 +79,21 @@ class RunFolder:
         """Return the recipe that made the run."""
         return self.path / RECIPE
 
+    @property
+    def skipped(self) -> Path:
+        """Return the list of music that was left out, with the reasons."""
+        return self.path / "skipped.txt"
+
     def stage(self, name: str) -> StageFolder:
         """Return the files of a stage."""
         return StageFolder(self.path / name)
 
     def make(self) -> None:
         """Create the folder; RunError where that can't be."""
+        if self.path.is_file():
+            raise RunError(
+                Problem(str(self.path), "", "is a file; name a folder for the run with --out")
+            )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -102,26 +108,14 @@ class RunFolder:
         except OSError as error:
             raise self._unusable(error) from None
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                file.seek(0)
-                owner = file.read().strip() or "unknown"
-                raise RunError(
-                    Problem(
-                        str(self.path),
-                        "",
-                        f"is in use by another run (process {owner}); wait for it or use --out",
-                    )
-                ) from None
-            file.truncate(0)
-            file.write(f"{os.getpid()}\n")
-            file.flush()
+            self._lock(file)
             yield
 
     def write(self, name: str, text: str) -> Path:
-        """Write a text file of the run, whole or not at all."""
+        """Write a text file of the run, whole or not at all; one that says so already is left."""
         path = self.path / name
+        if path.is_file() and path.read_bytes() == text.encode():
+            return path
         path.parent.mkdir(parents=True, exist_ok=True)
         checkpoints.write_bytes(path, text.encode())
         return path
@@ -145,17 +139,22 @@ class RunFolder:
             different = ["the weights of the stage below"]
         return different
 
-    def load(self, recipe: Recipe, name: str) -> dict[str, Any]:
+    def check_trained(self, recipe: Recipe) -> None:
+        """Raise WeightsError naming every stage that is not trained."""
+        paths = [self.stage(name).weights for name in recipe.stages]
+        missing = [
+            Problem(
+                str(path), "", "is missing: the stage is not trained; `mousai-kit run` trains it"
+            )
+            for path in paths
+            if not path.exists()
+        ]
+        if missing:
+            raise WeightsError(*missing)
+
+    def load(self, recipe: Recipe, name: str) -> dict[str, Tensor]:
         """Return a stage's finished weights; WeightsError names what another recipe's differ in."""
         path = self.stage(name).weights
-        if not path.exists():
-            raise WeightsError(
-                Problem(
-                    str(path),
-                    "",
-                    "is missing: the stage is not trained; `mousai-kit run` trains it",
-                )
-            )
         if different := self.difference(path, self.header(recipe, name)):
             raise WeightsError(
                 Problem(
@@ -163,6 +162,26 @@ class RunFolder:
                 )
             )
         return checkpoints.read(path)[0]
+
+    def _lock(self, file: TextIO) -> None:
+        """Take the folder's lock and write down who has it; RunError where another run has."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+        except BlockingIOError:
+            file.seek(0)
+            owner = file.read().strip() or "unknown"
+            raise RunError(
+                Problem(
+                    str(self.path),
+                    "",
+                    f"is in use by another run (process {owner}); wait for it or use --out",
+                )
+            ) from None
+        except OSError as error:
+            raise self._unusable(error) from None
 
     def _unusable(self, error: OSError) -> RunError:
         return RunError(

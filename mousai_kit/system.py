@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from mousai_kit import checkpoints, devices, latents
 from mousai_kit.cascade import Cascade
 from mousai_kit.console import Screen
 from mousai_kit.data import dataset, readable, training_clips
-from mousai_kit.errors import AudioError
+from mousai_kit.errors import AudioError, TrainingError
 from mousai_kit.interfaces import Dataset, Split
 from mousai_kit.loading import Clips
+from mousai_kit.memory import out_of_memory_told
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import RunFolder, StageFolder, some
 from mousai_kit.training import Place, Training
 
 PREPARED_CLIPS = 128
 """Clips that statistics are measured on, at most."""
+VALIDATED_CLIPS = 64
+"""Held-out clips that the lowest stage is validated on, at most."""
 
 
 class System:
@@ -36,6 +37,7 @@ class System:
 
     def load(self) -> System:
         """Load all trained weights; WeightsError where one is missing or another recipe's."""
+        self.folder.check_trained(self.recipe)
         for name in self.cascade.stages:
             self._load(name)
         return self
@@ -60,14 +62,14 @@ class System:
         settings = self.recipe.stages[name].train
         if split == "train":
             found = training_clips(self.recipe, length=settings.length)
-            self._skip(*found.skipped())
+            self.skip(*found.skipped())
         else:
             found = dataset(self.recipe, length=settings.length, split=split)
         if not len(found):
             return None
-        if name == next(iter(self.cascade.stages)):
-            return found if split == "train" else readable(found)
-        return self._encoded(name, header, found, split)
+        if name != next(iter(self.cascade.stages)):
+            return self._encoded(name, header, found, split)
+        return found if split == "train" else readable(found, self.skip, at_most=VALIDATED_CLIPS)
 
     def fresh(self) -> Cascade:
         """Return the cascade as before its first step, with what was measured of the data."""
@@ -81,11 +83,12 @@ class System:
     def _train(self, name: str, header: dict[str, Any]) -> None:
         files, stage = self.folder.stage(name), self.cascade.stages[name]
         clips = self.clips(name, header, "train")
-        assert clips is not None
+        if clips is None:
+            raise TrainingError(f"none of the music can be decoded; see {self.folder.skipped}")
         held_out = self.clips(name, header, "validation")
         resumed = files.checkpoint.exists()
         if not resumed:
-            stage.prepare(_signals(clips, self.device), _captions(clips))
+            stage.prepare(self._signals(clips), _captions(clips))
         training = Training(
             name,
             stage,
@@ -94,7 +97,7 @@ class System:
             place=Place(files.checkpoint, files.weights, files.log, header),
             clips=clips,
             held_out=held_out,
-            report=self._skip,
+            report=self.skip,
         )
         if resumed:
             training.restore()
@@ -110,14 +113,19 @@ class System:
                 done = int(training.progress * steps)
                 bar.to(done, f"step {training.step}  loss {loss:.4f}")
 
-            training.run(tick)
+            settings = training.settings
+            with out_of_memory_told(
+                f"stages.{training.name}.train: a step does not fit into memory; lower `batch` "
+                f"(now {settings.batch}) or `length` (now {settings.length})"
+            ):
+                training.run(tick)
         self.screen.say(
             f"{training.name}: trained, {training.step} steps in {training.seconds:.0f} s"
         )
 
     def _encoded(
         self, name: str, header: dict[str, Any], found: Dataset, split: Split
-    ) -> latents.LatentClips:
+    ) -> latents.LatentClips | None:
         passes = self.recipe.stages[name].train.passes
         rounds = passes * -(-len(found) // latents.GROUP)
         with self.screen.bar(f"encoding for {name} ({split})", rounds) as bar:
@@ -129,7 +137,7 @@ class System:
                 path=self.folder.stage(name).path / f"latents-{split}.safetensors",
                 key={"key": header["key"], "below": header["below"], "split": split},
                 tick=bar.advance,
-                report=self._skip,
+                report=self.skip,
             )
 
     def _is_trained(self, name: str) -> bool:
@@ -158,24 +166,37 @@ class System:
         checkpoints.load_into(self.cascade.stages[name], tensors, origin=origin)
         self.cascade.stages[name].eval()
 
-    def _skip(self, *lines: str) -> None:
+    def _signals(self, clips: Clips) -> Iterator[Tensor]:
+        """Yield the first clips' signals [1, c, t]; TrainingError where none can be decoded."""
+        count = min(len(clips), PREPARED_CLIPS)
+        bad = 0
+        for index in range(count):
+            try:
+                wave = clips.clip(index).wave
+            except AudioError as error:
+                self.skip(str(error))
+                bad += 1
+                continue
+            yield wave[None].to(self.device)
+        if bad == count:
+            raise TrainingError(f"none of the music can be decoded; see {self.folder.skipped}")
+
+    def skip(self, *lines: str) -> None:
         """List music that was left out, once each, on the screen and in skipped.txt."""
         for line in lines:
             if line not in self._skipped:
                 self._skipped[line] = None
                 self.screen.say(f"skipped: {line}")
-                self.folder.write("skipped.txt", "\n".join(self._skipped) + "\n")
-
-
-def _signals(clips: Clips, device: torch.device) -> Iterator[Tensor]:
-    """Yield the first clips' signals [1, c, t]."""
-    for index in range(min(len(clips), PREPARED_CLIPS)):
-        with suppress(AudioError):  # listed when training draws the clip
-            yield clips.clip(index).wave[None].to(device)
+                self.folder.write(self.folder.skipped.name, "\n".join(self._skipped) + "\n")
 
 
 def _captions(clips: Clips) -> list[str]:
     """Return the captions that a vocabulary is learned from."""
-    if isinstance(clips, Dataset):
+    if isinstance(clips, latents.LatentClips):
+        return clips.texts
+    assert isinstance(clips, Dataset)
+    try:
         return list(clips.captions())
-    return clips.texts if isinstance(clips, latents.LatentClips) else []
+    except AudioError:
+        good = readable(clips, lambda _: None)
+        return [good.clip(index).text for index in range(len(good))] if good else []

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,12 +16,13 @@ from torch import Tensor
 from mousai_kit import checkpoints
 from mousai_kit.ema import EMA
 from mousai_kit.errors import Problem, TrainingError
-from mousai_kit.interfaces import Condition, NoiseSource, Stage
+from mousai_kit.interfaces import NoiseSource, Stage
+from mousai_kit.interruption import interruptible
 from mousai_kit.loading import Batch, Clips, batches
 from mousai_kit.recipe import Train
 from mousai_kit.seeds import derive
-
-CONDITIONS: tuple[Condition, ...] = ("right", "other", "none")
+from mousai_kit.training_log import Log
+from mousai_kit.validation import autocast, losses
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +64,7 @@ class Training:
             fused=True,
         )
         self.ema = EMA(stage, decay=settings.ema, power=settings.ema_power)
+        self.log = Log(place.log)
         self.step, self.seconds = 0, 0.0
 
     def run(self, tick: Callable[[float], None]) -> None:
@@ -74,22 +73,26 @@ class Training:
         Ctrl-C ends at the next step with a checkpoint (then KeyboardInterrupt).
         """
         self.stage.train()
+        self.log.go_on_from(self.step)
         started = time.monotonic() - self.seconds
-        with _interruptible() as interrupted:
+        with interruptible() as interrupted:
             for batch in self._batches():
                 loss = self.learn(batch)
                 self.seconds = time.monotonic() - started
                 tick(loss)
-                if interrupted.is_set():
+                if interrupted.is_set() and not self.finished:
                     self.save()
-                    raise KeyboardInterrupt
+                    break
                 if self.step % self.settings.validate_every == 0 or self.finished:
-                    self._log({"validation": self.validate()})
+                    self._validate()
                 if self.finished:
                     break
                 if self.step % self.settings.checkpoint_every == 0:
                     self.save()
-        self.finish()
+            if self.finished:
+                self.finish()
+            if interrupted.is_set():
+                raise KeyboardInterrupt
 
     @property
     def progress(self) -> float:
@@ -125,11 +128,12 @@ class Training:
     def restore(self) -> None:
         """Go on from the checkpoint."""
         tensors, header = checkpoints.read(self.place.checkpoint)
-        groups: dict[str, dict[str, Tensor]] = {"live": {}, "ema": {}, "optimizer": {}}
+        groups: dict[str, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             group, _, rest = name.partition("/")
-            groups[group][rest] = tensor
-        checkpoints.load_into(self.stage, groups["live"], origin=str(self.place.checkpoint))
+            groups.setdefault(group, {})[rest] = tensor
+        origin = str(self.place.checkpoint)
+        checkpoints.load_into(self.stage, groups.get("live", {}), origin=origin)
         self.ema.load(groups["ema"])
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in groups["optimizer"].items():
@@ -158,7 +162,13 @@ class Training:
                 self.stage, self.held_out, seed=self.seed, precision=self.settings.precision
             )
 
+    def _validate(self) -> None:
+        if values := self.validate():
+            self._log({"validation": values})
+
     def _batches(self) -> Iterator[Batch]:
+        if self.finished:
+            return iter(())
         return batches(
             self.clips,
             seed=self.seed,
@@ -225,54 +235,4 @@ class Training:
         return {**self.place.header, "step": self.step, "seconds": round(self.seconds, 3)}
 
     def _log(self, values: dict[str, Any]) -> None:
-        line = {"step": self.step, "seconds": round(self.seconds, 2), **values}
-        with self.place.log.open("a") as file:
-            file.write(json.dumps(line) + "\n")
-
-
-@torch.no_grad()
-def losses(
-    stage: Stage, clips: Clips, *, seed: int, precision: str, at_least: int = 32
-) -> dict[str, float]:
-    """Return the loss with the right, another clip's and no condition, over at least 32 draws.
-
-    The same noise serves all three, and the same seed gives the same noise.
-    """
-    device = next(stage.parameters()).device
-    group = min(len(clips), 8)
-    rounds = -(-at_least // group)
-    totals: dict[str, float] = dict.fromkeys(CONDITIONS, 0.0)
-    for number in range(rounds):
-        drawn = [clips.clip((number * group + i) % len(clips), number) for i in range(group)]
-        signal = torch.stack([clip.wave for clip in drawn]).to(device)
-        texts = [clip.text for clip in drawn]
-        for condition in CONDITIONS:
-            noise = NoiseSource([derive(seed, "held out", number, i) for i in range(group)])
-            with autocast(device, precision):
-                loss = stage.loss(signal, texts, noise=noise, condition=condition)
-            totals[condition] += loss.float().mean().item() / rounds
-    return totals
-
-
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Return the context in which a recipe's `precision` holds."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
-
-
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Let the first Ctrl-C only set an event; the second one interrupts at once."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-
-    def note(number: int, frame: Any) -> None:
-        event.set()
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, before)
+        self.log.add({"step": self.step, "seconds": round(self.seconds, 2), **values})

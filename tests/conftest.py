@@ -1,4 +1,4 @@
-"""What all tests share: one thread, few and repeatable examples, and stages of the smallest size."""
+"""What all tests share: one thread, few examples, and stages of the smallest size."""
 
 import copy
 import os
@@ -40,7 +40,7 @@ AUTOENCODER = {
         "use": "unet1d",
         "transform": None,
         "channels": [16, 16],
-        "factors": [1, 2],
+        "factors": [1, 4],
         "items": [1, 1],
         "injections": [1, 1],
         "modulation_features": 16,

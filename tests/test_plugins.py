@@ -20,11 +20,14 @@ class Made(mk.Schedule):
         return sigma, sigma
 
 """
-GOOD = HEAD + """\
+GOOD = (
+    HEAD
+    + """\
 @mk.hookimpl
 def mousai_kit_schedules():
     return [Made]
 """
+)
 ALL_HOOKS = (
     "'mousai_kit_text_encoders', 'mousai_kit_spectral_encoders', 'mousai_kit_unets', "
     "'mousai_kit_schedules', 'mousai_kit_samplers', 'mousai_kit_domains', 'mousai_kit_stages', "
@@ -176,7 +179,10 @@ class TestWhatDoesNot:
         def mousai_kit_sampler():
             return []
         """)
-        assert fault == "offers an unknown hook 'mousai_kit_sampler'; did you mean 'mousai_kit_samplers'?"
+        assert (
+            fault
+            == "offers an unknown hook 'mousai_kit_sampler'; did you mean 'mousai_kit_samplers'?"
+        )
 
     def test_a_hook_of_another_name_altogether(self, shelf):
         fault = shelf.fault("""\
@@ -210,8 +216,7 @@ class TestWhatDoesNot:
 
     def test_a_hook_that_returns_the_class_itself(self, shelf):
         fault = shelf.fault(
-            HEAD.format(name="one")
-            + "@mk.hookimpl\ndef mousai_kit_schedules():\n    return Made\n"
+            HEAD.format(name="one") + "@mk.hookimpl\ndef mousai_kit_schedules():\n    return Made\n"
         )
         assert fault == (
             f"mousai_kit_schedules must return a list of classes (got <class '{shelf.modules[0]}.Made'>)"
@@ -249,7 +254,9 @@ class TestWhatDoesNot:
         fault = shelf.fault(
             HEAD.format(name="one") + "@mk.hookimpl\ndef mousai_kit_unets():\n    return [Made]\n"
         )
-        assert fault == f"{shelf.modules[0]}.Made: is offered as a unet but is no subclass of mk.UNet"
+        assert (
+            fault == f"{shelf.modules[0]}.Made: is offered as a unet but is no subclass of mk.UNet"
+        )
 
     def test_a_plug_in_is_taken_whole_or_not_at_all(self, shelf):
         fault = shelf.fault(
@@ -274,7 +281,9 @@ class TestWhatDoesNot:
             shelf.discover()
 
     def test_another_version_of_the_interface_is_told_and_not_loaded(self, shelf):
-        shelf.put("raise ValueError('imported')", package="new-kit", name="n", group="mousai_kit.v2")
+        shelf.put(
+            "raise ValueError('imported')", package="new-kit", name="n", group="mousai_kit.v2"
+        )
         _, reports = shelf.discover()
         assert reports == [
             PluginReport(

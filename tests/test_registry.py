@@ -91,7 +91,8 @@ class TestFaults:
         ]
 
     @pytest.mark.parametrize(
-        "name", ["", "DDIM", "two words", "under_score", "-x", "x-", "a--b", "\u00e9", "x\n", None, 5]
+        "name",
+        ["", "DDIM", "two words", "under_score", "-x", "x-", "a--b", "\u00e9", "x\n", None, 5],
     )
     def test_a_name_is_lower_case_words_joined_by_hyphens(self, name):
         assert refusal(sampler(name)) == [
@@ -113,7 +114,9 @@ class TestFaults:
 
     @pytest.mark.parametrize("options", [dict, None, Options.model_validate({})])
     def test_options_must_be_a_class_of_options(self, options):
-        assert refusal(sampler(Options=options)) == ["has Options that are no subclass of mk.Options"]
+        assert refusal(sampler(Options=options)) == [
+            "has Options that are no subclass of mk.Options"
+        ]
 
     def test_every_fault_is_told_at_once(self):
         class Bad(Sampler):
@@ -167,8 +170,7 @@ class TestConstructors:
             def forward(self, x, sigma, *, context=None, text=None): ...
 
         assert refusal(Wide, "unet") == [
-            "must be built with (self, options, *, channels, context_channels, text_features) "
-            "(got (self, options: mousai_kit.component.Options, channels: int) -> None)"
+            "must be built with (self, options, *, channels, context_channels, text_features) (got (self, options: mousai_kit.component.Options, channels: int) -> None)"
         ]
 
     @pytest.mark.parametrize(
@@ -213,10 +215,15 @@ class TestFind:
         assert registry(*self.HERE).find("sampler", "good") is Good
 
     def test_the_nearest_name_is_suggested(self):
-        assert self.message("sampler", "dddim") == "no sampler is called 'dddim'; did you mean 'ddim'?"
+        assert (
+            self.message("sampler", "dddim") == "no sampler is called 'dddim'; did you mean 'ddim'?"
+        )
 
     def test_another_kind_of_that_name_is_told(self):
-        assert self.message("sampler", "plain") == "no sampler is called 'plain'; 'plain' is a schedule"
+        assert (
+            self.message("sampler", "plain")
+            == "no sampler is called 'plain'; 'plain' is a schedule"
+        )
 
     def test_without_a_near_name_all_are_listed(self):
         assert self.message("sampler", "euler") == (

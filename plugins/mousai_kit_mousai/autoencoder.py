@@ -39,8 +39,8 @@ class DiffusionAutoencoder(mk.Stage):
         saturation: float = mk.Field(
             0.0,
             ge=0,
-            description="weight of -log(1 - latent^2), which keeps a tanh latent off its bounds, "
-            "where learning stalls; 0, as in the paper: none",
+            description="weight of atanh(latent)^2, which keeps a tanh latent off its bounds, where "
+            "learning stalls; 0, as in the paper: none",
         )
 
     space: mk.Space
@@ -99,7 +99,7 @@ class DiffusionAutoencoder(mk.Stage):
             likelihood = averaged(surprise(log_deviation, x), importance)
             loss = loss + self.envelope_weight * likelihood
         if self.saturation:
-            loss = loss + self.saturation * _nearness_to_bounds(latent)
+            loss = loss + self.saturation * _before_tanh(latent).square().mean((1, 2))
         return loss
 
     def encode(self, signal: Tensor) -> Tensor:
@@ -140,6 +140,6 @@ class DiffusionAutoencoder(mk.Stage):
         return pad(signal, (0, missing)) if missing else signal
 
 
-def _nearness_to_bounds(latent: Tensor) -> Tensor:
-    """Return the mean of -log(1 - latent^2) per clip [b]; its slope in atanh(latent) is 2 latent."""
-    return -(1 - latent.float().square()).clamp(min=1e-6).log().mean((1, 2))
+def _before_tanh(latent: Tensor) -> Tensor:
+    """Return what tanh made a latent in [-1, 1] of, as far as float32 tells."""
+    return latent.float().clamp(-1 + 1e-6, 1 - 1e-6).atanh()

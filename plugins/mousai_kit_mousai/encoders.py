@@ -91,7 +91,7 @@ class Magnitude(mk.SpectralEncoder):
     def forward(self, wave: Tensor) -> Tensor:
         """Encode audio [b, c, t] to latents [b, channels, t / downsampling]."""
         latent: Tensor = self.pyramid(self.spectrum(wave))
-        return latent.tanh() if self.bounded else latent
+        return latent.float().tanh() if self.bounded else latent
 
 
 class Mel(mk.SpectralEncoder):
@@ -138,4 +138,4 @@ class Mel(mk.SpectralEncoder):
     def forward(self, wave: Tensor) -> Tensor:
         """Encode audio [b, c, t] to latents [b, channels, t / downsampling]."""
         latent: Tensor = self.pyramid(self.spectrum(wave))
-        return latent.tanh() if self.bounded else latent
+        return latent.float().tanh() if self.bounded else latent

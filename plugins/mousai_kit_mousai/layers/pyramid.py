@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from mousai_kit_mousai.layers.resnet import ResNetBlock
@@ -32,6 +33,8 @@ class Pyramid(nn.Module):
             )
         )
         self.leave = nn.Conv1d(channels[-1], outputs, 1)
+        with torch.no_grad():  # start where tanh still has a slope: spectra in decibels are large
+            self.leave.weight.mul_(0.1)
 
     def forward(self, spectrum: Tensor) -> Tensor:
         """Map [b, inputs, l] to [b, outputs, l / product of factors, rounded up]."""

@@ -77,6 +77,20 @@ class TestLoss:
         alone = [loss(stage, clip, seeds=[5 + i]) for i, clip in enumerate(music().split(1))]
         torch.testing.assert_close(together, torch.cat(alone))
 
+    def test_a_network_that_tells_the_exact_velocity_has_none(self, plain, monkeypatch):
+        x = plain.domain(music(samples=128))
+
+        def exact(context=None, text=None):
+            def velocity(noised, sigma):
+                alpha, beta = (it[:, None, None] for it in plain.schedule.weights(sigma))
+                return alpha * (noised - alpha * x) / beta - beta * x
+
+            return velocity
+
+        monkeypatch.setattr(plain.unet, "bind", exact)
+        found = loss(plain, music(samples=128))
+        torch.testing.assert_close(found, torch.zeros(3), atol=1e-6, rtol=0)
+
     def test_fifty_steps_on_one_batch_halve_it(self, stage):
         stage.prepare([music()], [])
         optimiser = torch.optim.Adam(stage.parameters(), lr=1e-2)
@@ -158,6 +172,18 @@ class TestThereAndBack:
         ]
         torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=1e-3)
         assert not torch.allclose(together, stage.decode(latents, request((1, 2, 3))))
+
+    @torch.no_grad()
+    def test_the_last_latent_stands_for_what_lies_beyond_the_end(self, plain, monkeypatch):
+        seen, bind = [], plain.unet.bind
+        monkeypatch.setattr(
+            plain.unet, "bind", lambda context, text: seen.append(context) or bind(context, text)
+        )
+        latents = plain.encode(music(1, 90))
+        assert (latents.shape[-1], plain.multiple // plain.space.stride) == (3, 2)
+        plain.decode(latents, request(samples=90))
+        (context,) = seen
+        assert torch.equal(context, latents[..., [0, 1, 2, 2]])
 
     @torch.no_grad()
     def test_every_evaluation_is_reported(self, stage):

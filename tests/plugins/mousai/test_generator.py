@@ -85,6 +85,34 @@ class TestLoss:
         ]
         torch.testing.assert_close(together, torch.cat(alone))
 
+    def test_a_network_that_tells_the_exact_velocity_has_none(self, stage, monkeypatch):
+        def exact(context=None, text=None):
+            def velocity(x, sigma):
+                alpha, beta = (it[:, None, None] for it in stage.schedule.weights(sigma))
+                noise = (x - alpha * signal()) / beta
+                return alpha * noise - beta * signal()
+
+            return velocity
+
+        monkeypatch.setattr(stage.unet, "bind", exact)
+        torch.testing.assert_close(loss(stage, signal()), torch.zeros(3), atol=1e-6, rtol=0)
+
+    def test_levels_are_uniform_and_noise_is_normal(self, stage, monkeypatch):
+        seen = []
+
+        def bind(context=None, text=None):
+            return lambda x, sigma: seen.append((x, sigma)) or x
+
+        monkeypatch.setattr(stage.unet, "bind", bind)
+        loss(stage, torch.zeros(1000, 4, 6), ["drums"] * 1000, seeds=range(1000))
+        ((x, sigma),) = seen
+        torch.testing.assert_close(
+            sigma.sort().values, torch.linspace(0, 1, 1000), atol=0.06, rtol=0
+        )
+        noise = x / stage.schedule.weights(sigma)[1][:, None, None]
+        assert noise.mean().item() == pytest.approx(0, abs=0.03)
+        assert noise.std().item() == pytest.approx(1, abs=0.03)
+
     def test_fifty_steps_on_one_batch_halve_it(self, stage):
         optimiser = torch.optim.Adam(stage.parameters(), lr=1e-2)
         before = loss(stage, signal()).mean().item()
@@ -178,7 +206,10 @@ class TestStatistics:
 
     def test_the_network_learns_normalised_latents(self, stage):
         normalised = loss(stage, signal())
-        mean, deviation = torch.tensor([[-3.0], [0], [1], [10]]), torch.tensor([[0.1], [1], [2], [5]])
+        mean, deviation = (
+            torch.tensor([[-3.0], [0], [1], [10]]),
+            torch.tensor([[0.1], [1], [2], [5]]),
+        )
         stage.mean.copy_(mean)
         stage.deviation.copy_(deviation)
         torch.testing.assert_close(
@@ -187,7 +218,10 @@ class TestStatistics:
 
     @torch.no_grad()
     def test_what_it_makes_has_the_measured_mean_and_deviation(self, stage, make):
-        mean, deviation = torch.tensor([[-3.0], [0], [1], [10]]), torch.tensor([[0.1], [1], [2], [5]])
+        mean, deviation = (
+            torch.tensor([[-3.0], [0], [1], [10]]),
+            torch.tensor([[0.1], [1], [2], [5]]),
+        )
         normalised = stage.decode(None, request())
         stage.mean.copy_(mean)
         stage.deviation.copy_(deviation)

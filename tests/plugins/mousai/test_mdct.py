@@ -25,8 +25,8 @@ def white(*shape, seed=0):
 def textbook(wave, hop):
     """Return the MDCT of a mono wave [t] with a sine window, frame by frame, as [hop, frames - 2].
 
-    Frames overlap by half, so that frame i covers hop * i - hop / 2 to hop * i + 3 hop / 2; the first
-    and the last reach over the ends and are left out.
+    Frames overlap by half: frame i covers hop * i - hop / 2 to hop * i + 3 hop / 2. The first and
+    the last reach over the ends and are left out.
     """
     n = torch.arange(2 * hop, dtype=torch.float64)
     k = torch.arange(hop, dtype=torch.float64)[:, None]
@@ -49,9 +49,7 @@ def test_the_inverse_is_exact_to_the_last_sample(hop, frames, channels, exponent
     wave = white(2, channels, hop * frames)
     mdct = domain(hop, channels=channels, exponent=exponent)
     mdct.prepare([white(3, channels, hop * 8, seed=1)])
-    torch.testing.assert_close(
-        mdct.inverse(mdct(wave), hop * frames), wave, atol=1e-4, rtol=1e-4
-    )
+    torch.testing.assert_close(mdct.inverse(mdct(wave), hop * frames), wave, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("length", [0, 1, 47, 64])

@@ -133,20 +133,23 @@ class TestDDIM:
         assert made.std().item() == pytest.approx(deviation, rel=0.03)
         assert made.mean().item() == pytest.approx(mean, abs=0.02)
 
-    def test_fresh_noise_is_as_much_as_in_ddpm(self):
-        """One step from data at 0 leaves the posterior's deviation alone (Song et al., eq. 16)."""
-        levels = COSINE.levels(2).double()
-        (alpha, beta), (alpha_later, beta_later) = map(COSINE.weights, levels[:2])
-        expected = beta_later / beta * (1 - (alpha / alpha_later) ** 2).sqrt()
+    @pytest.mark.parametrize("eta", [0.4, 1.0])
+    @pytest.mark.parametrize("schedule", SCHEDULES)
+    def test_fresh_noise_is_as_much_as_published(self, schedule, eta):
+        """Song et al., equation 16; where the data is 0, what is no fresh noise scales x."""
+        (alpha, beta), (alpha_later, beta_later) = map(schedule.weights, schedule.levels(4)[1:3])
+        fresh = eta * beta_later / beta * (1 - (alpha / alpha_later) ** 2).sqrt()
+        kept = (beta_later**2 - fresh**2).sqrt()
         seen = []
 
         def velocity(x, sigma):
             seen.append(x)
-            return point(torch.zeros(1, dtype=x.dtype), COSINE)(x, sigma)
+            return point(torch.zeros(1, dtype=x.dtype), schedule)(x, sigma)
 
-        start = torch.zeros(1, 1, 50_000, dtype=torch.float64)
-        ddim(2, eta=1.0).sample(velocity, start, generator=mk.NoiseSource([3]))
-        assert seen[1].std().item() == pytest.approx(expected.item(), rel=0.02)
+        ddim(4, schedule, eta).sample(velocity, noise(1, 1, 50_000), generator=mk.NoiseSource([3]))
+        residue = seen[2] - kept / beta * seen[1]
+        assert residue.std().item() == pytest.approx(fresh.item(), rel=0.02)
+        assert (residue * seen[1]).mean().abs() < 0.02 * fresh
 
     def test_fresh_noise_is_the_same_for_a_seed_wherever_it_stands_in_a_batch(self):
         def made(*seeds):
@@ -161,9 +164,7 @@ class TestDDIM:
     def test_fresh_noise_needs_a_source(self):
         with pytest.raises(mk.RequestError) as raised:
             ddim(3, eta=0.1).sample(curved, noise(1, 1, 4))
-        assert str(raised.value) == (
-            "ddim with eta above 0 needs a source of noise; give a seed"
-        )
+        assert str(raised.value) == ("ddim with eta above 0 needs a source of noise; give a seed")
 
     def test_without_fresh_noise_a_source_changes_nothing(self):
         start, source = noise(2, 1, 4), mk.NoiseSource([0, 1])
@@ -207,7 +208,9 @@ class TestExactDenoisers:
     def test_items_of_a_batch_do_not_mix(self, make, schedule):
         start = noise(3, 2, 4)
         made = make(5, schedule).sample(mixture(schedule), start)
-        alone = torch.cat([make(5, schedule).sample(mixture(schedule), it) for it in start.split(1)])
+        alone = torch.cat(
+            [make(5, schedule).sample(mixture(schedule), it) for it in start.split(1)]
+        )
         torch.testing.assert_close(made, alone)
 
 
@@ -252,7 +255,9 @@ class TestDPMSolver:
     def test_up_to_two_steps_it_is_ddim(self, steps):
         """Both ends are of first order: there the log signal-to-noise ratio is infinite."""
         start = noise(2, 1, 6, dtype=torch.float32)
-        torch.testing.assert_close(dpmpp(steps).sample(curved, start), ddim(steps).sample(curved, start))
+        torch.testing.assert_close(
+            dpmpp(steps).sample(curved, start), ddim(steps).sample(curved, start)
+        )
 
     def test_every_step_evaluates_once_at_its_level_for_each_clip(self):
         seen = []

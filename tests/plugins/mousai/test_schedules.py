@@ -58,7 +58,10 @@ def test_a_shift_of_one_is_the_plain_cosine():
 @given(SHIFTS)
 def test_a_shift_divides_the_ratio_of_signal_to_noise(shift):
     inner = SIGMA[1:-1]
-    (alpha, beta), (plain_alpha, plain_beta) = shifted(shift).weights(inner), shifted(1).weights(inner)
+    (alpha, beta), (plain_alpha, plain_beta) = (
+        shifted(shift).weights(inner),
+        shifted(1).weights(inner),
+    )
     torch.testing.assert_close(alpha / beta * shift, plain_alpha / plain_beta)
 
 

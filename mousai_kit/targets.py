@@ -1,0 +1,67 @@
+"""Targets: what a command's words stand for: recipes, trained systems, prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mousai_kit.console import Screen
+from mousai_kit.errors import Problem, RequestError, RunError
+from mousai_kit.generation import Order, orders
+from mousai_kit.making import check_text
+from mousai_kit.plugins import installed
+from mousai_kit.recipe import Recipe, load_recipe, shipped, with_sampler_steps
+from mousai_kit.runs import RunFolder
+from mousai_kit.system import System
+
+
+def recipe_of(source: str, overrides: Sequence[str] | None) -> Recipe:
+    """Return a recipe by its file or its shipped name, with overrides."""
+    return load_recipe(source, overrides or (), registry=installed())
+
+
+def trained_system(
+    target: str, overrides: Sequence[str] | None, steps: int | None = None
+) -> System:
+    """Return the system of a run folder, or of a recipe's default run folder, not loaded yet.
+
+    An error where it is not trained.
+    """
+    folder = RunFolder(Path(target))
+    if RunFolder.is_one(folder.path):
+        recipe = recipe_of(str(folder.recipe), overrides)
+    elif folder.path.is_dir() and target not in shipped():
+        raise RunError(
+            Problem(target, "", "is no run folder: it holds no recipe.yaml; `run` makes one")
+        )
+    else:
+        recipe = recipe_of(target, overrides)
+        folder = RunFolder.default(recipe)
+    if steps is not None:
+        recipe = with_sampler_steps(recipe, steps)
+    folder.check_trained(recipe)
+    return System(recipe, folder, Screen())
+
+
+def own_orders(system: System) -> list[Order]:
+    """Return what a recipe itself asks for; an error, before any training, where it can't be."""
+    settings = system.recipe.generate
+    if not settings.prompts:
+        return []
+    check_text(system)
+    return orders(
+        settings.prompts,
+        seed=system.recipe.seed,
+        count=settings.count,
+        seconds=settings.seconds,
+        guidance=settings.guidance,
+    )
+
+
+def prompts_in(file: Path) -> list[str]:
+    """Return the prompts of a file, one a line; a byte order mark and blank lines are none."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise RequestError(Problem(str(file), "", "is no UTF-8 text; save it as such")) from None
+    return [line.strip() for line in lines if line.strip()]
