@@ -2,6 +2,8 @@
 
 import copy
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -110,3 +112,40 @@ def audio():
 def latents():
     """Return the space of latents between the two stages of `specs`."""
     return LATENTS
+
+
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory):
+    """Return the folder of a finished run of `nano.RECIPE`, not to be changed."""
+    import nano
+
+    here = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("trained"))
+    try:
+        system = nano.system(folder="run")
+        system.train()
+        return system.folder.path.resolve()
+    finally:
+        os.chdir(here)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """Return an empty folder to stand in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def trained(here, trained_once):
+    """Return the folder of a finished run, `runs/nano`, free to be changed."""
+    (here / "nano.yaml").write_text((trained_once.parent / "nano.yaml").read_text())
+    return Path(shutil.copytree(trained_once, here / "runs" / "nano")).relative_to(here)
+
+
+@pytest.fixture
+def command(here, capfd):
+    """Return a function that runs a command; its answer has `code`, `out` and `err`."""
+    import nano
+
+    return lambda *arguments: nano.call(capfd, *arguments)

@@ -1,0 +1,399 @@
+"""Training: interrupted anywhere it ends where it would have; what it can't learn from it says."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import nano
+import pytest
+import torch
+from torch import nn
+
+from mousai_kit import checkpoints, training
+from mousai_kit.errors import TrainingError, WeightsError
+from mousai_kit.interfaces import Clip, Space, Stage
+from mousai_kit.recipe import Train
+from mousai_kit.training import Place, Training
+from mousai_kit.validation import losses
+
+LENGTH = 32
+
+
+class Toy(Stage):
+    """A stage with all that training must keep: weights, a buffer, dropout, a frozen weight."""
+
+    name = "toy"
+
+    def __init__(self, *, weight=1.0):
+        nn.Module.__init__(self)
+        torch.manual_seed(0)
+        self.below, self.space = Space(1, 1, 8000), None
+        self.net = nn.Sequential(nn.Conv1d(1, 4, 3, padding=1), nn.Dropout(0.5), nn.Conv1d(4, 1, 1))
+        self.frozen = nn.Parameter(torch.ones(2), requires_grad=False)
+        self.register_buffer("seen", torch.zeros(()))
+        self.weight = weight
+        self.heard = []
+
+    def loss(self, signal, prompts, *, noise, condition="training"):
+        if condition == "training":
+            self.seen += 1
+            self.heard.append(list(prompts))
+        shift = {"other": 1.0, "none": 2.0}.get(condition, 0.0)
+        guess = self.net(signal + noise.like(signal)) * self.weight
+        return (guess - signal + shift).square().mean((1, 2))
+
+    def encode(self, signal):
+        return signal
+
+    def decode(self, latents, request):
+        return latents
+
+
+class Numbers:
+    """Clips of noise, another one each epoch; those named `spoiled` hold infinity."""
+
+    def __init__(self, count=5, spoiled=()):
+        self.count, self.spoiled = count, spoiled
+
+    def __len__(self):
+        return self.count
+
+    def clip(self, index, epoch=0):
+        generator = torch.Generator().manual_seed(100 * epoch + index)
+        wave = torch.randn(1, LENGTH, generator=generator)
+        if index in self.spoiled:
+            wave[0, 3] = math.inf
+        return Clip(wave, f"{index}", f"clip {index}")
+
+
+def made(folder="a", *, clips=None, held_out=None, stage=None, **settings):
+    """Return a training in a folder of its own."""
+    path = Path(folder)
+    path.mkdir(exist_ok=True)
+    values = {"steps": 6, "batch": 2, "workers": 0, "checkpoint_every": 2, "validate_every": 3}
+    return Training(
+        "toy",
+        stage or Toy(),
+        Train(**values | settings),
+        seed=7,
+        place=Place(path / "c.safetensors", path / "w.safetensors", path / "log.jsonl", {"a": [1]}),
+        clips=clips or Numbers(),
+        held_out=held_out,
+        report=print,
+    )
+
+
+def contents(folder):
+    """Return all that training leaves: checkpoint, weights, log; without the time."""
+    found = {}
+    for name in ("c", "w"):
+        tensors, header = checkpoints.read(Path(folder) / f"{name}.safetensors")
+        found[name] = {key: value.tolist() for key, value in tensors.items()}
+        found[f"{name}'s header"] = {k: v for k, v in header.items() if k != "seconds"}
+    return found | {"log": nano.log_of(Path(folder) / "log.jsonl")}
+
+
+def interrupted_at(step, work):
+    """Return a tick that presses Ctrl-C at a step."""
+
+    def tick(loss):
+        if work.step == step:
+            signal.raise_signal(signal.SIGINT)
+
+    return tick
+
+
+def nothing(loss):
+    pass
+
+
+# going on
+
+
+@pytest.mark.parametrize("step", range(1, 7))
+def test_ctrl_c_at_any_step_and_going_on_ends_as_if_nothing_had_been(here, step):
+    made("whole", held_out=Numbers(2)).run(nothing)
+    first = made("parts", held_out=Numbers(2))
+    with pytest.raises(KeyboardInterrupt):
+        first.run(interrupted_at(step, first))
+    assert checkpoints.header(Path("parts/c.safetensors"))["step"] == step
+    assert Path("parts/w.safetensors").exists() == (step == 6)
+    second = made("parts", held_out=Numbers(2))
+    second.restore()
+    second.run(nothing)
+    assert contents("parts") == contents("whole")
+
+
+def test_a_second_ctrl_c_ends_at_once_and_the_handler_of_before_is_back(here):
+    before = signal.getsignal(signal.SIGINT)
+    work = made()
+
+    def twice(loss):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        work.run(twice)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert not Path("a/c.safetensors").exists()
+
+
+def test_more_steps_go_on_from_the_checkpoint(here):
+    made("whole", steps=7).run(nothing)
+    made("parts", steps=3).run(nothing)
+    more = made("parts", steps=7)
+    more.restore()
+    assert more.step == 3
+    more.run(nothing)
+    assert contents("parts") == contents("whole")
+
+
+def test_a_finished_training_that_is_restored_takes_no_further_step(here):
+    made().run(nothing)
+    before = contents("a")
+    again = made()
+    again.restore()
+    again.run(lambda loss: pytest.fail("a step was taken"))
+    assert contents("a") == before
+
+
+def test_what_a_killed_training_logged_after_its_last_checkpoint_is_forgotten(here):
+    made("whole").run(nothing)
+    killed = made("parts")
+    with pytest.raises(ZeroDivisionError):
+        killed.run(lambda loss: 1 / (5 - killed.step))
+    with Path("parts/log.jsonl").open("a") as file:
+        file.write('{"step": 6, "lo')
+    again = made("parts")
+    again.restore()
+    assert again.step == 4
+    again.run(nothing)
+    assert contents("parts") == contents("whole")
+
+
+KILLED = """
+import os, sys, nano
+from mousai_kit.training import Training
+learn = Training.learn
+def dying(self, batch):
+    if self.step == 3 and self.name == sys.argv[1]:
+        os.kill(os.getpid(), 9)
+    return learn(self, batch)
+Training.learn = dying
+nano.system().train()
+"""
+
+
+@pytest.mark.parametrize("stage", ["autoencoder", "generator"])
+def test_kill_9_in_either_stage_and_running_again_gives_the_same_weights(here, trained_once, stage):
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, stage],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert checkpoints.header(Path(f"runs/nano/{stage}/checkpoint.safetensors"))["step"] == 2
+    nano.system().train()
+    for name in ("autoencoder", "generator"):
+        for file in ("weights.safetensors", "checkpoint.safetensors"):
+            path = Path(name) / file
+            digests = [checkpoints.header(it / path)["digest"] for it in ("runs/nano", trained_once)]
+            assert digests[0] == digests[1], path
+        logs = [nano.log_of(it / Path(name) / "log.jsonl") for it in ("runs/nano", trained_once)]
+        assert logs[0] == logs[1]
+
+
+def test_a_checkpoint_that_holds_something_else_is_refused(here):
+    work = made()
+    work.run(nothing)
+    Path("a/w.safetensors").replace("a/c.safetensors")
+    with pytest.raises(WeightsError) as refused:
+        made().restore()
+    assert str(refused.value) == (
+        "a/c.safetensors: fits another model: lacks 'frozen', 'net.0.bias' and 'net.0.weight' and "
+        "3 more"
+    )
+
+
+# ending
+
+
+def test_minutes_end_a_training_before_its_steps(here, monkeypatch):
+    seconds = iter(range(1000))
+    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    work = made(steps=500, minutes=3 / 60)
+    work.run(nothing)
+    assert (work.step, work.seconds) == (3, 3)
+    assert checkpoints.header(Path("a/w.safetensors"))["step"] == 3
+
+
+def test_time_counts_over_interruptions(here, monkeypatch):
+    seconds = iter(range(1000))
+    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    first = made(steps=500, minutes=5 / 60)
+    with pytest.raises(KeyboardInterrupt):
+        first.run(interrupted_at(2, first))
+    second = made(steps=500, minutes=5 / 60)
+    second.restore()
+    second.run(nothing)
+    assert (second.step, second.seconds) == (5, 5)
+
+
+# what can't be learned
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_clip_and_last_checkpoint(here):
+    order = made()
+    order.run(nothing)
+    (clip,) = {name for batch in order.stage.heard[2:3] for name in batch[:1]}
+    spoiled = Numbers(spoiled=[int(clip)])
+    with pytest.raises(TrainingError) as stopped:
+        made("b", clips=spoiled).run(nothing)
+    step = 1 + next(i for i, batch in enumerate(order.stage.heard) if clip in batch)
+    kept = "the last good checkpoint is b/c.safetensors" if step > 2 else "there is no checkpoint"
+    assert str(stopped.value) == (
+        f"toy: step {step}: the loss is not finite (NaN or infinity) on 'clip {clip}'; {kept}; "
+        "look at the clip, or lower `learning_rate`, or use `precision: fp32`"
+    )
+    assert not Path("b/w.safetensors").exists()
+
+
+def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint_as_it_was(here):
+    good = made(steps=2)
+    good.run(nothing)
+    before = Path("a/c.safetensors").read_bytes()
+    more = made(steps=9, clips=Numbers(spoiled=range(5)))
+    more.restore()
+    with pytest.raises(TrainingError, match="step 3: .* checkpoint is a/c.safetensors; "):
+        more.run(nothing)
+    assert Path("a/c.safetensors").read_bytes() == before
+
+
+def test_a_gradient_that_is_not_finite_stops_too_and_changes_nothing(here):
+    work = made(stage=Toy(weight=1e30))
+    before = {name: it.clone() for name, it in work.stage.named_parameters()}
+    with pytest.raises(TrainingError, match="^toy: step 1: the loss is not finite"):
+        work.run(nothing)
+    assert all(it.equal(before[name]) for name, it in work.stage.named_parameters())
+
+
+def test_a_log_that_can_not_be_written_is_one_line(here):
+    work = made()
+    Path("a/log.jsonl").mkdir()
+    with pytest.raises(TrainingError) as stopped:
+        work.learn(next(work._batches()))
+    assert str(stopped.value) == (
+        "a/log.jsonl: can't be written (Is a directory); free some space and `run` again: "
+        "training goes on from the last checkpoint"
+    )
+
+
+# how it learns
+
+
+def test_the_log_has_a_line_a_step_and_one_a_validation(here):
+    made(held_out=Numbers(2), steps=4, validate_every=2).run(nothing)
+    lines = [json.loads(line) for line in Path("a/log.jsonl").read_text().splitlines()]
+    step = ["step", "seconds", "loss", "gradient_norm"]
+    told = ["step", "seconds", "validation"]
+    assert [list(line) for line in lines] == [step, step, told, step, step, told]
+    assert [line["step"] for line in lines] == [1, 2, 2, 3, 4, 4]
+    assert [list(line["validation"]) for line in lines[2::3]] == [["right", "other", "none"]] * 2
+
+
+@pytest.mark.parametrize("held_out", [None, Numbers(0)])
+def test_without_held_out_clips_there_is_no_validation(here, held_out):
+    made(held_out=held_out).run(nothing)
+    assert {key for line in nano.log_of("a/log.jsonl") for key in line} == {
+        "step",
+        "loss",
+        "gradient_norm",
+    }
+
+
+def test_validation_noise_is_the_same_every_time_and_training_goes_on_as_before(here):
+    work = made(held_out=Numbers(3))
+    weights = {name: it.clone() for name, it in work.stage.state_dict().items()}
+    first = work.validate()
+    torch.randn(99)
+    assert work.validate() == first
+    assert work.stage.training
+    assert all(it.equal(weights[name]) for name, it in work.stage.state_dict().items())
+
+
+def test_validation_is_of_the_averaged_weights(here):
+    work = made(held_out=Numbers(3), ema=1.0, ema_power=0.01)
+    work.run(nothing)
+    told = nano.log_of("a/log.jsonl")[-1]["validation"]
+    fresh = Toy().eval()
+    checkpoints.load_into(fresh, checkpoints.read(Path("a/w.safetensors"))[0], origin="a")
+    assert losses(fresh, Numbers(3), seed=work.seed, precision="fp32") == told
+
+
+def test_a_single_clip_has_no_other():
+    stage = Toy().eval()
+    assert list(losses(stage, Numbers(1), seed=0, precision="fp32")) == ["right", "none"]
+
+
+def test_averaged_weights_follow_the_power_law(here):
+    work = made(steps=5, ema=0.6, ema_power=0.7, learning_rate=0.1)
+    expected = {name: it.detach().clone() for name, it in work.stage.net.named_parameters()}
+
+    def tick(loss):
+        decay = min(0.6, 1 - (1 + work.step) ** -0.7)
+        for name, it in work.stage.net.named_parameters():
+            expected[name] = decay * expected[name] + (1 - decay) * it.detach()
+
+    work.run(tick)
+    saved = checkpoints.read(Path("a/w.safetensors"))[0]
+    for name, value in expected.items():
+        torch.testing.assert_close(saved[f"net.{name}"], value)
+        assert saved[f"net.{name}"].equal(work.stage.net.state_dict()[name])
+
+
+def test_what_is_frozen_stays(here):
+    work = made(learning_rate=0.1)
+    work.run(nothing)
+    assert work.stage.frozen.tolist() == [1.0, 1.0]
+
+
+def test_the_learning_rate_warms_up_and_decays_along_a_cosine(here):
+    work = made(steps=8, warmup=4, decay=0.5, learning_rate=1.0)
+    rates = []
+    work.run(lambda loss: rates.append(work.optimizer.param_groups[0]["lr"]))
+    expected = [
+        min(1, (step + 1) / 4) * (0.5 + 0.5 * (1 + math.cos(math.pi * step / 8)) / 2)
+        for step in range(8)
+    ]
+    assert rates == pytest.approx(expected)
+
+
+def test_gradients_are_clipped(here):
+    norms = []
+    work = made(clip_norm=1e-3)
+    work.run(
+        lambda loss: norms.append(
+            torch.stack([p.grad.norm() for p in work.stage.net.parameters()]).norm().item()
+        )
+    )
+    assert norms == pytest.approx([1e-3] * 6, rel=1e-2)
+
+
+def test_bf16_learns_and_keeps_its_weights_in_fp32(here):
+    work = made(precision="bf16", held_out=Numbers(2))
+    work.run(nothing)
+    saved = checkpoints.read(Path("a/w.safetensors"))[0]
+    assert {it.dtype for it in saved.values()} == {torch.float32}
+    assert all(math.isfinite(line["loss"]) for line in nano.log_of("a/log.jsonl") if "loss" in line)
+
+
+def test_training_lowers_the_loss(here):
+    work = made(steps=60, learning_rate=0.02, betas=[0.9, 0.99])
+    told = []
+    work.run(told.append)
+    assert sum(told[-10:]) < 0.7 * sum(told[:10])
