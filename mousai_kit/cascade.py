@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from mousai_kit.errors import RequestError
+from mousai_kit.errors import MousaiError, RequestError
 from mousai_kit.interfaces import Request, Sampler, Space, Stage
 from mousai_kit.recipe import Recipe
 from mousai_kit.seeds import derive
@@ -23,21 +23,27 @@ class Cascade:
 
     @classmethod
     def build(cls, recipe: Recipe, *, device: torch.device | str = "cpu") -> Cascade:
-        """Build a recipe's stages with fresh weights, the same ones for the same seed."""
+        """Build a recipe's stages with fresh weights, the same ones for the same seed.
+
+        RecipeError where parts do not fit each other. On the `meta` device nothing is allocated.
+        """
         audio = Space(recipe.audio.channels, 1, recipe.audio.sample_rate)
         below, stages = audio, {}
         for name, part in recipe.stages.items():
             torch.manual_seed(derive(recipe.seed, "weights", name))
-            with torch.device("meta" if str(device) == "meta" else "cpu"):
-                stage = part.model.build(below=below)
+            try:
+                with torch.device("meta" if str(device) == "meta" else "cpu"):
+                    stage = part.model.build(below=below)
+            except MousaiError as error:
+                raise recipe.fault(("stages", name, "model"), str(error)) from None
             stages[name] = stage.to(device).eval()
             if stage.space is None:
                 break
             below = stage.space
         if unreachable := [name for name in recipe.stages if name not in stages]:
-            raise RequestError(
-                f"stages.{unreachable[0]}: stands above '{name}', which makes signals from text "
-                "alone; leave it out"
+            raise recipe.fault(
+                ("stages", unreachable[0]),
+                f"stands above '{name}', which makes signals from text alone; leave it out",
             )
         return cls(audio, stages)
 

@@ -173,11 +173,13 @@ def evaluate(target: Target, overrides: Set = None, as_json: Json = False) -> No
 
 @app.command()
 def validate(source: Source, overrides: Set = None, as_json: Json = False) -> None:
-    """Check a recipe, all of it, without building anything."""
+    """Check a recipe, all of it, and that its parts fit together."""
+    from mousai_kit.cascade import Cascade
     from mousai_kit.targets import recipe_of
 
     try:
         recipe = recipe_of(source, overrides)
+        Cascade.build(recipe, device="meta")
     except MousaiError as error:
         if not as_json:
             raise

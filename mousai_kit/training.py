@@ -80,15 +80,14 @@ class Training:
                 loss = self.learn(batch)
                 self.seconds = time.monotonic() - started
                 tick(loss)
-                if interrupted.is_set() and not self.finished:
-                    self.save()
-                    break
                 if self.step % self.settings.validate_every == 0 or self.finished:
                     self._validate()
                 if self.finished:
                     break
-                if self.step % self.settings.checkpoint_every == 0:
+                if self.step % self.settings.checkpoint_every == 0 or interrupted.is_set():
                     self.save()
+                if interrupted.is_set():
+                    break
             if self.finished:
                 self.finish()
             if interrupted.is_set():

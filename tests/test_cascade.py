@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mousai_kit.cascade import Cascade
-from mousai_kit.errors import RequestError
+from mousai_kit.errors import RecipeError, RequestError
 from mousai_kit.interfaces import Request, Space
 from mousai_kit.plugins import installed
 from mousai_kit.recipe import Recipe
@@ -111,7 +111,7 @@ class TestBuild:
 
     def test_nothing_stands_above_a_stage_that_makes_signals_from_text(self, recipe, specs):
         generator = specs["generator"]
-        with pytest.raises(RequestError) as raised:
+        with pytest.raises(RecipeError) as raised:
             Cascade.build(recipe(**specs, second=generator, third=generator))
         assert str(raised.value) == (
             "stages.second: stands above 'generator', which makes signals from text alone; "

@@ -99,7 +99,8 @@ def _hint(path: Path, name: str) -> str:
     except (OSError, ValueError):
         beside = []
     there = f"; shipped are {listed(shipped())}" if shipped() else ""
-    return did_you_mean(name, [*beside, *(f"{it}.yaml" for it in shipped())]) or there
+    known = [*beside, *(it if "." not in name else f"{it}.yaml" for it in shipped())]
+    return did_you_mean(name, known) or there
 
 
 def _expanded(name: str) -> Path:

@@ -29,4 +29,4 @@ def load_recipe(source: Path | str, overrides: Sequence[str] = (), *, registry: 
             faults.add(tree.origin_of(place), place, message)
     if faults.found:
         raise faults.error()
-    return recipe
+    return recipe.written_in(tree)

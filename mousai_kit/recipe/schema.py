@@ -7,12 +7,13 @@ import json
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, PrivateAttr
 from pydantic_core import PydanticCustomError
 
 from mousai_kit.component import Field, Options, Use, plain
-from mousai_kit.errors import shown
+from mousai_kit.errors import Problem, RecipeError, dotted, shown
 from mousai_kit.interfaces import Dataset, Metric, Stage
+from mousai_kit.recipe.values import Place, Written
 from mousai_kit.recipe.yaml import dump
 
 
@@ -117,7 +118,7 @@ class Generate(Options):
     )
     count: int = Field(1, ge=1, description="clips per prompt")
     batch: int | None = Field(
-        None, ge=1, description="clips made at a time; null makes all of them at once"
+        None, ge=1, description="clips made at a time; null: one on a CPU, eight elsewhere"
     )
     format: Literal["flac", "wav", "ogg"] = Field("flac", description="file format of the clips")
 
@@ -146,6 +147,24 @@ class Recipe(Options):
     )
     generate: Generate = _defaults("what is made after training")
     evaluate: Evaluate = _defaults("what is measured after training")
+    _written: Written | None = PrivateAttr(None)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare values: where they were written is no part of a recipe."""
+        return isinstance(other, Recipe) and self.values() == other.values()
+
+    def __hash__(self) -> int:
+        return hash(self.hash)
+
+    def written_in(self, tree: Written) -> Recipe:
+        """Remember where each value was written; return self."""
+        self._written = tree
+        return self
+
+    def fault(self, place: Place, message: str) -> RecipeError:
+        """Return an error about the value at a place, with its file and line where known."""
+        origin = "" if self._written is None else str(self._written.origin_of(place))
+        return RecipeError(Problem(origin, dotted(place), message))
 
     @property
     def hash(self) -> str:

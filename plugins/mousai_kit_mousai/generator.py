@@ -11,6 +11,19 @@ import mousai_kit.api as mk
 from mousai_kit_mousai.objective import velocity_loss
 
 
+PAPERS_UNET: dict[str, object] = {
+    "use": "unet1d",
+    "transform": None,
+    "channels": [128, 256, 512, 512, 1024, 1024],
+    "factors": [1, 2, 2, 2, 2, 2],
+    "items": [2, 2, 2, 4, 8, 8],
+    "attentions": [0, 0, 1, 1, 1, 1],
+    "cross_attentions": [1, 1, 1, 1, 1, 1],
+    "injections": [],
+}
+"""The paper's generator: with its null embedding 562.6 M parameters."""
+
+
 class TextToLatent(mk.Stage):
     """Latent diffusion: the latents of the stage below, given a text (section 3.3 of the paper).
 
@@ -25,7 +38,7 @@ class TextToLatent(mk.Stage):
         """Options of `stage: text-to-latent`."""
 
         text: mk.Use[mk.TextEncoder] = mk.chosen("t5")
-        unet: mk.Use[mk.UNet] = mk.chosen("unet1d")
+        unet: mk.Use[mk.UNet] = mk.chosen(PAPERS_UNET)
         schedule: mk.Use[mk.Schedule] = mk.chosen("cosine")
         sampler: mk.Use[mk.Sampler] = mk.chosen("ddim")
         drop: float = mk.Field(

@@ -219,7 +219,7 @@ def test_a_changed_use_answers_for_the_options_that_it_needs(desk, good):
             "mousai-tny",
             (
                 "mousai-tny: there is no such file and no such shipped recipe; "
-                "did you mean 'mousai-tiny.yaml'?"
+                "did you mean 'mousai-tiny'?"
             ),
         ),
         (

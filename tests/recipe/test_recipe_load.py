@@ -49,6 +49,7 @@ def test_what_a_recipe_leaves_out_has_the_papers_values(desk):
         "epsilon": 1e-6,
         "weight_decay": 1e-3,
         "warmup": 0,
+        "decay": 1.0,
         "ema": 0.995,
         "ema_power": 0.7,
         "clip_norm": 1.0,

@@ -1,0 +1,318 @@
+"""Generation: any prompt is a file in the folder, and a seed is a clip."""
+
+import errno
+import math
+import os
+from pathlib import Path
+
+import nano
+import pytest
+import torch
+
+from mousai_kit import audio, making
+from mousai_kit.errors import AudioError, MousaiError, RequestError
+from mousai_kit.generation import Order, orders
+
+ODD = [
+    "",
+    " ",
+    "x" * 10_000,
+    "\N{MUSICAL KEYBOARD} \N{SNOWMAN}",
+    "two\nlines\r\nand three",
+    "../../x",
+    "/etc/passwd",
+    "C:\\con",
+    "$(rm -rf /)",
+    "a=b;c",
+    "Caf\u00e9 \u97f3\u697d",
+    "-h",
+    ".",
+    "..",
+]
+
+
+def wanted(*prompts, seconds=0.2, seed=0, count=1, guidance=2.0):
+    return orders(prompts, seed=seed, count=count, seconds=seconds, guidance=guidance)
+
+
+def refusal(**changes):
+    values = {"prompts": ["x"], "seed": 0, "count": 1, "seconds": 1.0, "guidance": 1.0} | changes
+    with pytest.raises(RequestError) as refused:
+        orders(values.pop("prompts"), **values)
+    return str(refused.value)
+
+
+def sound(path):
+    return audio.read(path, sample_rate=nano.RATE, channels=1)
+
+
+@pytest.fixture
+def system(trained):
+    return nano.system().load()
+
+
+def make(system, *prompts, folder="out", batch=None, **values):
+    return making.generate(system, wanted(*prompts, **values), folder=Path(folder), batch=batch)
+
+
+# what may be asked for
+
+
+def test_each_prompt_has_its_seeds():
+    assert orders(["a", "b"], seed=5, count=2, seconds=1.0, guidance=3.0) == [
+        Order("a", 5, 1.0, 3.0),
+        Order("a", 6, 1.0, 3.0),
+        Order("b", 5, 1.0, 3.0),
+        Order("b", 6, 1.0, 3.0),
+    ]
+
+
+def test_numbers_out_of_range_are_refused():
+    assert refusal(prompts=[]) == (
+        "there is no prompt; give one or more, or a file of them with --prompts"
+    )
+    for number, said in [(0.0, "0"), (-1.0, "-1"), (math.nan, "nan"), (math.inf, "inf")]:
+        assert refusal(seconds=number) == f"--seconds: must be a number above 0 (got {said})"
+    for number, said in [(-1.0, "-1"), (math.nan, "nan"), (math.inf, "inf"), (1e30, "1e+30")]:
+        assert refusal(guidance=number) == (
+            f"--guidance: must be a number from 0 to 1000 (got {said})"
+        )
+    for count in (0, -1, 10_001):
+        assert refusal(count=count) == f"--count: must be 1 to 10000 (got {count})"
+    assert refusal(seed=-1) == "--seed: must be 0 or more (got -1)"
+
+
+@pytest.mark.parametrize("prompt", ODD)
+def test_a_stem_is_a_plain_file_name_whatever_the_prompt(prompt):
+    stem = Order(prompt, 7, 1.0, 1.0).stem
+    assert stem.isascii()
+    assert stem.replace("-", "").isalnum()
+    assert stem.endswith("-7")
+    assert len(stem) <= 60
+
+
+def test_what_is_no_text_in_a_prompt_becomes_text():
+    (order,) = wanted("a\0b\udcff")
+    assert order.prompt == "a b?"
+
+
+# what is made
+
+
+def test_any_prompt_becomes_a_tagged_clip_inside_the_folder(system, here):
+    before = {it for it in here.rglob("*") if "out" not in it.parts}
+    made = make(system, *ODD)
+    assert {it for it in here.rglob("*") if "out" not in it.parts} == before
+    assert len({it.path for it in made}) == len(ODD)
+    for it, prompt in zip(made, ODD, strict=True):
+        assert it.path.parent == it.picture.parent == Path("out")
+        assert it.picture.is_file()
+        assert sound(it.path).shape == (1, 1600)
+        tags = audio.tags_of(it.path)
+        assert tags["prompt"] == prompt
+        assert tags["title"] == " ".join(prompt.split())[:120]
+
+
+def test_tags_say_how_to_make_the_clip_again(system):
+    (it,) = make(system, "low saw chord", seed=3)
+    tags = audio.tags_of(it.path)
+    from mousai_kit import __version__
+
+    digest = {
+        name: nano.System(system.recipe, system.folder, system.screen)
+        .folder.header(system.recipe, "generator")["below"][0]
+        for name in ["autoencoder"]
+    }["autoencoder"]
+    assert tags["weights"].startswith(f"{digest} ")
+    assert {key: tags[key] for key in tags if key != "weights"} == {
+        "title": "low saw chord",
+        "prompt": "low saw chord",
+        "seed": "3",
+        "seconds": "0.2",
+        "guidance": "2",
+        "steps": "3+2",
+        "recipe": "nano",
+        "recipe_hash": system.recipe.hash,
+        "software": f"mousai-kit {__version__}",
+    }
+
+
+@pytest.mark.parametrize("suffix", ["wav", "ogg"])
+def test_tags_are_in_files_of_every_format(trained, suffix):
+    system = nano.system(f"generate.format={suffix}").load()
+    first = make(system, "", "low\nsaw")
+    assert [audio.tags_of(it.path).get("prompt", "") for it in first] == ["", "low\nsaw"]
+    assert [it.reused for it in make(system, "", "low\nsaw")] == [True, True]
+
+
+def test_the_same_seed_gives_the_same_clip_alone_and_among_others(system):
+    (alone,) = make(system, "low saw chord", seed=1, folder="alone")
+    among = make(system, "high pulses", "low saw chord", count=2, folder="among")
+    assert (among[3].prompt, among[3].seed) == ("low saw chord", 1)
+    assert sound(among[3].path).equal(sound(alone.path))
+    batch = make(system, "high pulses", "low saw chord", count=2, folder="batch", batch=4)
+    for one, other in zip(among, batch, strict=True):
+        torch.testing.assert_close(sound(one.path), sound(other.path), rtol=0, atol=1e-4)
+
+
+def test_seed_prompt_and_guidance_change_the_clip(system):
+    clips = [
+        sound(make(system, prompt, seed=seed, guidance=guidance, folder=f"{i}")[0].path)
+        for i, (prompt, seed, guidance) in enumerate(
+            [("low saw", 0, 2.0), ("low saw", 1, 2.0), ("high sine", 0, 2.0), ("low saw", 0, 4.0)]
+        )
+    ]
+    for i, one in enumerate(clips):
+        assert all(not one.equal(other) for other in clips[:i])
+
+
+def test_a_clip_that_is_there_is_not_made_again(system):
+    first = make(system, "a", "b")
+    stamps = [it.path.stat().st_mtime_ns for it in first]
+    again = make(system, "a", "b", "c")
+    assert [it.reused for it in again] == [True, True, False]
+    assert [it.path.stat().st_mtime_ns for it in again[:2]] == stamps
+
+
+def test_the_same_prompt_made_otherwise_takes_the_clips_place(system):
+    (first,) = make(system, "a")
+    (again,) = make(system, "a", guidance=3.0)
+    assert (again.path, again.reused) == (first.path, False)
+    assert audio.tags_of(again.path)["guidance"] == "3"
+
+
+def test_another_prompts_clip_or_a_strange_file_is_never_replaced(system):
+    Path("out").mkdir()
+    nano.tone("out/rock-0.flac")
+    held = Path("out/rock-0.flac").read_bytes()
+    made = [make(system, prompt)[0] for prompt in ("Rock", "rock!", "Rock", "\u97f3", "\u697d")]
+    assert [it.path.name for it in made] == [
+        "rock-0-2.flac",
+        "rock-0-3.flac",
+        "rock-0-2.flac",
+        "clip-0.flac",
+        "clip-0-2.flac",
+    ]
+    assert [it.reused for it in made] == [False, False, True, False, False]
+    assert Path("out/rock-0.flac").read_bytes() == held
+
+
+@pytest.mark.parametrize("seconds", [1e-9, 1 / 8000, 0.0317, 1.0])
+def test_any_length_is_made_to_the_sample(system, seconds):
+    (it,) = make(system, "a", seconds=seconds, seed=4)
+    assert sound(it.path).shape[1] == max(1, round(8000 * seconds))
+
+
+def test_the_progress_bar_counts_every_evaluation_of_every_stage(system, monkeypatch):
+    bars = []
+    bar = system.screen.bar
+
+    def kept(label, total):
+        context = bar(label, total)
+        bars.append((label, total, context.__enter__()))
+        return _Entered(bars[-1][2])
+
+    monkeypatch.setattr(system.screen, "bar", kept)
+    make(system, "a", "b", "c", batch=2)
+    ((label, total, shown),) = bars
+    assert (label, total, shown.done) == ("generating", 3 * (3 + 2), 15)
+
+
+class _Entered:
+    def __init__(self, value):
+        self.value = value
+
+    def __enter__(self):
+        return self.value
+
+    def __exit__(self, *_):
+        return None
+
+
+# what can't be made
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (
+            0.0,
+            "out/a-0.flac: the audio made is silent (peak under -80 dB), so nothing was written; "
+            "train longer, or try another seed or a lower guidance",
+        ),
+        (
+            math.nan,
+            "out/a-0.flac: the audio made is not finite (NaN or infinity), so nothing was written; "
+            "the weights are broken or precision is too low: try `precision: fp32`",
+        ),
+    ],
+)
+def test_silence_and_nan_are_an_error_and_no_file(system, monkeypatch, value, told):
+    monkeypatch.setattr(
+        system.cascade, "generate", lambda request: torch.full((1, 1, request.samples), value)
+    )
+    with pytest.raises(AudioError) as refused:
+        make(system, "a")
+    assert str(refused.value) == told
+    assert os.listdir("out") == []
+
+
+@pytest.mark.parametrize("seconds", [1e9, 1e300])
+def test_more_than_memory_holds_is_refused_before_it_is_taken(system, monkeypatch, seconds):
+    monkeypatch.setattr("mousai_kit.estimate.available_bytes", lambda: 2**31)
+    monkeypatch.setattr(system.cascade, "generate", lambda request: pytest.fail("allocated"))
+    with pytest.raises(RequestError) as refused:
+        make(system, "a", seconds=seconds)
+    said = str(refused.value)
+    assert said.startswith(f"--seconds: {seconds:g} s would take about ")
+    assert " GiB of memory and 2.0 GiB are free; up to about " in said
+    assert len(said) < 150
+    assert not Path("out").exists()
+
+
+def test_the_length_that_is_said_to_fit_fits(system, monkeypatch):
+    monkeypatch.setattr("mousai_kit.estimate.available_bytes", lambda: 2**26)
+    with pytest.raises(RequestError) as refused:
+        make(system, "a", seconds=1e4)
+    fits = int(str(refused.value).split("up to about ")[1].removesuffix(" s fit"))
+    assert 5 < fits < 500
+    monkeypatch.setattr(system.cascade, "generate", lambda it: torch.ones(1, 1, it.samples))
+    assert make(system, "a", seconds=0.9 * fits)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        torch.OutOfMemoryError("CUDA out of memory"),
+    ],
+)
+def test_memory_that_runs_out_all_the_same_is_one_line(system, monkeypatch, error):
+    def hungry(request):
+        raise error
+
+    monkeypatch.setattr(system.cascade, "generate", hungry)
+    with pytest.raises(RequestError) as refused:
+        make(system, "a")
+    assert str(refused.value) == "--seconds: 0.2 s do not fit into memory; ask for less"
+
+
+def test_other_errors_are_not_taken_for_want_of_memory(system, monkeypatch):
+    def wrong(request):
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(system.cascade, "generate", wrong)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        make(system, "a")
+
+
+def test_a_disk_that_is_full_is_one_line_and_no_file(system, monkeypatch):
+    def full(self, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(MousaiError) as refused:
+        make(system, "a")
+    assert str(refused.value) == "out/a-0.flac: can't be written (No space left on device)"
+    assert os.listdir("out") == []
