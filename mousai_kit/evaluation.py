@@ -124,11 +124,16 @@ def document(
 def _rows(sources: Sequence[str], ways: Mapping[str, Sequence[float]]) -> list[list[str]]:
     """Return a row a clip and one of means."""
     rows = [
-        [source, *(f"{scores[number]:.2f}" for scores in ways.values())]
+        [_cell(source), *(f"{scores[number]:.2f}" for scores in ways.values())]
         for number, source in enumerate(sources)
     ]
     means = [f"**{sum(scores) / len(sources):.2f}**" for scores in ways.values()]
     return [*rows, ["**mean**", *means]]
+
+
+def _cell(text: str) -> str:
+    """Return text that can't break a table."""
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
