@@ -53,7 +53,7 @@ def component(what: str) -> type[Component] | None:
     if len(found) > 1:
         choices = listed(f"{it.kind}/{it.name}" for it in found)
         raise RequestError(f"'{name}' is the name of several components; say {choices}")
-    if not found and what not in shipped() and not Path(what).exists():
+    if not (found or what.removesuffix(".yaml") in shipped() or Path(what).exists()):
         known = {it.name for it, _ in installed()}
         if hint := did_you_mean(what, sorted(known | shipped().keys())):
             raise RequestError(f"there is no component and no recipe '{what}'{hint}")

@@ -1,0 +1,123 @@
+"""The report: written once for the same weights, whatever there is to compare."""
+
+import json
+from pathlib import Path
+
+import nano
+import pytest
+
+from mousai_kit import audio, report
+from mousai_kit.validation import losses
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Draw nothing, and measure few losses."""
+    monkeypatch.setattr(audio, "picture", lambda path, *_, **__: path.touch())
+    monkeypatch.setattr(report, "losses", lambda *it, **kw: losses(*it, **{**kw, "at_least": 2}))
+
+
+@pytest.fixture
+def system(trained):
+    return nano.system().load()
+
+
+def written(*overrides, text=nano.RECIPE):
+    return report.write(nano.system(*overrides, text=text).load())
+
+
+def test_it_tells_of_every_stage_and_split(system):
+    figures = report.write(system)
+    assert [(it["stage"], it["split"], it["clips"]) for it in figures["decoded"]] == [
+        ("autoencoder", "validation", ["tone 79", "tone 38"]),
+        ("autoencoder", "train", ["tone 0", "tone 40"]),
+    ]
+    assert {split: list(it) for split, it in figures["loss"]["generator"].items()} == {
+        "validation": ["right", "other", "none"],
+        "train": ["right", "other", "none"],
+    }
+    folder = Path("runs/nano")
+    assert json.loads((folder / "report.json").read_text()) == figures
+    assert (folder / "report.md").read_text().startswith("# Report of nano\n")
+    assert sorted(it.name for it in (folder / "evaluation").iterdir()) == [
+        f"autoencoder-{split}-{number}.png" for split in ("train", "validation") for number in (1, 2)
+    ]
+
+
+def test_a_report_of_the_same_weights_is_used_again(system, monkeypatch):
+    first = report.write(system)
+    monkeypatch.setattr(report, "_decoded", lambda _: pytest.fail("evaluated again"))
+    assert report.write(system) == first
+
+
+@pytest.mark.parametrize("damage", ["[1]", "{}", "3", "{", '{"made_from": 1}', None])
+def test_a_damaged_report_is_written_anew(system, damage):
+    first = report.write(system)
+    path = Path("runs/nano") / ("report.json" if damage else "report.md")
+    path.unlink()
+    if damage:
+        path.write_text(damage)
+    assert report.write(system) == first
+    assert Path("runs/nano/report.md").is_file()
+
+
+def test_another_recipe_for_the_evaluation_is_another_report(system):
+    first = report.write(system)
+    assert len(written("evaluate.clips=1")["decoded"][0]["clips"]) == 1
+    assert report.write(system) == first
+
+
+def test_a_single_clip_leaves_out_what_needs_another(system):
+    (_, train) = written("evaluate.clips=1")["decoded"]
+    assert list(train["log-mel-distance"]) == ["trained", "untrained"]
+
+
+def test_without_held_out_clips_only_those_of_training_are_told(trained, monkeypatch):
+    Path("music").mkdir()
+    nano.tone("music/one.wav")
+    system = nano.system("data={use: folder, path: music}", folder="runs/one")
+    system.train()
+    figures = report.write(system)
+    assert [it["split"] for it in figures["decoded"]] == ["train"]
+    assert list(figures["loss"]["generator"]) == ["train"]
+    assert list(figures["loss"]["generator"]["train"]) == ["right", "none"]
+
+
+def test_without_metrics_there_are_pictures_and_losses(system):
+    figures = written("evaluate.metrics=[]")
+    assert all(list(it) == ["stage", "split", "clips"] for it in figures["decoded"])
+    assert list(figures["loss"]) == ["generator"]
+
+
+@pytest.mark.parametrize("seconds", ["1e-9", "0.01", "3"])
+def test_clips_of_any_length_can_be_evaluated(system, seconds):
+    assert written(f"evaluate.seconds={seconds}")["decoded"]
+
+
+def test_a_system_without_text_has_no_losses_to_tell(here):
+    system = nano.system(text=nano.AUTOENCODER_ONLY)
+    system.train()
+    assert report.write(system)["loss"] == {}
+
+
+def test_the_last_message_says_what_was_heard_and_where_all_is(system):
+    figures = {
+        "decoded": [{"stage": "a", "split": "train", "clips": ["x"], "d": {"trained": [1.0, 2.0]}}],
+        "loss": {"g": {"train": {"right": 1.0, "none": 2.0}}},
+    }
+    assert report.farewell(system, figures, [Path("runs/nano/audio/x.flac")]).split("\n") == [
+        "",
+        "a: d on train clips: trained 1.50",
+        "g: loss on train clips by caption: right 1.0000, none 2.0000",
+        "",
+        "Music, each with a mel picture beside it:",
+        "  runs/nano/audio/x.flac",
+        "",
+        "Report:   runs/nano/report.md  (pictures in runs/nano/evaluation)",
+        "Weights:  runs/nano/<stage>/weights.safetensors",
+        "",
+        "Try next:",
+        '  mousai-kit generate runs/nano "your own words" --seconds 20 --seed 7',
+        "  mousai-kit reconstruct runs/nano some-music.flac",
+        "  mousai-kit run RECIPE --set data.use=folder --set data.path=~/Music --out runs/mine",
+    ]
