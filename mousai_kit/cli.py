@@ -46,7 +46,7 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):  # a file's name may be no text at all
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="mousai-kit", standalone_mode=False)
     except MousaiError as error:
         _end("\n".join(one_line(str(problem)) for problem in error.problems), 2)
     except _MISUSE as error:
@@ -267,15 +267,16 @@ def _print(value: Any) -> None:
 
 
 def _misused(error: Any) -> str:
-    """Return one line on a command that was called wrongly; all help where nothing was said."""
-    if type(error).__name__ == "NoArgsIsHelpError":
-        return str(error.format_message())
+    """Return one line on a command that was called wrongly; none where help was printed."""
     command = error.ctx.command_path if getattr(error, "ctx", None) else "mousai-kit"
     line = " ".join(error.format_message().split()).removesuffix(".")
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return ""
     see = "" if line.endswith("?") else f"; see `{command} --help`"
     return f"{command}: {line[0].lower()}{line[1:]}{see}"
 
 
 def _end(message: str, code: int) -> NoReturn:
-    typer.echo(message, err=True)
+    if message:
+        typer.echo(message, err=True)
     sys.exit(code)

@@ -39,8 +39,8 @@ def test_every_command_has_help(command):
 
 def test_without_a_command_there_is_help(command):
     answer = command()
-    assert (answer.code, answer.out) == (2, "")
-    assert all(name in answer.err for name in COMMANDS)
+    assert (answer.code, answer.err) == (2, "")
+    assert all(name in answer.out for name in COMMANDS)
 
 
 def test_help_and_version_load_nothing_heavy(here):
@@ -111,7 +111,9 @@ def test_a_system_without_text_runs_and_reconstructs(here, command):
 def test_generating_by_run_folder_or_recipe_prints_the_files(trained, command):
     answer = command("generate", trained, "a", "b", "--seconds", "0.1", "--count", 2)
     assert (answer.code, answer.err) == (0, "")
-    assert answer.out.splitlines() == [f"runs/nano/audio/{it}.flac" for it in ("a-0", "a-1", "b-0", "b-1")]
+    assert answer.out.splitlines() == [
+        f"runs/nano/audio/{it}.flac" for it in ("a-0", "a-1", "b-0", "b-1")
+    ]
     again = command("generate", "nano.yaml", "a", "--seconds", "0.1", "--seed", 1, "--json")
     assert [(it["path"], it["reused"]) for it in json.loads(again.out)] == [
         ("runs/nano/audio/a-1.flac", True)
@@ -182,7 +184,9 @@ def test_a_shipped_recipe_is_copied_and_valid(here, command):
 
 
 def test_validation_as_json_tells_every_problem(here, command):
-    Path("bad.yaml").write_text(nano.RECIPE.replace("hop: 64", "hop: no").replace("seconds", "secs"))
+    Path("bad.yaml").write_text(
+        nano.RECIPE.replace("hop: 64", "hop: no").replace("seconds", "secs")
+    )
     answer = command("validate", "bad.yaml", "--json")
     assert (answer.code, answer.err) == (2, "")
     problems = json.loads(answer.out)["problems"]
@@ -231,7 +235,9 @@ def test_ctrl_c_from_outside_is_one_line(here, arguments):
         f"sys.argv = ['mousai-kit', *{arguments!r}]\n"
         "cli.main()"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr == "interrupted; `run` goes on from its last checkpoint\n"
 

@@ -26,7 +26,8 @@ def refusal(name):
 
 
 @pytest.mark.parametrize(
-    ("cuda", "mps", "found"), [(0, False, "cpu"), (0, True, "mps"), (2, False, "cuda"), (1, True, "cuda")]
+    ("cuda", "mps", "found"),
+    [(0, False, "cpu"), (0, True, "mps"), (2, False, "cuda"), (1, True, "cuda")],
 )
 def test_auto_is_the_best_there_is(machine, cuda, mps, found):
     machine(cuda, mps)

@@ -119,8 +119,9 @@ def test_tags_say_how_to_make_the_clip_again(system):
     from mousai_kit import __version__
 
     digest = {
-        name: nano.System(system.recipe, system.folder, system.screen)
-        .folder.header(system.recipe, "generator")["below"][0]
+        name: nano.System(system.recipe, system.folder, system.screen).folder.header(
+            system.recipe, "generator"
+        )["below"][0]
         for name in ["autoencoder"]
     }["autoencoder"]
     assert tags["weights"].startswith(f"{digest} ")

@@ -104,7 +104,7 @@ def test_where_no_clip_can_be_decoded_there_are_no_latents(here):
 
 def test_a_tick_is_a_group(here):
     ticks = []
-    work = SimpleNamespace(**{"tick": lambda: ticks.append(1)})
+    work = SimpleNamespace(tick=lambda: ticks.append(1))
     latents.encoded(
         Doubling(), "upper", Numbers(17), passes=2, path=PATH, key={}, tick=work.tick, report=print
     )

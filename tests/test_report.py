@@ -40,7 +40,9 @@ def test_it_tells_of_every_stage_and_split(system):
     assert json.loads((folder / "report.json").read_text()) == figures
     assert (folder / "report.md").read_text().startswith("# Report of nano\n")
     assert sorted(it.name for it in (folder / "evaluation").iterdir()) == [
-        f"autoencoder-{split}-{number}.png" for split in ("train", "validation") for number in (1, 2)
+        f"autoencoder-{split}-{number}.png"
+        for split in ("train", "validation")
+        for number in (1, 2)
     ]
 
 

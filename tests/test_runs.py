@@ -125,7 +125,10 @@ def test_the_weights_header_carries_the_recipe_and_the_weights_below(trained):
         ("seed=1", "seed"),
         ("data.tracks=3", "data.tracks"),
         ("audio.sample_rate=16000", "audio.sample_rate"),
-        ("stages.autoencoder.model.unet.channels=[16,32]", "stages.autoencoder.model.unet.channels.1"),
+        (
+            "stages.autoencoder.model.unet.channels=[16,32]",
+            "stages.autoencoder.model.unet.channels.1",
+        ),
         ("stages.autoencoder.train.learning_rate=1", "stages.autoencoder.train.learning_rate"),
         ("stages.autoencoder.model.schedule=shifted-cosine", "stages.autoencoder.model.schedule"),
     ],

@@ -84,8 +84,13 @@ def test_more_steps_go_on_and_what_stands_above_begins_anew(trained, capfd):
     nano.system("stages.autoencoder.train.steps=6").train()
     said = capfd.readouterr().err
     assert "autoencoder: going on from step 4\n" in said
-    assert "generator: the weights here are another recipe's (differs in the weights of the stage " in said
-    steps = [line["step"] for line in nano.log_of(trained / "autoencoder/log.jsonl") if "loss" in line]
+    assert (
+        "generator: the weights here are another recipe's (differs in the weights of the stage "
+        in said
+    )
+    steps = [
+        line["step"] for line in nano.log_of(trained / "autoencoder/log.jsonl") if "loss" in line
+    ]
     assert steps == [1, 2, 3, 4, 5, 6]
     assert all(old != new for old, new in zip(before, digests(trained), strict=True))
 

@@ -202,7 +202,9 @@ def test_kill_9_in_either_stage_and_running_again_gives_the_same_weights(here, t
     for name in ("autoencoder", "generator"):
         for file in ("weights.safetensors", "checkpoint.safetensors"):
             path = Path(name) / file
-            digests = [checkpoints.header(it / path)["digest"] for it in ("runs/nano", trained_once)]
+            digests = [
+                checkpoints.header(it / path)["digest"] for it in ("runs/nano", trained_once)
+            ]
             assert digests[0] == digests[1], path
         logs = [nano.log_of(it / Path(name) / "log.jsonl") for it in ("runs/nano", trained_once)]
         assert logs[0] == logs[1]

@@ -54,8 +54,9 @@ class DiffusionAutoencoder(mk.Stage):
         self.encoder = options.encoder.build(
             audio_channels=below.channels, sample_rate=below.sample_rate
         )
+        seen = self.domain.channels * (1 if options.envelope is None else 2)
         self.unet = options.unet.build(
-            channels=self.domain.channels, context_channels=self.encoder.channels, text_features=0
+            channels=seen, context_channels=self.encoder.channels, text_features=0
         )
         self.envelope: Envelope | None = None
         self.envelope_weight = 0.0

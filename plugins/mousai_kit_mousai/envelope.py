@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate
 import mousai_kit.api as mk
 from mousai_kit_mousai.layers.resnet import ResNetBlock
 
-FLOOR, CEILING = -6.0, 3.0
+FLOOR, CEILING = -7.0, 3.0
 """Bounds of a log deviation: the domain's coefficients have unit variance on the whole."""
 OUTLIER = 50.0
 """Squared deviations count no more than this, so that a click can't dominate a step."""
@@ -62,19 +62,20 @@ class Preconditioned:
     """A velocity that starts from the best one for a signal of known variances.
 
     For Gaussian coefficients of variance V the best v is linear in x: Wiener's filter. The network
-    adds to it, in units of what that leaves open (Karras et al., 2022, section 5, with V in place
-    of one variance for all):
-    v = alpha beta (1 - V) / D * x + sqrt(V / D) * network(x / sqrt(D)), D = alpha^2 V + beta^2.
+    sees x beside the envelope, as 2c channels. One half of its answer corrects the envelope, which
+    knew nothing of x; the other is added in units of what the filter leaves open (after Karras et
+    al., 2022, section 5, with V in place of one variance for all):
+    v = alpha beta (1 - V) / D * x + sqrt(V / D) * rest, D = alpha^2 V + beta^2.
     """
 
     def __init__(self, network: mk.Velocity, log_deviation: Tensor, schedule: mk.Schedule) -> None:
-        self.network, self.schedule = network, schedule
-        self.variance = (2 * log_deviation).exp()
+        self.network, self.log_deviation, self.schedule = network, log_deviation, schedule
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Return v [b, c, n] for x [b, c, n] at levels sigma [b]."""
         alpha, beta = (weight[:, None, None] for weight in self.schedule.weights(sigma))
-        variance = self.variance
+        answer = self.network(torch.cat([x, self.log_deviation], dim=1), sigma).float()
+        rest, correction = answer.chunk(2, dim=1)
+        variance = (2 * (self.log_deviation + correction).clamp(FLOOR, CEILING)).exp()
         total = alpha.square() * variance + beta.square()
-        inner = self.network(x * torch.rsqrt(total), sigma).float()
-        return alpha * beta * (1 - variance) / total * x + (variance / total).sqrt() * inner
+        return alpha * beta * (1 - variance) / total * x + (variance / total).sqrt() * rest
