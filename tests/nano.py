@@ -79,6 +79,11 @@ def cut(path, keep=0.5):
     Path(path).write_bytes(data[: int(len(data) * keep)])
 
 
+def names(folder="."):
+    """Return what lies in a folder."""
+    return sorted(it.name for it in Path(folder).iterdir())
+
+
 def log_of(path):
     """Return the lines of a log, without the time, which no two runs share."""
     lines = [json.loads(line) for line in Path(path).read_text().splitlines()]

@@ -12,7 +12,10 @@ import pytest
 from mousai_kit import audio
 
 UNTRAINED = "is missing: the stage is not trained; `mousai-kit run` trains it"
-NO_RECIPE = "there is no such file and no such shipped recipe; shipped are 'mousai', 'mousai-paper' and 'mousai-tiny'"
+NO_RECIPE = (
+    "there is no such file and no such shipped recipe; shipped are 'mousai', 'mousai-paper' and "
+    "'mousai-tiny'"
+)
 
 CARELESS = {
     # commands
@@ -21,11 +24,15 @@ CARELESS = {
     "--bogus": "mousai-kit: no such option: --bogus; see `mousai-kit --help`",
     "run": "mousai-kit run: missing argument 'source'; see `mousai-kit run --help`",
     "run a b": "mousai-kit run: got unexpected extra argument(s) (b); see `mousai-kit run --help`",
-    "run nano.yaml --set": "mousai-kit: option '--set' requires an argument; see `mousai-kit --help`",
+    "run nano.yaml --set": (
+        "mousai-kit: option '--set' requires an argument; see `mousai-kit --help`"
+    ),
     "cp": "mousai-kit cp: missing argument 'name'; see `mousai-kit cp --help`",
     # recipes
     "run nope": f"nope: {NO_RECIPE}",
-    "run nano.yml": "nano.yml: there is no such file and no such shipped recipe; did you mean 'nano.yaml'?",
+    "run nano.yml": (
+        "nano.yml: there is no such file and no such shipped recipe; did you mean 'nano.yaml'?"
+    ),
     "run folder": "folder: is a folder; a recipe is a YAML file",
     "validate empty": "empty: is empty; a recipe begins with `version: 1`",
     "run nano.yaml --set seed=x": "--set seed=x: seed: must be a whole number (got 'x')",
@@ -96,9 +103,13 @@ CARELESS = {
     "reconstruct runs/nano tone.wav --start 99": (
         "tone.wav: has nothing at 99.00 s; it is 0.20 s long"
     ),
-    "reconstruct runs/nano tone.wav --start inf": "--start: must be a number of 0 or more (got inf)",
+    "reconstruct runs/nano tone.wav --start inf": (
+        "--start: must be a number of 0 or more (got inf)"
+    ),
     "reconstruct runs/nano tone.wav --seconds 0": "--seconds: must be a number above 0 (got 0)",
-    "reconstruct runs/nano tone.wav --out x.mp3": "x.mp3: --out must end in one of .flac, .wav, .ogg",
+    "reconstruct runs/nano tone.wav --out x.mp3": (
+        "x.mp3: --out must end in one of .flac, .wav, .ogg"
+    ),
     "reconstruct runs/nano tone.wav --out tone.wav": (
         "tone.wav: is the file to be read; --out is another"
     ),
@@ -211,7 +222,7 @@ def test_a_disk_that_is_full_when_audio_is_written_is_one_line(desk):
     done = on_a_full_disk(2000, "generate", "runs/nano", "x", "--seconds", "1", "--out", "new")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "new/x-0.flac: can't be written (File too large)\n"
-    assert os.listdir("new") == []
+    assert nano.names("new") == []
 
 
 def test_a_run_folder_that_is_in_use_is_one_line(desk, command):

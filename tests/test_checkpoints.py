@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nano
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -46,7 +47,7 @@ def test_what_is_read_is_what_was_written(here):
     assert all(tensors[name].dtype == odd[name].dtype for name in odd)
     assert (header["step"], header["key"]) == (3, {"a": [1, None, "x"]})
     assert (header["digest"], header["format"]) == (digest, "mousai-kit 1")
-    assert os.listdir() == ["w.safetensors"]
+    assert nano.names() == ["w.safetensors"]
 
 
 def test_weights_that_share_memory_are_written_each(here):
@@ -93,7 +94,7 @@ def test_a_disk_that_is_full_leaves_what_was_there_and_nothing_else(here, before
     assert done.stdout == (
         "w.safetensors: can't be written (File too large); free some space or use --out\n"
     )
-    assert os.listdir() == (["w.safetensors"] if before else [])
+    assert nano.names() == (["w.safetensors"] if before else [])
     assert not before or PATH.read_bytes() == held
 
 
@@ -105,7 +106,7 @@ def test_the_reason_that_the_system_gives_is_told(here, monkeypatch):
     assert refusal(lambda: checkpoints.write_bytes(Path("log"), b"text")) == (
         "log: can't be written (No space left on device); free some space or use --out"
     )
-    assert os.listdir() == []
+    assert nano.names() == []
 
 
 def test_a_place_below_a_file_is_refused(here):
@@ -122,7 +123,7 @@ def test_an_interruption_leaves_no_part_of_a_file(here, monkeypatch):
     monkeypatch.setattr(os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         checkpoints.write_bytes(PATH, b"text")
-    assert os.listdir() == []
+    assert nano.names() == []
 
 
 # what can't be read

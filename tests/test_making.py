@@ -12,6 +12,12 @@ from mousai_kit import audio, making
 from mousai_kit.errors import MousaiError, RequestError
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Draw nothing: what pictures show is tested with `audio`."""
+    monkeypatch.setattr(audio, "picture", lambda path, *_, **__: path.touch())
+
+
 @pytest.fixture
 def system(trained):
     return nano.system().load()

@@ -138,7 +138,8 @@ def test_another_recipes_weights_are_refused_by_the_options_that_differ(trained,
         RunFolder(trained).load(nano.recipe(change), "autoencoder")
     said = str(refused.value)
     assert said.startswith(
-        f"{trained}/autoencoder/weights.safetensors: was made by another recipe; it differs in {told}"
+        f"{trained}/autoencoder/weights.safetensors: was made by another recipe; "
+        f"it differs in {told}"
     )
     assert "\n" not in said
 

@@ -271,7 +271,7 @@ def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint_as_it_was(here):
     before = Path("a/c.safetensors").read_bytes()
     more = made(steps=9, clips=Numbers(spoiled=range(5)))
     more.restore()
-    with pytest.raises(TrainingError, match="step 3: .* checkpoint is a/c.safetensors; "):
+    with pytest.raises(TrainingError, match=r"step 3: .* checkpoint is a/c\.safetensors; "):
         more.run(nothing)
     assert Path("a/c.safetensors").read_bytes() == before
 
@@ -279,7 +279,7 @@ def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint_as_it_was(here):
 def test_a_gradient_that_is_not_finite_stops_too_and_changes_nothing(here):
     work = made(stage=Toy(weight=1e30))
     before = {name: it.clone() for name, it in work.stage.named_parameters()}
-    with pytest.raises(TrainingError, match="^toy: step 1: the loss is not finite"):
+    with pytest.raises(TrainingError, match=r"^toy: step 1: the loss is not finite"):
         work.run(nothing)
     assert all(it.equal(before[name]) for name, it in work.stage.named_parameters())
 

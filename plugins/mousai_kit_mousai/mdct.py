@@ -15,6 +15,10 @@ from torch import Tensor
 import mousai_kit.api as mk
 
 
+QUIET = 1e-4
+"""Amplitude (-80 dB of full scale) of a sine; bands that hold less are not scaled up further."""
+
+
 class MDCT(mk.Domain):
     """Orthonormal MDCT, companded and scaled per band to unit variance.
 
@@ -86,7 +90,8 @@ class MDCT(mk.Domain):
             count += x.shape[0] * x.shape[2]
         mean = rearrange(total / max(count, 1), "(c k) -> c k", k=self.stride)
         power = _smoothed(mean)
-        self.scale.copy_(power.flatten().sqrt().clamp(min=1e-4))
+        silence = (QUIET * self.stride**0.5) ** self.exponent
+        self.scale.copy_(power.flatten().sqrt().clamp(min=silence))
 
     def _companded(self, wave: Tensor) -> Tensor:
         """Return sign(X)|X|^exponent of the coefficients X as [b, c * k, n]."""
@@ -126,9 +131,10 @@ def _across_borders(blocks: Tensor, *, back: bool = False) -> Tensor:
 
 
 def _smoothed(power: Tensor) -> Tensor:
-    """Return power [c, k] averaged over about a twelfth of each band's frequency."""
+    """Return power [c, k] averaged over an eighth of each band's frequency to either side."""
     total = torch.nn.functional.pad(power.cumsum(-1), (1, 0))
     bands = torch.arange(power.shape[-1], device=power.device)
-    low = (bands * 0.95).floor().long()
-    high = ((bands + 1) * 1.05).ceil().long().clamp(max=power.shape[-1])
+    reach = (bands // 8).clamp(min=1)
+    low = (bands - reach).clamp(min=0)
+    high = (bands + reach + 1).clamp(max=power.shape[-1])
     return (total[:, high] - total[:, low]) / (high - low)
