@@ -32,6 +32,11 @@ class PyramidOptions(mk.Options):
     bottleneck: Literal["tanh", "none"] = mk.Field(
         "tanh", description="tanh keeps the latent between -1 and 1"
     )
+    final_norm: bool = mk.Field(
+        False,
+        description="a group norm before the latent: with large strides of learning, tanh's input "
+        "grows without it; the paper has none",
+    )
 
     @model_validator(mode="after")
     def _floors_agree(self) -> Self:
@@ -63,6 +68,7 @@ class PyramidOptions(mk.Options):
             blocks=self.blocks,
             outputs=self.latent_channels,
             groups=self.groups,
+            final_norm=self.final_norm,
         )
 
 

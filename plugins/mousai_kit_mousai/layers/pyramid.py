@@ -22,6 +22,7 @@ class Pyramid(nn.Module):
         blocks: Sequence[int],
         outputs: int,
         groups: int,
+        final_norm: bool,
     ) -> None:
         """Build for [b, inputs, l]; `channels` are those after the entry and after each floor."""
         super().__init__()
@@ -32,6 +33,7 @@ class Pyramid(nn.Module):
                 channels[:-1], channels[1:], factors, blocks, strict=True
             )
         )
+        self.norm = nn.GroupNorm(groups, channels[-1]) if final_norm else None
         self.leave = nn.Conv1d(channels[-1], outputs, 1)
         with torch.no_grad():  # start where tanh still has a slope: spectra in decibels are large
             self.leave.weight.mul_(0.1)
@@ -41,7 +43,7 @@ class Pyramid(nn.Module):
         x = self.enter(spectrum)
         for floor in self.floors:
             x = floor(x)
-        return self.leave(x)
+        return self.leave(x if self.norm is None else self.norm(x))
 
 
 class Floor(nn.Module):
