@@ -13,6 +13,7 @@ import json
 import platform
 import tempfile
 import time
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -21,9 +22,9 @@ import torch
 
 from mousai_kit.console import Screen
 from mousai_kit.data import training_clips
-from mousai_kit.loading import batches
+from mousai_kit.loading import Batch, Clips, batches
 from mousai_kit.plugins import installed
-from mousai_kit.recipe import load_recipe
+from mousai_kit.recipe import Train, load_recipe
 from mousai_kit.runs import RunFolder
 from mousai_kit.system import System
 from mousai_kit.training import Place, Training
@@ -69,30 +70,26 @@ def measured(system: System, arguments: argparse.Namespace) -> dict[str, object]
         stream = _batches(clips, settings, number + 1, settings.workers)
         next(stream)  # workers have started
         count = max(40, 800 // settings.batch)
-        loads.append(settings.batch * count / _seconds(lambda: list(islice(stream, count))))
-        trains.append(
-            settings.batch
-            * arguments.steps
-            / _seconds(lambda: [training.learn(ready[i % 4]) for i in range(arguments.steps)])
-        )
+        started = time.perf_counter()
+        for _ in range(count):
+            next(stream)
+        loads.append(settings.batch * count / (time.perf_counter() - started))
+        started = time.perf_counter()
+        for step in range(arguments.steps):
+            training.learn(ready[step % len(ready)])
+        trains.append(settings.batch * arguments.steps / (time.perf_counter() - started))
     return {
         "loader": median(loads),
         "trainer": median(trains),
         "ratio": median(loads) / median(trains),
         "workers": settings.workers,
-        "machine": f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads",
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
         "torch": torch.__version__,
     }
 
 
-def _batches(clips, settings, seed, workers):
+def _batches(clips: Clips, settings: Train, seed: int, workers: int) -> Iterator[Batch]:
     return batches(clips, seed=seed, batch=settings.batch, first=0, steps=10**6, workers=workers)
-
-
-def _seconds(work) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

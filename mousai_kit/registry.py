@@ -23,7 +23,8 @@ class Registry:
         """Enter a component of a plug-in; PluginError names every rule that it breaks."""
         if faults := list(_faults(kind, component)):
             raise PluginError(*(Problem(owner, _place(component), fault) for fault in faults))
-        assert isinstance(component, type) and issubclass(component, Component)
+        assert isinstance(component, type)
+        assert issubclass(component, Component)
         key = (kind, component.name)
         if key in self._components:
             other = self._components[key][1]
@@ -31,7 +32,8 @@ class Registry:
                 Problem(
                     owner,
                     _place(component),
-                    f"the {kind} '{component.name}' is already taken by {other}; choose another name",
+                    f"the {kind} '{component.name}' is already taken by {other}; "
+                    "choose another name",
                 )
             )
         self._components[key] = (component, owner)

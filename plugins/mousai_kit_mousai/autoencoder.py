@@ -39,8 +39,8 @@ class DiffusionAutoencoder(mk.Stage):
         saturation: float = mk.Field(
             0.0,
             ge=0,
-            description="weight of atanh(latent)^2, which keeps a tanh latent off its bounds, where "
-            "learning stalls; 0, as in the paper: none",
+            description="weight of atanh(latent)^2, which keeps a tanh latent off its bounds, "
+            "where learning stalls; 0, as in the paper: none",
         )
 
     space: mk.Space
@@ -125,7 +125,7 @@ class DiffusionAutoencoder(mk.Stage):
         return self.domain.inverse(x, request.samples)
 
     def _velocity(self, latent: Tensor, frames: int) -> tuple[mk.Velocity, Tensor | None]:
-        """Return the velocity given a latent, and the envelope [b, c, frames] where there is one."""
+        """Return the velocity given a latent, and the envelope [b, c, frames] if there is one."""
         network = self.unet.bind(latent, None)
         if self.envelope is None:
             return network, None

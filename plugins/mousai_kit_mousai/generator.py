@@ -10,7 +10,6 @@ from torch import Tensor, nn
 import mousai_kit.api as mk
 from mousai_kit_mousai.objective import velocity_loss
 
-
 PAPERS_UNET: dict[str, object] = {
     "use": "unet1d",
     "transform": None,

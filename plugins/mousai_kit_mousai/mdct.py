@@ -14,7 +14,6 @@ from torch import Tensor
 
 import mousai_kit.api as mk
 
-
 QUIET = 1e-4
 """Amplitude (-80 dB of full scale) of a sine; bands that hold less are not scaled up further."""
 
