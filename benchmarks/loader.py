@@ -21,13 +21,13 @@ from statistics import median
 import torch
 
 from mousai_kit.console import Screen
-from mousai_kit.data import training_clips
-from mousai_kit.loading import Batch, Clips, batches
+from mousai_kit.data import Clips, training_clips
 from mousai_kit.plugins import installed
 from mousai_kit.recipe import Train, load_recipe
 from mousai_kit.runs import RunFolder
 from mousai_kit.system import System
-from mousai_kit.training import Place, Training
+from mousai_kit.training.loading import Batch, batches
+from mousai_kit.training.loop import Place, Training
 
 
 def main() -> None:

@@ -1,7 +1,6 @@
 """All that a plug-in may import, on one page: `import mousai_kit.api as mk`."""
 
 from mousai_kit.audio import AudioInfo, log_mel, probe, read, shown, tags_of
-from mousai_kit.captions import Fields
 from mousai_kit.component import Component, Field, Options, Use, chosen
 from mousai_kit.errors import (
     AudioError,
@@ -34,8 +33,9 @@ from mousai_kit.interfaces import (
     UNet,
     Velocity,
 )
+from mousai_kit.music.captions import Fields
+from mousai_kit.music.tracks import Track, TrackDataset
 from mousai_kit.pure_torchaudio import torchaudio
-from mousai_kit.tracks import Track, TrackDataset
 
 __all__ = [
     "AudioError",

@@ -197,13 +197,13 @@ def ls(
     as_json: Json = False,
 ) -> None:
     """List the installed components, and the shipped recipes."""
-    from mousai_kit import inspection
+    from mousai_kit import inspection, printing
 
     rows = inspection.components(kind)
     if as_json:
         _print(rows)
     else:
-        inspection.print_components(rows)
+        printing.print_components(rows)
 
 
 @app.command()
@@ -213,27 +213,27 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Describe a recipe (stages, parameters, latents, memory) or a component (its options)."""
-    from mousai_kit import inspection
+    from mousai_kit import inspection, printing
     from mousai_kit.targets import recipe_of
 
     if (component := inspection.component(what)) is not None:
         facts = inspection.component_facts(component)
-        _print(facts) if as_json else inspection.print_component(facts)
+        _print(facts) if as_json else printing.print_component(facts)
     else:
         facts = inspection.recipe_facts(recipe_of(what, overrides))
-        _print(facts) if as_json else inspection.print_recipe(facts)
+        _print(facts) if as_json else printing.print_recipe(facts)
 
 
 @app.command()
 def plugins(as_json: Json = False) -> None:
     """List the installed plug-ins: what they offer, or why one was left out."""
-    from mousai_kit import inspection
+    from mousai_kit import inspection, printing
 
     rows = inspection.plugins()
     if as_json:
         _print(rows)
     else:
-        inspection.print_plugins(rows)
+        printing.print_plugins(rows)
 
 
 @app.command()

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from mousai_kit.errors import AudioError, TrainingError
 from mousai_kit.interfaces import Clip, Dataset, Split
-from mousai_kit.loading import Clips
 from mousai_kit.recipe import Recipe
+
+
+class Clips(Protocol):
+    """Whatever has clips by index and epoch: a dataset, or latents encoded from one."""
+
+    def __len__(self) -> int:
+        """Return the clips in an epoch."""
+
+    def clip(self, index: int, epoch: int = 0) -> Clip:
+        """Return a clip."""
 
 
 def dataset(recipe: Recipe, *, length: int, split: Split) -> Dataset:

@@ -14,7 +14,7 @@ from mousai_kit import audio
 from mousai_kit.cascade import Cascade
 from mousai_kit.interfaces import Clip, Metric, Request
 from mousai_kit.seeds import derive
-from mousai_kit.validation import CONDITIONS, autocast
+from mousai_kit.training.validation import CONDITIONS, autocast
 
 WAYS = ("trained", "untrained", "other")
 """Decoded by the trained stage; by a fresh one; by the trained one from another clip's latent,
@@ -70,7 +70,9 @@ class Evaluation:
                 panels["decoded from another clip's latents"] = ways["other"][number]
             path = pictures / f"{name}-{split}-{number + 1}.png"
             audio.picture(path, panels, sample_rate=self.trained.audio.sample_rate)
-        return Decoded(name, split, [clip.source for clip in clips], self._scores(ways, wave))
+        return Decoded(
+            name, split, [Path(clip.source).name for clip in clips], self._scores(ways, wave)
+        )
 
     def _down(self, cascade: Cascade, name: str, latents: Tensor, wave: Tensor) -> Tensor:
         seeds = [derive(self.seed, "evaluation", number) for number in range(len(wave))]

@@ -18,7 +18,7 @@ from mousai_kit.console import Screen
 from mousai_kit.errors import RequestError
 from mousai_kit.interfaces import Request
 from mousai_kit.memory import check_memory, out_of_memory_told
-from mousai_kit.validation import autocast
+from mousai_kit.training.validation import autocast
 
 STRICTEST = 1000
 """Guidance beyond which there are only infinities."""

@@ -15,7 +15,7 @@ from mousai_kit.generation import Generator, Made, Order
 from mousai_kit.interfaces import Request
 from mousai_kit.memory import check_memory, out_of_memory_told
 from mousai_kit.system import System
-from mousai_kit.validation import autocast
+from mousai_kit.training.validation import autocast
 
 
 def generate(

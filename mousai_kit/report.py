@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from mousai_kit import checkpoints
-from mousai_kit.data import dataset, readable
+from mousai_kit.data import dataset
+from mousai_kit.errors import AudioError
 from mousai_kit.evaluation import WAYS, Decoded, Evaluation, document
 from mousai_kit.interfaces import Clip, Split
 from mousai_kit.system import System
-from mousai_kit.validation import losses
+from mousai_kit.training.validation import losses
 
 SPLITS: tuple[Split, ...] = ("validation", "train")
 
@@ -124,9 +125,19 @@ def _losses(system: System) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def _clips(system: System, split: Split, length: int, count: int) -> list[Clip]:
+    """Return a clip each of the first `count` tracks that can be decoded."""
     found = dataset(system.recipe, length=length, split=split)
-    chosen = readable(found, system.skip, at_most=count) if len(found) else None
-    return [chosen.clip(index) for index in range(len(chosen))] if chosen else []
+    chosen: dict[str, Clip] = {}
+    for index in range(len(found)):
+        try:
+            clip = found.clip(index)
+        except AudioError as error:
+            system.skip(str(error))
+            continue
+        chosen.setdefault(clip.source, clip)
+        if len(chosen) == count:
+            break
+    return list(chosen.values())
 
 
 def _made_from(system: System) -> dict[str, Any]:

@@ -8,17 +8,17 @@ from typing import Any
 
 from torch import Tensor
 
-from mousai_kit import checkpoints, devices, latents
+from mousai_kit import checkpoints, devices
 from mousai_kit.cascade import Cascade
 from mousai_kit.console import Screen
-from mousai_kit.data import dataset, readable, training_clips
+from mousai_kit.data import Clips, dataset, readable, training_clips
 from mousai_kit.errors import AudioError, TrainingError
 from mousai_kit.interfaces import Dataset, Split
-from mousai_kit.loading import Clips
 from mousai_kit.memory import out_of_memory_told
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import RunFolder, StageFolder, some
-from mousai_kit.training import Place, Training
+from mousai_kit.training import latents
+from mousai_kit.training.loop import Place, Training
 
 PREPARED_CLIPS = 128
 """Clips that statistics are measured on, at most."""

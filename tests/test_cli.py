@@ -12,7 +12,7 @@ import pytest
 
 from mousai_kit import __version__, audio
 from mousai_kit.cli import app
-from mousai_kit.training import Training
+from mousai_kit.training.loop import Training
 
 COMMANDS = ("run", "generate", "reconstruct", "evaluate", "validate", "ls", "show", "plugins", "cp")
 PROGRAM = [sys.executable, "-c", "from mousai_kit.cli import main; main()"]

@@ -7,7 +7,7 @@ import nano
 import pytest
 
 from mousai_kit import audio, report
-from mousai_kit.validation import losses
+from mousai_kit.training.validation import losses
 
 
 @pytest.fixture(autouse=True)

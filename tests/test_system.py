@@ -8,9 +8,9 @@ import torch
 
 from mousai_kit import checkpoints
 from mousai_kit.errors import MousaiError, RequestError, TrainingError
-from mousai_kit.loading import batches
 from mousai_kit.system import System
-from mousai_kit.training import Training
+from mousai_kit.training.loading import batches
+from mousai_kit.training.loop import Training
 
 STAGES = ("autoencoder", "generator")
 MUSIC = "data={use: folder, path: music}"
@@ -165,7 +165,7 @@ def test_where_all_music_is_bad_there_is_one_error(here):
 
 
 def test_music_that_is_bad_only_above_the_lowest_stage_is_one_error(trained, monkeypatch):
-    monkeypatch.setattr("mousai_kit.latents.readable", lambda *_: None)
+    monkeypatch.setattr("mousai_kit.training.latents.readable", lambda *_: None)
     for name in ("train", "validation"):
         (trained / f"generator/latents-{name}.safetensors").unlink()
     system = nano.system("stages.generator.train.learning_rate=1")

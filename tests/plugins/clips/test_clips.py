@@ -93,7 +93,7 @@ def test_the_same_index_and_epoch_give_the_same_clip_in_any_copy() -> None:
 
 
 def test_captions_are_known_without_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mousai_kit.tracks.read", None)
+    monkeypatch.setattr("mousai_kit.music.tracks.read", None)
     texts = list(clips("validation", 3 * 48_000).captions())
     assert texts[0] == (
         "Awakening, Maxstack, Endgame: Singularity Original Soundtrack, Ambient Electronic, 2012, "

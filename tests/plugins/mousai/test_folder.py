@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 import mousai_kit.api as mk
-from mousai_kit import tracks
+from mousai_kit.music import tracks
 from mousai_kit.registry import Registry
 from mousai_kit_mousai.folder import Folder, held_out
 

@@ -177,7 +177,7 @@ class TestFrozen:
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
     def test_preparing_loads_it(self, encoder):
-        encoder.prepare(CAPTIONS)
+        encoder.ready()
         assert encoder.pretrained.network is not None
 
 
@@ -238,7 +238,7 @@ class LogCapture(logging.Handler):
 class TestFolders:
     def message(self, encoder):
         with pytest.raises(mk.WeightsError) as raised:
-            encoder.prepare([])
+            encoder.ready()
         return str(raised.value)
 
     def test_a_missing_folder(self, tmp_path):
@@ -427,7 +427,7 @@ class TestHub:
     def failure(self, encoder):
         start = time.monotonic()
         with pytest.raises(mk.WeightsError) as raised:
-            encoder.prepare([])
+            encoder.ready()
         assert time.monotonic() - start < 5
         return str(raised.value)
 
@@ -453,7 +453,7 @@ class TestHub:
             shutil.copy(checkpoint / name, snapshot)
         with served(self.handler(checkpoint)) as url:
             endpoint(url)
-            built("some/t5", revision=COMMIT).prepare([])
+            built("some/t5", revision=COMMIT).ready()
         assert (snapshot / "model.safetensors").is_file()
 
     def test_weights_may_come_in_several_files(self, broken, checkpoint, endpoint, tmp_path):
@@ -478,7 +478,7 @@ class TestHub:
         )
 
     def test_working_offline_on_purpose(self, tmp_path):
-        code = "from mousai_kit_mousai.t5 import T5; T5(T5.Options()).prepare([])"
+        code = "from mousai_kit_mousai.t5 import T5; T5(T5.Options()).ready()"
         environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
         done = subprocess.run(
             [sys.executable, "-c", code],

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from mousai_kit import latents
 from mousai_kit.errors import AudioError
 from mousai_kit.interfaces import Clip
+from mousai_kit.training import latents
 
 PATH = Path("latents.safetensors")
 

@@ -14,12 +14,13 @@ import pytest
 import torch
 from torch import nn
 
-from mousai_kit import checkpoints, training
+from mousai_kit import checkpoints
 from mousai_kit.errors import TrainingError, WeightsError
 from mousai_kit.interfaces import Clip, Space, Stage
 from mousai_kit.recipe import Train
-from mousai_kit.training import Place, Training
-from mousai_kit.validation import losses
+from mousai_kit.training import loop as training
+from mousai_kit.training.loop import Place, Training
+from mousai_kit.training.validation import losses
 
 LENGTH = 32
 
@@ -178,7 +179,7 @@ def test_what_a_killed_training_logged_after_its_last_checkpoint_is_forgotten(he
 
 KILLED = """
 import os, sys, nano
-from mousai_kit.training import Training
+from mousai_kit.training.loop import Training
 learn = Training.learn
 def dying(self, batch):
     if self.step == 3 and self.name == sys.argv[1]:
@@ -193,7 +194,7 @@ nano.system().train()
 def test_kill_9_in_either_stage_and_running_again_gives_the_same_weights(here, trained_once, stage):
     done = subprocess.run(
         [sys.executable, "-c", KILLED, stage],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"},
         check=False,
     )
     assert done.returncode == -signal.SIGKILL

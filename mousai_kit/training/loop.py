@@ -14,15 +14,17 @@ import torch
 from torch import Tensor
 
 from mousai_kit import checkpoints
-from mousai_kit.ema import EMA
+from mousai_kit.data import Clips
 from mousai_kit.errors import Problem, TrainingError
 from mousai_kit.interfaces import NoiseSource, Stage
-from mousai_kit.interruption import interruptible
-from mousai_kit.loading import Batch, Clips, batches
 from mousai_kit.recipe import Train
 from mousai_kit.seeds import derive
-from mousai_kit.training_log import Log
-from mousai_kit.validation import autocast, losses
+from mousai_kit.training.ema import EMA
+from mousai_kit.training.interruption import interruptible
+from mousai_kit.training.loading import Batch, batches
+from mousai_kit.training.log import Log
+from mousai_kit.training.state import packed, unpack
+from mousai_kit.training.validation import autocast, losses
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,30 +117,14 @@ class Training:
 
     def save(self) -> None:
         """Write a checkpoint from which training goes on to the very step."""
-        moments = {
-            f"optimizer/{number}/{key}": value
-            for number, state in self.optimizer.state_dict()["state"].items()
-            for key, value in state.items()
-        }
-        averages = {f"ema/{name}": value for name, value in self.ema.weights.items()}
-        live = {f"live/{name}": value for name, value in self.stage.state_dict().items()}
-        checkpoints.write(self.place.checkpoint, live | averages | moments, self._header())
+        tensors = packed(self.stage, self.ema, self.optimizer)
+        checkpoints.write(self.place.checkpoint, tensors, self._header())
 
     def restore(self) -> None:
         """Go on from the checkpoint."""
         tensors, header = checkpoints.read(self.place.checkpoint)
-        groups: dict[str, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            group, _, rest = name.partition("/")
-            groups.setdefault(group, {})[rest] = tensor
         origin = str(self.place.checkpoint)
-        checkpoints.load_into(self.stage, groups.get("live", {}), origin=origin)
-        self.ema.load(groups["ema"])
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in groups["optimizer"].items():
-            number, _, key = name.partition("/")
-            state.setdefault(int(number), {})[key] = tensor
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+        unpack(tensors, self.stage, self.ema, self.optimizer, origin=origin)
         self.step, self.seconds = header["step"], header["seconds"]
 
     def finish(self) -> None:

@@ -11,10 +11,9 @@ from torch import Tensor
 
 from mousai_kit import checkpoints
 from mousai_kit.cascade import Cascade
-from mousai_kit.data import readable
+from mousai_kit.data import Clips, readable
 from mousai_kit.errors import MousaiError
 from mousai_kit.interfaces import Clip
-from mousai_kit.loading import Clips
 
 GROUP = 8
 """Clips encoded at a time."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mousai_kit.ema import EMA
+from mousai_kit.training.ema import EMA
 
 
 def network():

@@ -6,29 +6,19 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from mousai_kit.data import Clips
 from mousai_kit.errors import AudioError, TrainingError
 from mousai_kit.interfaces import Clip
 from mousai_kit.seeds import derive
 
 TRIES = 10
 """Clips tried in place of a bad one before training gives up."""
-
-
-class Clips(Protocol):
-    """Whatever has clips by index and epoch: a dataset, or latents encoded from one."""
-
-    def __len__(self) -> int:
-        """Return the clips in an epoch."""
-
-    def clip(self, index: int, epoch: int = 0) -> Clip:
-        """Return a clip."""
 
 
 @dataclass(frozen=True, slots=True)

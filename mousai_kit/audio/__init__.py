@@ -16,10 +16,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from mousai_kit.audio.mel import log_mel, picture
+from mousai_kit.audio.sound_file import decoded, encoded, fault, opened, reason, shown
+from mousai_kit.audio.tags import tags_of, write_tags
 from mousai_kit.errors import AudioError, Problem, RequestError
-from mousai_kit.mel import log_mel, picture
-from mousai_kit.sound_file import decoded, encoded, fault, opened, reason, shown
-from mousai_kit.tags import tags_of, write_tags
 
 __all__ = [
     "FORMATS",

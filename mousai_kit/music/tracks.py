@@ -16,12 +16,12 @@ from torch.nn.functional import pad
 
 from mousai_kit import component
 from mousai_kit.audio import SILENCE, read
-from mousai_kit.captions import Fields, chunk_mark, one_line
+from mousai_kit.audio.sound_file import fault, shown
+from mousai_kit.audio.tags import tags_of
 from mousai_kit.component import Field
 from mousai_kit.interfaces.dataset import Clip, Dataset, Split
+from mousai_kit.music.captions import Fields, chunk_mark, one_line
 from mousai_kit.seeds import derive
-from mousai_kit.sound_file import fault, shown
-from mousai_kit.tags import tags_of
 
 PLACES = 16
 """Places of a track that are tried before it counts as silent."""

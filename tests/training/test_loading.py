@@ -8,7 +8,7 @@ import torch
 
 from mousai_kit.errors import AudioError, Problem, TrainingError
 from mousai_kit.interfaces import Clip
-from mousai_kit.loading import batches
+from mousai_kit.training.loading import batches
 
 
 class Numbers:

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from mousai_kit.captions import Fields, chunk_mark, cleaned, one_line
+from mousai_kit.music.captions import Fields, chunk_mark, cleaned, one_line
 
 SONG = Fields("Mutilated Mime", "Muldjord", "Mime", "Death Metal", "2008")
 WORDS = {"Mutilated Mime", "Muldjord", "Mime", "Death Metal", "2008", "2 of 4"}

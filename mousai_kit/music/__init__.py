@@ -1,0 +1,1 @@
+"""Music as data: tracks and their crops, tags and the captions made of them."""

@@ -1,0 +1,91 @@
+"""Printing: what `ls`, `show` and `plugins` look like in a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mousai_kit.inspection import Facts
+
+
+def print_components(rows: list[Facts]) -> None:
+    """Print components by kind."""
+    _print_table(
+        ("kind", "name", "what it is"), [(r["kind"], r["name"], r["summary"]) for r in rows]
+    )
+
+
+def print_component(facts: Facts) -> None:
+    """Print a component's description and options."""
+    console = Console()
+    console.print(f"[bold]{facts['name']}[/bold] ({facts['kind']})\n")
+    console.print(escape(facts["description"]) + "\n")
+    if not facts["options"]:
+        console.print("It has no options.")
+        return
+    rows = [
+        (o["name"], o["type"], o["range"], o["default"], o["description"]) for o in facts["options"]
+    ]
+    _print_table(("option", "type", "range", "default", "meaning"), rows)
+
+
+def print_recipe(facts: Facts) -> None:
+    """Print a recipe's stages, from audio upwards."""
+    console = Console()
+    channels = facts["channels"]
+    audio = f"{facts['sample_rate']} Hz, {channels} channel{'' if channels == 1 else 's'}"
+    size = f"{_millions(facts['parameters'])} parameters"
+    console.print(f"[bold]{escape(facts['name'])}[/bold]  {audio}, {size}, hash {facts['hash']}\n")
+    for stage in facts["stages"]:
+        latent, memory = stage["latent"], stage["training_bytes"]
+        rows = [("parameters", _millions(stage["parameters"]))]
+        rows += [(f"  {part}", _millions(count)) for part, count in stage["parts"].items()]
+        if latent is not None:
+            shape = f"{latent['channels']} x T/{latent['samples_per_frame']}"
+            crop = " x ".join(map(str, latent["crop"]))
+            rows.append(
+                ("latent", f"{shape} ({latent['frames_per_second']:g} frames/s; a crop: {crop})")
+            )
+        rows.append(
+            (
+                "crop",
+                f"{stage['seconds_per_crop']:g} s, {stage['batch']} a step, {stage['steps']} steps",
+            )
+        )
+        told = "unknown" if memory is None else f"about {memory / 2**30:.1f} GiB (fp32)"
+        rows.append(("memory to train", told))
+        _print_table((stage["name"], stage["use"]), rows)
+
+
+def print_plugins(rows: list[Facts]) -> None:
+    """Print plug-ins with their components, or with what is wrong."""
+    console = Console()
+    for row in rows:
+        title = (
+            f"[bold]{escape(row['name'])}[/bold]  {escape(row['package'])} {escape(row['version'])}"
+        )
+        console.print(title)
+        if row["fault"]:
+            console.print(f"  [red]left out:[/red] {escape(row['fault'])}", soft_wrap=True)
+        for offered in row["components"]:
+            console.print(f"  {escape(offered)}")
+    if not rows:
+        console.print("no plug-in is installed")
+
+
+def _print_table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for title in head:
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    console = Console()
+    console.print(table)
+    console.print()
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:,.3f} M"
