@@ -1,0 +1,42 @@
+"""The wheel: what a user who installs mousai-kit gets."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from hatchling.builders.wheel import WheelBuilder
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    (wheel,) = WheelBuilder(str(ROOT)).build(directory=str(folder), versions=["standard"])
+    with zipfile.ZipFile(wheel) as file:
+        return set(file.namelist())
+
+
+def test_it_holds_every_recipe(names):
+    recipes = {f"mousai_kit/recipes/{it.name}" for it in (ROOT / "recipes").glob("*.yaml")}
+    assert len(recipes) == 3
+    assert recipes <= names
+
+
+def test_it_holds_the_music_with_its_credits_and_licences(names):
+    music = ROOT / "plugins" / "mousai_kit_clips" / "music"
+    files = {
+        f"mousai_kit_clips/music/{it.relative_to(music)}" for it in music.rglob("*") if it.is_file()
+    }
+    assert sum(name.endswith(".ogg") for name in files) == 14
+    assert files <= names
+
+
+def test_it_holds_the_plug_ins_and_the_types(names):
+    assert {"mousai_kit_mousai/__init__.py", "mousai_kit_clips/__init__.py"} <= names
+    assert "mousai_kit/py.typed" in names
+
+
+def test_the_music_stays_under_four_megabytes():
+    music = ROOT / "plugins" / "mousai_kit_clips" / "music"
+    assert sum(it.stat().st_size for it in music.glob("*.ogg")) < 4e6
