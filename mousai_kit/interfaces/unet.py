@@ -46,10 +46,18 @@ class UNet(Component, nn.Module):
         `text`'s masked tokens have no influence.
         """
 
-    def bind(self, context: Tensor | None = None, text: Text | None = None) -> Velocity:
+    def bind(
+        self,
+        context: Tensor | None = None,
+        text: Text | None = None,
+        *,
+        levels: Tensor | None = None,
+    ) -> Velocity:
         """Return the velocity for fixed conditioning.
 
-        An implementation computes here, once, what does not change from step to step.
+        An implementation computes here, once, what does not change from step to step. `levels` [n]
+        are those at which a sampler will ask, as far as it knows: the velocity is right at any
+        other level too. Where they are given, the network is about to be used many times.
         """
 
         def velocity(x: Tensor, sigma: Tensor) -> Tensor:

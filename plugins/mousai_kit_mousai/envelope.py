@@ -44,10 +44,10 @@ class Envelope(nn.Module):
 
     def forward(self, latent: Tensor, frames: int) -> Tensor:
         """Return log deviations [b, c, frames], float32, for a latent of the same time span."""
-        x = self.enter(latent)
+        x = self.enter(latent).transpose(1, 2)
         for block in self.blocks:
             x = block(x)
-        x = self.leave(nn.functional.silu(x)).float()
+        x = self.leave(nn.functional.silu(x).transpose(1, 2)).float()
         x = x if x.shape[-1] == frames else interpolate(x, frames, mode="nearest")
         return x.clamp(FLOOR, CEILING)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import cast
+from typing import Self, cast
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,7 @@ from mousai_kit_mousai.layers.conditions import Conditioning, Conditions
 from mousai_kit_mousai.layers.depth import Depth, Layout
 from mousai_kit_mousai.layers.learned_transform import LearnedTransform
 from mousai_kit_mousai.layers.modulation import NoiseLevelFeatures
+from mousai_kit_mousai.layers.packing import Packing
 from mousai_kit_mousai.unet_options import UNet1dOptions
 
 
@@ -42,6 +43,7 @@ class UNet1d(mk.UNet):
         self.options = options
         self.context_channels = context_channels
         self.text_features = text_features
+        self._packed: tuple[list[object], Packing] | None = None
         self.levels = NoiseLevelFeatures(options.modulation_features)
         outputs = 2 * channels if options.head == "gain" else channels
         self.transform = _transform(options, channels, outputs)
@@ -66,30 +68,90 @@ class UNet1d(mk.UNet):
         """Return v [b, channels, t] for x [b, channels, t], of any length, and sigma [b]."""
         return self.bind(context, text)(x, sigma)
 
-    def bind(self, context: Tensor | None = None, text: mk.Text | None = None) -> mk.Velocity:
+    def bind(
+        self,
+        context: Tensor | None = None,
+        text: mk.Text | None = None,
+        *,
+        levels: Tensor | None = None,
+    ) -> mk.Velocity:
         """Return the velocity for fixed conditioning.
 
         The text's keys and values and the context at each depth's rate are worked out at the first
-        call and kept. Weights must not change while it is used, nor gradients be taken of more
-        than one call.
+        call and kept. `levels` say that it is for sampling: on a CPU the modulation of all of them
+        is worked out at once, and the weights are packed for its matrix units. Weights must not
+        change while it is used, nor gradients be taken of more than one call.
         """
         self._check(context, text)
-        return BoundUNet1d(self, Conditioning(context, text))
+        return BoundUNet1d(self, self._conditioning(context, text, levels))
+
+    def _conditioning(
+        self, context: Tensor | None, text: mk.Text | None, levels: Tensor | None
+    ) -> Conditioning:
+        on_cpu = self.levels.mix.weight.device.type == "cpu"
+        if levels is None or torch.is_grad_enabled() or not on_cpu:
+            return Conditioning(context, text)
+        rows = {level: row for row, level in enumerate(levels.tolist())}
+        return Conditioning(context, text, self._packing(), rows, self._features(levels))
+
+    def _packing(self) -> Packing | None:
+        """Return the packed weights in the precision asked for, packed anew after any change."""
+        if not Packing.available() or self.levels.mix.weight.dtype != torch.float32:
+            return None
+        autocast = torch.is_autocast_enabled("cpu")
+        dtype = torch.get_autocast_dtype("cpu") if autocast else torch.float32
+        state = [dtype, *((p.data_ptr(), p._version) for p in self.parameters())]
+        if self._packed is None or self._packed[0] != state:
+            self._packed = state, Packing(dtype)
+        return self._packed[1]
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch training on or off; what was packed for sampling is let go."""
+        self._packed = None
+        return super().train(mode)
 
     def velocity(self, x: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
         """Return v [b, channels, t]; `bind` is the way to call this."""
         length = x.shape[2]
         padded = F.pad(x, (0, -length % self.downsampling))
-        conditions = Conditions(F.silu(self.levels(sigma)), conditioning, length, padded.shape[2])
-        out = self._through_depths(padded, conditions)[:, :, :length]
+        conditions = self._conditions(sigma, conditioning, length, padded.shape[2])
+        if conditioning.packing is None:
+            out = self._through_depths(padded, conditions)
+        else:  # the packed layers choose the precision
+            with _without_autocast(x.device):
+                out = self._through_depths(padded, conditions)
+        out = out[:, :, :length]
         if self.options.head == "plain":
             return out
         gain, rest = out.chunk(2, dim=1)
         return torch.addcmul(rest, gain, x)
 
+    def _conditions(
+        self, sigma: Tensor, conditioning: Conditioning, length: int, padded: int
+    ) -> Conditions:
+        """Return what the layers are told, of a level known beforehand without computing it."""
+        if conditioning.levels:
+            first, *others = set(sigma.tolist())
+            row = None if others else conditioning.levels.get(first)
+            if row is not None:
+                return Conditions(None, row, conditioning, length, padded)
+        return Conditions(self._features(sigma), 0, conditioning, length, padded)
+
+    def _features(self, sigma: Tensor) -> Tensor:
+        """Return the activated features [b, m] of noise levels [b], in float32: they are small."""
+        with _without_autocast(sigma.device):
+            return F.silu(self.levels(sigma.float()))
+
     def _through_depths(self, x: Tensor, conditions: Conditions) -> Tensor:
         """Map x [b, channels, t], t a multiple of `downsampling`, to the network's output."""
-        x = x if self.transform is None else self.transform(x)
+        packing = conditions.fixed.packing
+        if self.transform is None:
+            return self._frames(x.transpose(1, 2).contiguous(), conditions).transpose(1, 2)
+        frames = self._frames(self.transform(x, packing), conditions)
+        return self.transform.inverse(frames, packing)
+
+    def _frames(self, x: Tensor, conditions: Conditions) -> Tensor:
+        """Map frames [b, t, c] down all depths and up again."""
         before: list[Tensor] = []
         depths = cast("list[Depth]", list(self.depths))
         for depth in depths:
@@ -97,7 +159,7 @@ class UNet1d(mk.UNet):
             x = depth.down(x, conditions)
         for depth in reversed(depths):
             x = depth.up(before.pop(), x, conditions)
-        return x if self.transform is None else self.transform.inverse(x)
+        return x
 
     def _check(self, context: Tensor | None, text: mk.Text | None) -> None:
         """Raise where the conditioning is not what the network was built for."""
@@ -115,7 +177,17 @@ class BoundUNet1d:
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Return v [b, channels, t] for x [b, channels, t] and sigma [b]."""
-        return self.network.velocity(x, sigma, self.conditioning)
+        if torch.is_grad_enabled():
+            return self.network.velocity(x, sigma, self.conditioning)
+        with torch.inference_mode():  # spares each of a thousand small operations some bookkeeping
+            v = self.network.velocity(x, sigma, self.conditioning)
+        return v.clone()
+
+
+def _without_autocast(device: torch.device) -> torch.autocast:
+    """Return a context in which layers compute in the types that they are given."""
+    known = torch.amp.is_autocast_available(device.type)
+    return torch.autocast(device.type if known else "cpu", enabled=False)
 
 
 def _check_wiring(options: UNet1dOptions, context_channels: int, text_features: int) -> None:

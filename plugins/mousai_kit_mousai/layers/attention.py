@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-import mousai_kit.api as mk
 from mousai_kit_mousai.layers.conditions import Conditions
+from mousai_kit_mousai.layers.packing import Packing
+from mousai_kit_mousai.layers.products import Linear
 
 
 class Attention(nn.Module):
@@ -21,22 +22,29 @@ class Attention(nn.Module):
         inner = heads * head_features
         self.norm = nn.LayerNorm(features)
         self.norm_memory = nn.LayerNorm(memory_features)
-        self.queries = nn.Linear(features, inner, bias=False)
-        self.keys_values = nn.Linear(memory_features, 2 * inner, bias=False)
-        self.leave = nn.Linear(inner, features, bias=False)
+        self.queries = Linear(features, inner, bias=False)
+        self.keys_values = Linear(memory_features, 2 * inner, bias=False)
+        self.leave = Linear(inner, features, bias=False)
 
-    def read(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+    def read(self, memory: Tensor, packing: Packing | None) -> tuple[Tensor, Tensor]:
         """Return the keys and values, each [b, h, n, head features], of a memory [b, n, d]."""
-        keys, values = self.keys_values(self.norm_memory(memory)).chunk(2, dim=2)
+        both = self.keys_values(self.norm_memory(memory), None, packing)
+        keys, values = both.chunk(2, dim=2)
         return self._heads(keys), self._heads(values)
 
     def attend(
-        self, x: Tensor, keys: Tensor, values: Tensor, visible: Tensor | None = None
+        self,
+        x: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        visible: Tensor | None,
+        packing: Packing | None,
     ) -> Tensor:
         """Map x [b, t, c] to [b, t, c]; `visible` [b, 1, 1, n] is true where x may look."""
-        queries = self._heads(self.queries(self.norm(x)))
-        found = attention(queries, keys, values, visible)
-        return x + self.leave(found.transpose(1, 2).flatten(2))
+        queries = self._heads(self.queries(self.norm(x), None, packing))
+        found = attention(queries.to(keys.dtype), keys, values, visible).transpose(1, 2).flatten(2)
+        result: Tensor = self.leave(found, x, packing)
+        return result
 
     def _heads(self, x: Tensor) -> Tensor:
         """Split [b, n, h * head features] into [b, h, n, head features]."""
@@ -49,9 +57,10 @@ class SelfAttention(Attention):
     def __init__(self, features: int, *, heads: int, head_features: int) -> None:
         super().__init__(features, features, heads=heads, head_features=head_features)
 
-    def forward(self, x: Tensor, _: Conditions) -> Tensor:
+    def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
         """Map x [b, t, c] to [b, t, c]."""
-        return self.attend(x, *self.read(x))
+        packing = conditions.fixed.packing
+        return self.attend(x, *self.read(x, packing), None, packing)
 
 
 class CrossAttention(Attention):
@@ -59,17 +68,19 @@ class CrossAttention(Attention):
 
     def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
         """Map x [b, t, c] to [b, t, c]."""
-        text = conditions.text()
-        return self.attend(x, *conditions.fixed.keep(self, lambda: self._read_text(text)))
+        keys, values, visible = conditions.fixed.keep(self, lambda: self._read_text(conditions))
+        return self.attend(x, keys, values, visible, conditions.fixed.packing)
 
-    def _read_text(self, text: mk.Text) -> tuple[Tensor, Tensor, Tensor]:
+    def _read_text(self, conditions: Conditions) -> tuple[Tensor, Tensor, Tensor]:
         """Return keys, values and where frames may look.
 
         A softmax over nothing is not a number, so a text without any token is looked at
         everywhere, and its values are zero.
         """
+        text, fixed = conditions.text(), conditions.fixed
         hidden = ~text.mask
-        keys, values = self.read(text.embedding.masked_fill(hidden[:, :, None], 0))
+        embedding = text.embedding.masked_fill(hidden[:, :, None], 0)
+        keys, values = self.read(embedding, fixed.packing)
         visible = text.mask | hidden.all(dim=1, keepdim=True)
         return keys, values.masked_fill(hidden[:, None, :, None], 0), visible[:, None, None, :]
 

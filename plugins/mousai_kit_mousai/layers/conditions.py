@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 import mousai_kit.api as mk
+from mousai_kit_mousai.layers.packing import Packing
 
 T = TypeVar("T")
 
@@ -23,6 +24,12 @@ class Conditioning:
 
     context: Tensor | None = None
     text: mk.Text | None = None
+    packing: Packing | None = None
+    """The weights packed for sampling; None: used as they are."""
+    levels: dict[float, int] = field(default_factory=dict)
+    """Noise levels that were told beforehand, and their row in `features`."""
+    features: Tensor | None = None
+    """The features [n, m] of the levels told beforehand."""
     _kept: dict[Hashable, Any] = field(default_factory=dict)
 
     def keep(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -37,28 +44,38 @@ class Conditioning:
 class Conditions:
     """All that the layers are told in one pass: the noise level and the conditioning."""
 
-    features: Tensor
-    """The noise level's features [b, m], activated."""
+    features: Tensor | None
+    """The noise level's features [b, m], activated; None where `row` is given."""
+    row: int
+    """The level's row among those told beforehand, where there are no features."""
     fixed: Conditioning
     length: int
     """x's length before it was padded."""
     padded: int
     """x's length now; the context spans `length` of it."""
 
+    def at_level(self, layer: nn.Linear, form: Callable[[Tensor], T]) -> T:
+        """Return what a layer makes of the noise level, [b or 1, outputs], brought into a form."""
+        if self.features is not None:
+            return form(layer(self.features))
+        told = self.fixed.features
+        rows = self.fixed.keep(layer, lambda: [form(row) for row in layer(told).split(1)])
+        return rows[self.row]
+
     def text(self) -> mk.Text:
         """Return the text; a network that attends to one checks first that it is there."""
         assert self.fixed.text is not None
         return self.fixed.text
 
+    def real(self, frames: int) -> int:
+        """Return how many of a depth's `frames` frames are no padding."""
+        return -(-frames * self.length // self.padded)
+
     def context(self, frames: int) -> Tensor:
         """Return the context [b, c, frames] at the rate of a depth where x has `frames` frames."""
-        real = -(-frames * self.length // self.padded)
-        return self.fixed.keep((frames, real), lambda: self._resized(real, frames - real))
-
-    def _resized(self, real: int, padding: int) -> Tensor:
-        """Return the context at `real` frames, and its last frame `padding` times more."""
         assert self.fixed.context is not None
+        real = self.real(frames)
         resized = self.fixed.context
         if resized.shape[2] != real:
             resized = F.adaptive_avg_pool1d(resized, real)
-        return F.pad(resized, (0, padding), mode="replicate") if padding else resized
+        return F.pad(resized, (0, frames - real), mode="replicate") if frames > real else resized

@@ -1,4 +1,4 @@
-"""One depth of the U-Net, and the items it is made of. b batch, c channels, t time."""
+"""One depth of the U-Net, and the items it is made of. b batch, t time, c channels."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from mousai_kit_mousai.layers.attention import CrossAttention, SelfAttention
 from mousai_kit_mousai.layers.conditions import Conditions
 from mousai_kit_mousai.layers.injection import Injection
 from mousai_kit_mousai.layers.modulation import Modulation
+from mousai_kit_mousai.layers.products import Patches
 from mousai_kit_mousai.layers.resnet import ResNetBlock
 from mousai_kit_mousai.layers.skips import ConcatenatedSkip, ModulatedSkip
+from mousai_kit_mousai.layers.upsampling import Upsampling
 
 SkipKind = Literal["modulated", "concatenated"]
 
@@ -46,7 +48,7 @@ class Depth(nn.Module):
         skip: SkipKind | None,
     ) -> None:
         super().__init__()
-        self.enter = nn.Conv1d(inputs, layout.channels, factor, stride=factor)
+        self.enter = Patches(inputs, layout.channels, factor)
         self.items_down = nn.ModuleList(Item(layout) for _ in range(items))
         self.items_up = nn.ModuleList(Item(layout) for _ in range(items))
         self.leave = Upsampling(layout.channels, outputs, factor)
@@ -57,17 +59,17 @@ class Depth(nn.Module):
             self.skip = ConcatenatedSkip(inputs, outputs)
 
     def down(self, x: Tensor, conditions: Conditions) -> Tensor:
-        """Map x [b, inputs, t] to [b, c, t / factor]."""
-        x = self.enter(x)
+        """Map x [b, t, inputs] to [b, t / factor, c]."""
+        x = self.enter(x, conditions.fixed.packing)
         for item in self.items_down:
             x = item(x, conditions)
         return x
 
     def up(self, before: Tensor, x: Tensor, conditions: Conditions) -> Tensor:
-        """Map x [b, c, t / factor], and what `down` was given, to [b, outputs, t]."""
+        """Map x [b, t / factor, c], and what `down` was given, to [b, t, outputs]."""
         for item in self.items_up:
             x = item(x, conditions)
-        after: Tensor = self.leave(x)
+        after: Tensor = self.leave(x, conditions.fixed.packing)
         return after if self.skip is None else self.skip(before, after, conditions)
 
 
@@ -80,25 +82,11 @@ class Item(nn.Module):
         self.layers = nn.ModuleList(_frame_layers(layout))
 
     def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
-        """Map x [b, c, t] to [b, c, t]."""
-        frames = self.resnet(x).transpose(1, 2)
+        """Map x [b, t, c] to [b, t, c]."""
+        x = self.resnet(x, conditions.fixed.packing)
         for layer in self.layers:
-            frames = layer(frames, conditions)
-        return frames.transpose(1, 2)
-
-
-class Upsampling(nn.Module):
-    """Repeat every frame `factor` times, then convolve over three."""
-
-    def __init__(self, inputs: int, outputs: int, factor: int) -> None:
-        super().__init__()
-        self.factor = factor
-        self.convolution = nn.Conv1d(inputs, outputs, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map x [b, inputs, t] to [b, outputs, t * factor]."""
-        repeated = x[..., None].expand(-1, -1, -1, self.factor).flatten(2)
-        return self.convolution(repeated)
+            x = layer(x, conditions)
+        return x
 
 
 def _frame_layers(layout: Layout) -> list[nn.Module]:

@@ -1,21 +1,36 @@
-"""Latent injection: the context joins the channels. b batch, c channels, t time."""
+"""Latent injection: the context joins the channels. b batch, t time, c channels."""
 
 from __future__ import annotations
 
-import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mousai_kit_mousai.layers.conditions import Conditions
+from mousai_kit_mousai.layers.products import linear
 
 
 class Injection(nn.Module):
-    """Mix the context's channels with x's, frame by frame, and add x."""
+    """Mix the context's channels with x's, frame by frame, and add x.
+
+    The mix of both is the sum of a mix of each, and that of the context stays for all levels.
+    """
 
     def __init__(self, channels: int, context_channels: int) -> None:
         super().__init__()
+        self.channels = channels
         self.mix = nn.Linear(channels + context_channels, channels)
 
     def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
         """Map x [b, t, c] to [b, t, c]."""
-        context = conditions.context(x.shape[1]).transpose(1, 2)
-        return x + self.mix(torch.cat([x, context], dim=2))
+        frames = x.shape[1]
+        heard = conditions.fixed.keep(
+            (self, conditions.real(frames), frames),
+            lambda: self._heard(frames, conditions).to(x.dtype),
+        )
+        weight = self.mix.weight[:, : self.channels]
+        return linear(self, x, weight, None, x + heard, conditions.fixed.packing)
+
+    def _heard(self, frames: int, conditions: Conditions) -> Tensor:
+        """Return what the context adds to `frames` frames [b, t, c]."""
+        context = conditions.context(frames).transpose(1, 2)
+        return F.linear(context, self.mix.weight[:, self.channels :], self.mix.bias)

@@ -2,34 +2,50 @@
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from mousai_kit_mousai.layers.packing import Packing
+from mousai_kit_mousai.layers.products import linear
 
 
 class LearnedTransform(nn.Module):
-    """A strided convolution makes frames of a wave; a transposed one makes a wave of frames."""
+    """A strided convolution makes frames of a wave; a transposed one makes a wave of frames.
+
+    Both are linear layers over windows of the wave.
+    """
 
     def __init__(
         self, *, inputs: int, outputs: int, filters: int, window: int, stride: int
     ) -> None:
         super().__init__()
-        padding = (window - stride) // 2
-        self.analysis = nn.Conv1d(
-            inputs,
-            inputs * filters,
-            window,
-            stride=stride,
-            padding=padding,
-            padding_mode="reflect",
-            bias=False,
-        )
+        self.padding = (window - stride) // 2
+        self.window, self.stride = window, stride
+        self.analysis = nn.Conv1d(inputs, inputs * filters, window, stride=stride, bias=False)
         self.synthesis = nn.ConvTranspose1d(
-            outputs * filters, outputs, window, stride=stride, padding=padding, bias=False
+            outputs * filters, outputs, window, stride=stride, bias=False
         )
 
-    def forward(self, wave: Tensor) -> Tensor:
-        """Map a wave [b, inputs, t] to frames [b, inputs * filters, t / stride]."""
-        return self.analysis(wave)
+    def forward(self, wave: Tensor, packing: Packing | None = None) -> Tensor:
+        """Map a wave [b, inputs, t] to frames [b, t / stride, inputs * filters]."""
+        if self.padding:
+            wave = F.pad(wave, (self.padding, self.padding), mode="reflect")
+        windows = wave.unfold(2, self.window, self.stride).transpose(1, 2).flatten(2)
+        weight = self.analysis.weight.flatten(1)
+        return linear(self.analysis, windows, weight, None, None, packing)
 
-    def inverse(self, frames: Tensor) -> Tensor:
-        """Map frames [b, outputs * filters, t / stride] to a wave [b, outputs, t]."""
-        return self.synthesis(frames)
+    def inverse(self, frames: Tensor, packing: Packing | None = None) -> Tensor:
+        """Map frames [b, t / stride, outputs * filters] to a wave [b, outputs, t]."""
+        weight = self.synthesis.weight.flatten(1).t()
+        windows = linear(self.synthesis, frames, weight, None, None, packing)
+        return self._overlapped(windows.unflatten(2, (-1, self.window)).transpose(1, 2))
+
+    def _overlapped(self, windows: Tensor) -> Tensor:
+        """Return the wave [b, c, t] that windows [b, c, t / stride, window] add up to."""
+        count = windows.shape[2]
+        if not self.padding:
+            return windows.flatten(2)
+        whole = self.stride * (count - 1) + self.window
+        columns = windows.flatten(0, 1).transpose(1, 2)
+        wave = F.fold(columns, (1, whole), (1, self.window), stride=(1, self.stride))
+        return wave[:, 0, 0, self.padding : whole - self.padding].unflatten(0, windows.shape[:2])

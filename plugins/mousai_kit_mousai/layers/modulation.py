@@ -43,5 +43,14 @@ class Modulation(nn.Module):
 
     def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
         """Map x [b, t, c] to [b, t, c]."""
-        scale, shift = self.scale_shift(conditions.features)[:, None].chunk(2, dim=2)
-        return torch.addcmul(shift, F.layer_norm(x, (self.channels,), eps=1e-6), 1 + scale)
+        scale, shift = conditions.at_level(self.scale_shift, _factor_and_shift)
+        if len(scale) == 1:  # one level for the whole batch: the norm can scale and shift
+            return F.layer_norm(x, (self.channels,), scale[0], shift[0], 1e-6)
+        normal = F.layer_norm(x, (self.channels,), eps=1e-6)
+        return torch.addcmul(shift[:, None], normal, scale[:, None])
+
+
+def _factor_and_shift(both: Tensor) -> tuple[Tensor, Tensor]:
+    """Return 1 + scale and shift, each [b, c], of scale and shift [b, 2c]."""
+    scale, shift = both.chunk(2, dim=1)
+    return 1 + scale, shift

@@ -1,4 +1,4 @@
-"""Convolutional pyramid: a spectrum becomes a short latent. b batch, c channels, l frames."""
+"""Convolutional pyramid: a spectrum becomes a short latent. b batch, l frames, c channels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from mousai_kit_mousai.layers.frames import as_frames, as_image
+from mousai_kit_mousai.layers.products import Convolution
 from mousai_kit_mousai.layers.resnet import ResNetBlock
 
 
@@ -34,16 +36,18 @@ class Pyramid(nn.Module):
             )
         )
         self.norm = nn.GroupNorm(groups, channels[-1]) if final_norm else None
-        self.leave = nn.Conv1d(channels[-1], outputs, 1)
+        self.leave = Convolution(channels[-1], outputs, 1)
         with torch.no_grad():  # start where tanh still has a slope: spectra in decibels are large
             self.leave.weight.mul_(0.1)
 
     def forward(self, spectrum: Tensor) -> Tensor:
         """Map [b, inputs, l] to [b, outputs, l / product of factors, rounded up]."""
-        x = self.enter(spectrum)
+        x = self.enter(spectrum.transpose(1, 2).contiguous())
         for floor in self.floors:
             x = floor(x)
-        return self.leave(x if self.norm is None else self.norm(x))
+        image = as_image(x)
+        latent: Tensor = self.leave(image if self.norm is None else self.norm(image))
+        return latent.squeeze(2)
 
 
 class Floor(nn.Module):
@@ -51,14 +55,14 @@ class Floor(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, *, factor: int, blocks: int, groups: int) -> None:
         super().__init__()
-        self.shorten = nn.Conv1d(inputs, outputs, 2 * factor + 1, stride=factor, padding=factor)
+        self.shorten = Convolution(inputs, outputs, 2 * factor + 1, stride=factor, padding=factor)
         self.blocks = nn.ModuleList(
             ResNetBlock(outputs, outputs, groups=groups) for _ in range(blocks)
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [b, inputs, l] to [b, outputs, l / factor, rounded up]."""
-        x = self.shorten(x)
+        """Map [b, l, inputs] to [b, l / factor, outputs], rounded up."""
+        x = as_frames(self.shorten(as_image(x)))
         for block in self.blocks:
             x = block(x)
         return x

@@ -1,9 +1,14 @@
-"""Residual block of two convolutions. b batch, c channels, t time."""
+"""Residual block of two convolutions over frames. b batch, t time, c channels."""
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from mousai_kit_mousai.layers.frames import as_frames, as_image
+from mousai_kit_mousai.layers.packing import Packing
+from mousai_kit_mousai.layers.products import Convolution
 
 
 class ResNetBlock(nn.Module):
@@ -15,9 +20,12 @@ class ResNetBlock(nn.Module):
         self.second = NormalisedConvolution(outputs, outputs, groups)
         self.adapter = adapter(inputs, outputs)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map x [b, inputs, t] to [b, outputs, t]."""
-        return self.second(self.first(x)) + self.adapter(x)
+    def forward(self, x: Tensor, packing: Packing | None = None) -> Tensor:
+        """Map x [b, t, inputs] to [b, t, outputs]."""
+        image = as_image(x)
+        around = image if self.adapter is None else self.adapter(image, None, packing)
+        made = self.second(self.first(image, None, packing), around, packing)
+        return as_frames(made)
 
 
 class NormalisedConvolution(nn.Module):
@@ -26,13 +34,17 @@ class NormalisedConvolution(nn.Module):
     def __init__(self, inputs: int, outputs: int, groups: int) -> None:
         super().__init__()
         self.norm = nn.GroupNorm(groups, inputs)
-        self.convolution = nn.Conv1d(inputs, outputs, 3, padding=1)
+        self.convolution = Convolution(inputs, outputs, 3, padding=1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map x [b, inputs, t] to [b, outputs, t]."""
-        return self.convolution(F.silu(self.norm(x)))
+    def forward(self, image: Tensor, plus: Tensor | None, packing: Packing | None) -> Tensor:
+        """Map an image [b, inputs, 1, t] to [b, outputs, 1, t], and add `plus`."""
+        if torch.is_grad_enabled() and not image.requires_grad:
+            image = image.contiguous()  # the other layout's backward pass crashes here (torch 2.13)
+        active = F.silu(self.norm(image), inplace=not torch.is_grad_enabled())
+        result: Tensor = self.convolution(active, plus, packing)
+        return result
 
 
-def adapter(inputs: int, outputs: int) -> nn.Module:
-    """Return a map from `inputs` to `outputs` channels, which does nothing where they are equal."""
-    return nn.Identity() if inputs == outputs else nn.Conv1d(inputs, outputs, 1)
+def adapter(inputs: int, outputs: int) -> Convolution | None:
+    """Return a map of images to `outputs` channels, or None where there are as many already."""
+    return None if inputs == outputs else Convolution(inputs, outputs, 1)

@@ -1,4 +1,4 @@
-"""Skip connections around a depth. b batch, c channels, t time."""
+"""Skip connections around a depth. b batch, t time, c channels."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from mousai_kit_mousai.layers.conditions import Conditions
+from mousai_kit_mousai.layers.frames import as_frames, as_image
+from mousai_kit_mousai.layers.products import Convolution
 from mousai_kit_mousai.layers.resnet import adapter
 
 
@@ -18,9 +20,11 @@ class ModulatedSkip(nn.Module):
         self.scale = nn.Linear(features, outputs)
 
     def forward(self, before: Tensor, after: Tensor, conditions: Conditions) -> Tensor:
-        """Join [b, inputs, t] and [b, outputs, t] to [b, outputs, t]."""
-        scale = self.scale(conditions.features)[:, :, None]
-        return torch.addcmul(self.adapter(before), scale, after)
+        """Join [b, t, inputs] and [b, t, outputs] to [b, t, outputs]."""
+        if self.adapter is not None:
+            before = as_frames(self.adapter(as_image(before), None, conditions.fixed.packing))
+        scale = conditions.at_level(self.scale, _per_frame)
+        return torch.addcmul(before, scale.to(before.dtype), after.to(before.dtype))
 
 
 class ConcatenatedSkip(nn.Module):
@@ -29,8 +33,17 @@ class ConcatenatedSkip(nn.Module):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.adapter = adapter(inputs, outputs)
-        self.mix = nn.Conv1d(2 * outputs, outputs, 1)
+        self.mix = Convolution(2 * outputs, outputs, 1)
 
-    def forward(self, before: Tensor, after: Tensor, _: Conditions) -> Tensor:
-        """Join [b, inputs, t] and [b, outputs, t] to [b, outputs, t]."""
-        return self.mix(torch.cat([self.adapter(before) * 2**-0.5, after], dim=1))
+    def forward(self, before: Tensor, after: Tensor, conditions: Conditions) -> Tensor:
+        """Join [b, t, inputs] and [b, t, outputs] to [b, t, outputs]."""
+        packing = conditions.fixed.packing
+        if self.adapter is not None:
+            before = as_frames(self.adapter(as_image(before), None, packing))
+        both = torch.cat([before * 2**-0.5, after.to(before.dtype)], dim=2)
+        return as_frames(self.mix(as_image(both), None, packing))
+
+
+def _per_frame(scale: Tensor) -> Tensor:
+    """Return factors [b, c] so that they multiply frames [b, t, c]."""
+    return scale[:, None]

@@ -1,0 +1,91 @@
+"""Matrix products: linear layers over frames and convolutions over images (see `frames`).
+
+Legend: b batch, t time in frames, c channels in, o channels out, k frames under the kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mousai_kit_mousai.layers.packing import Packing
+
+
+class Linear(nn.Linear):
+    """Linear layer over frames."""
+
+    def forward(
+        self, x: Tensor, plus: Tensor | None = None, packing: Packing | None = None
+    ) -> Tensor:
+        """Map x [b, t, c] to [b, t, o], and add `plus` [b, t, o]."""
+        return linear(self, x, self.weight, self.bias, plus, packing)
+
+
+class Patches(nn.Conv1d):
+    """Convolution whose kernel takes the frames in patches: a linear layer over each patch."""
+
+    def __init__(self, inputs: int, outputs: int, size: int) -> None:
+        super().__init__(inputs, outputs, size, stride=size)
+        self.weight = laid_out(self.weight)
+
+    def forward(self, x: Tensor, packing: Packing | None = None) -> Tensor:
+        """Map x [b, t, c] to [b, t / size, o]."""
+        size = self.kernel_size[0]
+        patches = x.reshape(x.shape[0], x.shape[1] // size, size * x.shape[2])
+        weight = self.weight.transpose(1, 2).flatten(1)
+        return linear(self, patches, weight, self.bias, None, packing)
+
+
+class Convolution(nn.Conv1d):
+    """Convolution over images."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, padding: int = 0
+    ) -> None:
+        super().__init__(inputs, outputs, kernel, stride=stride, padding=padding)
+        self.weight = laid_out(self.weight)
+        self.edge, self.step = padding, stride
+
+    def forward(
+        self, image: Tensor, plus: Tensor | None = None, packing: Packing | None = None
+    ) -> Tensor:
+        """Map an image [b, c, 1, t] to [b, o, 1, t / stride], and add `plus` of that shape."""
+        if packing is None:
+            y = convolved(image, self.weight, self.bias, self.edge, self.step)
+            return y if plus is None else y + plus
+        return packing.convolution(
+            self, image, lambda: (self.weight, self.bias), plus, padding=self.edge, stride=self.step
+        )
+
+
+def laid_out(weight: Tensor) -> nn.Parameter:
+    """Return a weight [o, c, k] that lies in memory as [o, k, c], as images are read."""
+    return nn.Parameter(weight.detach().transpose(1, 2).contiguous().transpose(1, 2))
+
+
+def convolved(
+    image: Tensor, weight: Tensor, bias: Tensor | None, padding: int, stride: int = 1
+) -> Tensor:
+    """Convolve an image [b, c, 1, t] with a weight [o, c, k]."""
+    return F.conv2d(image, weight.unsqueeze(2), bias, (1, stride), (0, padding))
+
+
+def linear(
+    key: Hashable,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    plus: Tensor | None,
+    packing: Packing | None,
+) -> Tensor:
+    """Map x [b, t, c] to [b, t, o], and add `plus`; packed weights are kept under `key`."""
+    if packing is not None:
+        return packing.linear(key, x, lambda: (weight, bias), plus)
+    if plus is None:
+        return F.linear(x, weight, bias)
+    if bias is not None:
+        return F.linear(x, weight, bias) + plus
+    return torch.addmm(plus.flatten(0, 1), x.flatten(0, 1), weight.t()).view_as(plus)
