@@ -52,6 +52,7 @@ class Level:
 class SteppedSampler(Sampler):
     """A sampler that asks the network at one level of a schedule after another.
 
+    It makes `strides` from level to level, with `steps` evaluations in all: one each, by default.
     Where `levels` names another schedule, the steps follow that one's levels; signal and noise
     are mixed as the stage learned it.
     """
@@ -59,13 +60,14 @@ class SteppedSampler(Sampler):
     Options = StepOptions
 
     def __init__(self, options: StepOptions, *, schedule: Schedule) -> None:
-        self.schedule, self.steps = schedule, options.steps
+        self.schedule = schedule
+        self.steps = self.strides = options.steps
         self.spacing = schedule if options.levels is None else options.levels.build()
 
     def levels(self) -> Tensor:
-        """Return the levels [steps + 1], from 1 falling to exactly 0."""
+        """Return the levels [strides + 1], from 1 falling to exactly 0."""
         with torch.device("cpu"):
-            return self.spacing.levels(self.steps)
+            return self.spacing.levels(self.strides)
 
     def descent(self, x: Tensor) -> Iterator[tuple[Tensor, Level, Level]]:
         """Yield for each step: sigma [b] for the network, the level where it stands, the next.
