@@ -40,8 +40,9 @@ class DPMSolverPlusPlus2M(mk.SteppedSampler):
 class DPMSolverPlusPlus2MSDE(mk.SteppedSampler):
     """SDE-DPM-Solver++(2M), second order, multistep, with fresh noise (Lu et al., 2022).
 
-    Each step keeps exp(-eta h) of the noise that was there, h being its length in log(alpha / beta),
-    and draws the rest anew; the first, from pure noise, keeps none. With `eta` 0 it is dpmpp-2m.
+    Each step keeps exp(-eta h) of the noise that was there, where h is its length in
+    log(alpha / beta), and draws the rest anew; the first, from pure noise, keeps none. With `eta` 0
+    it is dpmpp-2m.
     """
 
     name = "dpmpp-2m-sde"
