@@ -36,6 +36,7 @@ from mousai_kit.interfaces import (
 from mousai_kit.music.captions import Fields
 from mousai_kit.music.tracks import Track, TrackDataset
 from mousai_kit.pure_torchaudio import torchaudio
+from mousai_kit.stepping import Level, StepOptions, SteppedSampler
 
 __all__ = [
     "AudioError",
@@ -48,6 +49,7 @@ __all__ = [
     "Field",
     "Fields",
     "Guided",
+    "Level",
     "Metric",
     "MousaiError",
     "NoiseSource",
@@ -63,6 +65,8 @@ __all__ = [
     "SpectralEncoder",
     "Split",
     "Stage",
+    "StepOptions",
+    "SteppedSampler",
     "Text",
     "TextEncoder",
     "Track",

@@ -370,6 +370,7 @@ class TestDesign:
             "mousai_kit/recipe",
             "plugins/mousai_kit_mousai",
             "plugins/mousai_kit_clips",
+            "plugins/mousai_kit_solvers",
         ],
     )
     def test_every_module_stands_in_it(self, package):

@@ -33,7 +33,9 @@ def test_it_holds_the_music_with_its_credits_and_licences(names):
 
 
 def test_it_holds_the_plug_ins_and_the_types(names):
-    assert {"mousai_kit_mousai/__init__.py", "mousai_kit_clips/__init__.py"} <= names
+    plugins = {it.name for it in (ROOT / "plugins").iterdir()}
+    assert plugins == {"mousai_kit_clips", "mousai_kit_mousai", "mousai_kit_solvers"}
+    assert {f"{it}/__init__.py" for it in plugins} <= names
     assert "mousai_kit/py.typed" in names
 
 

@@ -58,6 +58,14 @@ class Sampler(Component):
     steps: int = 1
     """Evaluations of the network that a sample takes, or about so many: for progress bars."""
 
+    def levels(self) -> Tensor:
+        """Return the levels [n + 1] at which the network is asked, from 1 to 0, on the CPU.
+
+        For work done once before sampling, as in `unet.bind`: a velocity must be right at any other
+        level too, and is not asked at the last, 0. Empty, as by default: not known beforehand.
+        """
+        return torch.empty(0, device="cpu")
+
     @abstractmethod
     def sample(
         self, velocity: Velocity, noise: Tensor, *, generator: NoiseSource | None = None

@@ -28,5 +28,8 @@ class Schedule(Component):
         """Return alpha and beta, each of sigma's shape, for sigma [...] in [0, 1]."""
 
     def levels(self, steps: int) -> Tensor:
-        """Return the levels [steps + 1] of a sampler's steps, from 1 falling to exactly 0."""
+        """Return the levels [steps + 1] of a sampler's steps, from 1 falling strictly to exactly 0.
+
+        A sampler may follow them over another schedule's weights: as `levels: <name>` in a recipe.
+        """
         return torch.linspace(1, 0, steps + 1)

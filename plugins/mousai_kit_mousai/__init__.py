@@ -43,9 +43,9 @@ def mousai_kit_schedules() -> Sequence[type[mk.Schedule]]:
 @mk.hookimpl
 def mousai_kit_samplers() -> Sequence[type[mk.Sampler]]:
     """Return samplers."""
-    from mousai_kit_mousai.samplers import DDIM, DPMSolverPlusPlus2M
+    from mousai_kit_mousai.samplers import DDIM
 
-    return [DDIM, DPMSolverPlusPlus2M]
+    return [DDIM]
 
 
 @mk.hookimpl

@@ -1,0 +1,60 @@
+"""Angle-2M against its equations, exact transport and its order of convergence."""
+
+from math import pi
+
+import pytest
+import torch
+from exact import (
+    COSINE,
+    MEANS,
+    SHIFTED,
+    carried,
+    curved,
+    distance,
+    mixture,
+    noise,
+    order,
+)
+from sampler_contract import SamplerContract
+
+from mousai_kit_mousai.samplers import DDIM
+from mousai_kit_solvers.angle import Angle2M
+
+
+def angle(steps, schedule=COSINE):
+    return Angle2M(Angle2M.Options(steps=steps), schedule=schedule)
+
+
+def ddim(steps, schedule=COSINE):
+    return DDIM(DDIM.Options(steps=steps), schedule=schedule)
+
+
+class TestContract(SamplerContract):
+    component = Angle2M
+
+
+@pytest.mark.parametrize("schedule", [COSINE, SHIFTED])
+@pytest.mark.parametrize("means", [MEANS, MEANS[:1]])
+def test_its_error_falls_with_the_second_order_all_the_way_from_noise(schedule, means):
+    start = noise(1, 1, 200)
+    truth = carried(start, schedule, means)
+    velocity = mixture(schedule, means)
+    made = order(lambda steps: angle(steps, schedule), velocity, start, truth, steps=(160, 320))
+    assert made == pytest.approx(2, abs=0.15)
+
+
+def test_its_second_step_bends_as_the_first_one_bent():
+    start, (first, second) = noise(2, 3, 5), torch.tensor([1.0, 0.5]).double()
+    h = torch.tensor(-pi / 4)
+    v = curved(start, first.expand(2))
+    x = h.cos() * start + h.sin() * v
+    v_there = curved(x, second.expand(2))
+    n = (v_there - h.cos() * v + h.sin() * start) / h.sin()
+    expected = h.cos() * x + h.sin() * v_there + (1 - h.cos()) * n
+    torch.testing.assert_close(angle(2).sample(curved, start), expected)
+
+
+def test_one_step_is_ddim_and_two_are_not():
+    start = noise(2, 1, 6)
+    torch.testing.assert_close(angle(1).sample(curved, start), ddim(1).sample(curved, start))
+    assert distance(angle(2).sample(curved, start), ddim(2).sample(curved, start)) > 0.01
