@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 
 from mousai_kit.component import Component, Options
-from mousai_kit.interfaces.sampler import NoiseSource
+from mousai_kit.interfaces.noise import NoiseSource
 from mousai_kit.interfaces.unet import Velocity
 
 Condition = Literal["training", "right", "other", "none"]
