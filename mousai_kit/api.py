@@ -21,6 +21,7 @@ from mousai_kit.interfaces import (
     Domain,
     Metric,
     NoiseSource,
+    PlacedNoise,
     Request,
     Sampler,
     Schedule,
@@ -36,6 +37,7 @@ from mousai_kit.interfaces import (
 from mousai_kit.music.captions import Fields
 from mousai_kit.music.tracks import Track, TrackDataset
 from mousai_kit.pure_torchaudio import torchaudio
+from mousai_kit.windows import joined, scaled, windows
 
 __all__ = [
     "AudioError",
@@ -52,6 +54,7 @@ __all__ = [
     "MousaiError",
     "NoiseSource",
     "Options",
+    "PlacedNoise",
     "PluginError",
     "Problem",
     "RecipeError",
@@ -74,10 +77,13 @@ __all__ = [
     "WeightsError",
     "chosen",
     "hookimpl",
+    "joined",
     "log_mel",
     "probe",
     "read",
+    "scaled",
     "shown",
     "tags_of",
     "torchaudio",
+    "windows",
 ]

@@ -3,7 +3,7 @@
 from mousai_kit.interfaces.dataset import Clip, Dataset, Split
 from mousai_kit.interfaces.domain import Domain
 from mousai_kit.interfaces.metric import Metric
-from mousai_kit.interfaces.noise import NoiseSource
+from mousai_kit.interfaces.noise import NoiseSource, PlacedNoise
 from mousai_kit.interfaces.sampler import Sampler
 from mousai_kit.interfaces.schedule import Schedule
 from mousai_kit.interfaces.spectral_encoder import SpectralEncoder
@@ -35,6 +35,7 @@ __all__ = [
     "Domain",
     "Metric",
     "NoiseSource",
+    "PlacedNoise",
     "Request",
     "Sampler",
     "Schedule",
