@@ -141,8 +141,8 @@ class Cascade:
 def _in_windows(stage: Stage, wave: Tensor, window: int | None) -> Tensor:
     """Return the latents of audio [b, c, t], encoded in windows of so many samples."""
     assert stage.space is not None
-    stride, frames = stage.space.stride, stage.space.frames(wave.shape[-1])
-    parts = windows(frames, None if window is None else window // stride)
-    samples = (scaled(part, stride) for part in parts)
+    frames = stage.space.frames(wave.shape[-1])
+    parts = windows(frames, None if window is None else stage.space.frames(window))
+    samples = (scaled(part, stage.space.stride) for part in parts)
     made = (stage.encode(wave[..., it.start : it.stop]) for it in samples)
     return torch.cat([*joined(parts, made)], -1)

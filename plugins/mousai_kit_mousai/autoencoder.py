@@ -136,8 +136,8 @@ class DiffusionAutoencoder(mk.Stage):
 
     def _windows(self, request: mk.Request) -> list[range]:
         """Return the windows in units that latents, domain and network all divide."""
-        length = None if request.window is None else request.window // self.multiple
-        return mk.windows(self._whole(request.samples) // self.multiple, length)
+        longest = None if request.window is None else self._whole(request.window) // self.multiple
+        return mk.windows(self._whole(request.samples) // self.multiple, longest)
 
     def _sampled(
         self, context: Tensor, windows: Sequence[range], request: mk.Request
