@@ -21,6 +21,7 @@ from mousai_kit.interfaces import (
     Domain,
     Metric,
     NoiseSource,
+    PlacedNoise,
     Request,
     Sampler,
     Schedule,
@@ -37,6 +38,7 @@ from mousai_kit.music.captions import Fields
 from mousai_kit.music.tracks import Track, TrackDataset
 from mousai_kit.pure_torchaudio import torchaudio
 from mousai_kit.stepping import Level, StepOptions, SteppedSampler
+from mousai_kit.windows import joined, scaled, windows
 
 __all__ = [
     "AudioError",
@@ -54,6 +56,7 @@ __all__ = [
     "MousaiError",
     "NoiseSource",
     "Options",
+    "PlacedNoise",
     "PluginError",
     "Problem",
     "RecipeError",
@@ -78,10 +81,13 @@ __all__ = [
     "WeightsError",
     "chosen",
     "hookimpl",
+    "joined",
     "log_mel",
     "probe",
     "read",
+    "scaled",
     "shown",
     "tags_of",
     "torchaudio",
+    "windows",
 ]

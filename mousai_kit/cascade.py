@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from mousai_kit.errors import MousaiError, RequestError
-from mousai_kit.interfaces import Request, Sampler, Space, Stage
+from mousai_kit.interfaces import Request, Space, Stage
 from mousai_kit.recipe import Recipe
 from mousai_kit.seeds import derive
+from mousai_kit.windows import joined, scaled, windows
 
 
 class Cascade:
@@ -62,24 +63,58 @@ class Cascade:
         return signal
 
     @torch.no_grad()
+    def latents(self, wave: Tensor, top: str, *, window: int | None = None) -> Tensor:
+        """Return the latents of stage `top` of audio [b, c, t].
+
+        Audio of more than `window` samples is encoded in overlapping windows of that length.
+        """
+        below: Tensor | None = None
+        for name, stage in self.stages.items():
+            below = _in_windows(stage, wave, window) if below is None else stage.encode(below)
+            if name == top:
+                break
+        assert below is not None
+        return below
+
+    @torch.no_grad()
+    def stream(
+        self, latents: Tensor | None, request: Request, *, top: str | None = None
+    ) -> Iterator[Tensor]:
+        """Yield audio [b, c, n] piece by piece, from the latents of stage `top` downwards.
+
+        The stages above the lowest make their signals whole: they are short.
+        """
+        signal, names = latents, self._down_from(top)
+        for name in names:
+            seeds = [derive(seed, name) for seed in request.seeds]
+            order = replace(request, seeds=seeds)
+            if name == names[-1]:
+                yield from self.stages[name].stream(signal, order)
+            else:
+                signal = self.stages[name].decode(signal, order)
+
     def decode(self, latents: Tensor | None, request: Request, *, top: str | None = None) -> Tensor:
         """Return audio [b, c, request.samples], from the latents of stage `top` downwards."""
-        names = list(self.stages)
-        signal = latents
-        for name in reversed(names[: names.index(top) + 1] if top else names):
-            seeds = [derive(seed, name) for seed in request.seeds]
-            signal = self.stages[name].decode(signal, replace(request, seeds=seeds))
-        assert signal is not None
-        return signal
+        return torch.cat([*self.stream(latents, request, top=top)], -1)
 
     def generate(self, request: Request) -> Tensor:
         """Make audio [b, c, request.samples] from the request's prompts."""
+        return torch.cat([*self.play(request)], -1)
+
+    def play(self, request: Request) -> Iterator[Tensor]:
+        """Make audio from the request's prompts, and yield it [b, c, n] piece by piece."""
         if (top := self.top).space is not None:
             raise RequestError(
                 f"the top stage, {top.name}, does not make music from text; "
                 "this recipe can only `reconstruct`"
             )
-        return self.decode(None, request)
+        return self.stream(None, request)
+
+    def reports(self, request: Request, *, top: str | None = None) -> int:
+        """Return about how often `stream` will report progress."""
+        stages = [self.stages[name] for name in self._down_from(top)]
+        rounds = [-(-stage.windows(request) // request.together) for stage in stages]
+        return sum(stage.evaluations * count for stage, count in zip(stages, rounds, strict=True))
 
     @property
     def top(self) -> Stage:
@@ -88,14 +123,26 @@ class Cascade:
 
     @property
     def evaluations(self) -> dict[str, int]:
-        """Return about how many evaluations of its network each stage takes to decode."""
-        return {
-            name: sum(it.steps for it in vars(stage).values() if isinstance(it, Sampler))
-            for name, stage in self.stages.items()
-        }
+        """Return about how many evaluations of its network each stage takes to decode a window."""
+        return {name: stage.evaluations for name, stage in self.stages.items()}
 
     def parts(self) -> Iterator[tuple[str, str, nn.Module, int]]:
         """Yield (stage, part, module, parameters) for each named part of each stage."""
         for name, stage in self.stages.items():
             for part, module in stage.named_children():
                 yield name, part, module, sum(p.numel() for p in module.parameters())
+
+    def _down_from(self, top: str | None) -> list[str]:
+        """Return the names of stage `top` (None: the highest) and of those below, downwards."""
+        names = list(self.stages)
+        return names[names.index(top) :: -1] if top else names[::-1]
+
+
+def _in_windows(stage: Stage, wave: Tensor, window: int | None) -> Tensor:
+    """Return the latents of audio [b, c, t], encoded in windows of so many samples."""
+    assert stage.space is not None
+    frames = stage.space.frames(wave.shape[-1])
+    parts = windows(frames, None if window is None else stage.space.frames(window))
+    samples = (scaled(part, stage.space.stride) for part in parts)
+    made = (stage.encode(wave[..., it.start : it.stop]) for it in samples)
+    return torch.cat([*joined(parts, made)], -1)

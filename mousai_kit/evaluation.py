@@ -53,8 +53,8 @@ class Evaluation:
         """Return the scores of stage `name` on clips, and draw what was heard."""
         wave = torch.stack([clip.wave for clip in clips])
         with torch.no_grad(), autocast(self.device, self.precision):
-            latents = _up(self.trained, name, wave.to(self.device))
-            fresh = _up(self.untrained, name, wave.to(self.device))
+            latents = self.trained.latents(wave.to(self.device), name)
+            fresh = self.untrained.latents(wave.to(self.device), name)
             ways = {
                 "trained": self._down(self.trained, name, latents, wave),
                 "untrained": self._down(self.untrained, name, fresh, wave),
@@ -92,11 +92,6 @@ class Evaluation:
             }
             for metric in self.metrics
         }
-
-
-def _up(cascade: Cascade, name: str, wave: Tensor) -> Tensor:
-    """Return the latents of stage `name` itself."""
-    return cascade.stages[name].encode(cascade.encode(wave, up_to=name))
 
 
 def document(

@@ -14,6 +14,7 @@ from mousai_kit.interfaces import (
     Clip,
     Dataset,
     NoiseSource,
+    PlacedNoise,
     Request,
     Schedule,
     Space,
@@ -104,6 +105,43 @@ class TestNoiseSource:
         assert torch.equal(NoiseSource([2**63 + 5]).normal(3), NoiseSource([5]).normal(3))
 
 
+class TestPlacedNoise:
+    @given(st.integers(0, 300), st.integers(1, 300), st.integers(0, 2**63 - 1))
+    def test_a_window_hears_what_the_whole_has_in_its_place(self, first, frames, seed):
+        shape = (1000, 700)  # some ten blocks
+        whole = PlacedNoise([(seed, 0)])
+        window = PlacedNoise([(seed, first)])
+        for _ in range(2):
+            expected = whole.normal(*shape)[..., first : first + frames]
+            assert torch.equal(window.normal(1000, frames), expected)
+
+    @given(SEEDS)
+    def test_a_clips_noise_does_not_depend_on_the_others(self, seeds):
+        together = PlacedNoise([(seed, 5) for seed in seeds]).normal(2, 3)
+        alone = [PlacedNoise([(seed, 5)]).normal(2, 3) for seed in seeds]
+        assert torch.equal(together, torch.cat(alone))
+
+    def test_seeds_draws_and_blocks_have_noise_of_their_own(self):
+        source = PlacedNoise([(0, 0), (1, 0)])
+        blocks = torch.cat([source.normal(2**12, 32), source.normal(2**12, 32)]).unflatten(
+            2, (2, 16)
+        )
+        rows = blocks.transpose(1, 2).flatten(0, 1).flatten(1)
+        alike = (rows @ rows.T / rows.shape[1] - torch.eye(8)).abs()
+        assert alike.max() < 0.03
+
+    def test_noise_is_standard_normal(self):
+        x = PlacedNoise([(3, 10)]).normal(100_000)
+        assert x.dtype == torch.float32
+        assert x.mean().abs() < 0.02
+        assert x.std().item() == pytest.approx(1, abs=0.02)
+
+    def test_noise_like_a_signal_has_its_type_and_its_shape(self):
+        x = torch.zeros(2, 3, 4, dtype=torch.bfloat16)
+        made = PlacedNoise([(1, 0), (2, 0)]).like(x)
+        assert torch.equal(made, PlacedNoise([(1, 0), (2, 0)]).normal(3, 4).bfloat16())
+
+
 class TestSpace:
     @given(st.integers(0, 10**6), st.integers(1, 5000))
     def test_frames_cover_all_samples_and_no_more(self, samples, stride):
@@ -133,7 +171,12 @@ class TestRequest:
     def test_its_noise_is_fresh_every_time(self):
         request = Request(["a", "b"], [4, 5], 10)
         assert torch.equal(request.noise().normal(3), request.noise().normal(3))
-        assert torch.equal(request.noise().normal(3), NoiseSource([4, 5]).normal(3))
+        assert torch.equal(request.noise().normal(3), PlacedNoise([(4, 0), (5, 0)]).normal(3))
+
+    def test_windows_have_the_noise_of_their_places(self):
+        noise = Request(["a", "b"], [4, 5], 10).noise([0, 7]).normal(3, 10)
+        whole = Request(["a", "b"], [4, 5], 10).noise().normal(3, 17)
+        assert torch.equal(noise, torch.cat([whole[..., :10], whole[..., 7:]]))
 
     def test_guidance_follows_the_prompt_as_learned_unless_asked_for(self):
         assert Request(["a"], [0], 10).guidance == 1.0

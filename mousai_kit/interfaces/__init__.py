@@ -3,7 +3,8 @@
 from mousai_kit.interfaces.dataset import Clip, Dataset, Split
 from mousai_kit.interfaces.domain import Domain
 from mousai_kit.interfaces.metric import Metric
-from mousai_kit.interfaces.sampler import NoiseSource, Sampler
+from mousai_kit.interfaces.noise import NoiseSource, PlacedNoise
+from mousai_kit.interfaces.sampler import Sampler
 from mousai_kit.interfaces.schedule import Schedule
 from mousai_kit.interfaces.spectral_encoder import SpectralEncoder
 from mousai_kit.interfaces.stage import Condition, Request, Space, Stage
@@ -34,6 +35,7 @@ __all__ = [
     "Domain",
     "Metric",
     "NoiseSource",
+    "PlacedNoise",
     "Request",
     "Sampler",
     "Schedule",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain, pairwise
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from mousai_kit.component import Component, Options
@@ -24,6 +26,8 @@ class Domain(Component, nn.Module):
     """Channels of x."""
     stride: int
     """Samples per frame of x."""
+    margin: int = 0
+    """Frames on either side of a stretch of x that have a say in its audio."""
 
     def __init__(self, options: Options, *, audio_channels: int) -> None:
         super().__init__()
@@ -35,6 +39,27 @@ class Domain(Component, nn.Module):
     @abstractmethod
     def inverse(self, x: Tensor, length: int) -> Tensor:
         """Return the audio [b, c, length] that x shows, length at most x's frames * stride."""
+
+    def stream(self, pieces: Iterable[Tensor], length: int) -> Iterator[Tensor]:
+        """Yield in pieces the audio [b, c, length] that x shows, which comes in pieces itself.
+
+        Each piece is inverted with `margin` frames of its neighbours. It is heard when the next has
+        come.
+        """
+        before: Tensor | None = None  # frames of x not heard yet, after `lead` that have been
+        lead = 0
+        for piece, after in pairwise(chain(pieces, [None])):
+            assert piece is not None
+            x = piece if before is None else torch.cat([before, piece], -1)
+            end = x.shape[-1] - (0 if after is None else self.margin)
+            if end > lead and length:
+                wave = self.inverse(x, x.shape[-1] * self.stride)
+                heard = wave[..., lead * self.stride : end * self.stride][..., :length]
+                length -= heard.shape[-1]
+                yield heard
+            end = max(end, lead)
+            lead = min(self.margin, end)
+            before = x[..., end - lead :]
 
     def importance(self) -> Tensor | None:
         """Return how much each channel's error counts [channels], 1 on average; None: all alike."""

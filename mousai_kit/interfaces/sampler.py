@@ -3,44 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from typing import ClassVar
 
-import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from mousai_kit.component import Component, Options
+from mousai_kit.interfaces.noise import NoiseSource
 from mousai_kit.interfaces.schedule import Schedule
 from mousai_kit.interfaces.unet import Velocity
-
-
-class NoiseSource:
-    """Randomness for a batch: one generator per clip, on the CPU unless training says otherwise.
-
-    The same seed gives the same noise on every device and at every place in a batch.
-    """
-
-    def __init__(self, seeds: Sequence[int], *, device: torch.device | str = "cpu") -> None:
-        self._generators = [Generator(device).manual_seed(seed % 2**63) for seed in seeds]
-
-    def __len__(self) -> int:
-        return len(self._generators)
-
-    def normal(self, *shape: int) -> Tensor:
-        """Return standard normal noise [b, *shape], float32, where the generators are."""
-        return torch.stack(
-            [torch.randn(shape, generator=it, device=it.device) for it in self._generators]
-        )
-
-    def uniform(self) -> Tensor:
-        """Return one number in [0, 1) per clip [b], float32, where the generators are."""
-        return torch.stack(
-            [torch.rand((), generator=it, device=it.device) for it in self._generators]
-        )
-
-    def like(self, x: Tensor) -> Tensor:
-        """Return standard normal noise of the shape, type and device of x [b, ...]."""
-        return self.normal(*x.shape[1:]).to(x)
 
 
 class Sampler(Component):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
 from mousai_kit.component import Component, Options
-from mousai_kit.interfaces.sampler import NoiseSource
+from mousai_kit.interfaces.noise import NoiseSource, PlacedNoise
+from mousai_kit.interfaces.sampler import Sampler
 from mousai_kit.interfaces.unet import Velocity
 
 Condition = Literal["training", "right", "other", "none"]
@@ -44,6 +45,10 @@ class Request:
     """Length in samples of audio."""
     guidance: float = 1.0
     """Scale of classifier-free guidance: 1 follows the prompt as learned, more insists on it."""
+    window: int | None = None
+    """Samples of audio that are made at a time, or about so many; None is all."""
+    together: int = 1
+    """Windows that are made in one batch, at most. It changes no result."""
     progress: Callable[[], None] | None = None
     """Called after each evaluation of a network."""
 
@@ -59,9 +64,12 @@ class Request:
 
         return counting
 
-    def noise(self) -> NoiseSource:
-        """Return a fresh source of noise, one generator per clip."""
-        return NoiseSource(self.seeds)
+    def noise(self, starts: Sequence[int] = (0,)) -> PlacedNoise:
+        """Return a fresh source of noise for signals that begin at each of `starts`, in frames.
+
+        It has an item for every clip from the first start on, then for every clip from the next.
+        """
+        return PlacedNoise([(seed, start) for start in starts for seed in self.seeds])
 
 
 class Stage(Component, nn.Module):
@@ -108,6 +116,22 @@ class Stage(Component, nn.Module):
 
         `latents` come from the stage above, or are None at the top, where the text is all.
         """
+
+    def stream(self, latents: Tensor | None, request: Request) -> Iterator[Tensor]:
+        """Yield in order the pieces [b, below.channels, n] of what `decode` makes; default: one.
+
+        A stage that works in windows of `request.window` needs memory for a window only.
+        """
+        yield self.decode(latents, request)
+
+    def windows(self, request: Request) -> int:
+        """Return in how many windows `stream` makes what is asked for; default: one."""
+        return 1
+
+    @property
+    def evaluations(self) -> int:
+        """Return about how many evaluations of its network a window takes."""
+        return sum(it.steps for it in vars(self).values() if isinstance(it, Sampler))
 
     def ready(self) -> None:
         """Fetch what must be there before any stage trains (a model, say); default: nothing."""

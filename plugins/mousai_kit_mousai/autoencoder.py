@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from math import lcm
 
 import torch
@@ -110,19 +111,47 @@ class DiffusionAutoencoder(mk.Stage):
 
     def decode(self, latents: Tensor | None, request: mk.Request) -> Tensor:
         """Make audio [b, c, request.samples] from latents [b, space.channels, frames]."""
+        return torch.cat([*self.stream(latents, request)], -1)
+
+    def stream(self, latents: Tensor | None, request: mk.Request) -> Iterator[Tensor]:
+        """Yield the audio [b, c, n] piece by piece, made in windows with the same noise."""
         if latents is None:
             raise mk.RequestError(
                 "diffusion-autoencoder needs latents; a recipe that generates has a stage above it"
             )
-        samples = self._whole(request.samples)
-        missing = samples // self.space.stride - latents.shape[-1]
+        missing = self._whole(request.samples) // self.space.stride - latents.shape[-1]
         context = pad(latents, (0, missing), mode="replicate") if missing else latents
-        frames = samples // self.domain.stride
-        velocity, _ = self._velocity(context, frames)
-        source = request.noise()
+        windows = self._windows(request)
+        groups = (
+            windows[first : first + request.together]
+            for first in range(0, len(windows), request.together)
+        )
+        made = chain.from_iterable(self._sampled(context, group, request) for group in groups)
+        frames = [mk.scaled(window, self.multiple // self.domain.stride) for window in windows]
+        yield from self.domain.stream(mk.joined(frames, made), request.samples)
+
+    def windows(self, request: mk.Request) -> int:
+        """Return in how many windows the audio is made."""
+        return len(self._windows(request))
+
+    def _windows(self, request: mk.Request) -> list[range]:
+        """Return the windows in units that latents, domain and network all divide."""
+        longest = None if request.window is None else self._whole(request.window) // self.multiple
+        return mk.windows(self._whole(request.samples) // self.multiple, longest)
+
+    def _sampled(
+        self, context: Tensor, windows: Sequence[range], request: mk.Request
+    ) -> Iterable[Tensor]:
+        """Return what the domain shows in each of some windows, [b, channels, frames]."""
+        per_latent, per_frame = (self.multiple // it.stride for it in (self.space, self.domain))
+        parts = [mk.scaled(window, per_latent) for window in windows]
+        latents = torch.cat([context[..., it.start : it.stop] for it in parts])
+        frames = len(windows[0]) * per_frame
+        velocity, _ = self._velocity(latents, frames)
+        source = request.noise([window.start * per_frame for window in windows])
         noise = source.normal(self.domain.channels, frames).to(latents.device)
         x = self.sampler.sample(request.counted(velocity), noise, generator=source)
-        return self.domain.inverse(x, request.samples)
+        return x.float().chunk(len(windows))
 
     def _velocity(self, latent: Tensor, frames: int) -> tuple[mk.Velocity, Tensor | None]:
         """Return the velocity given a latent, and the envelope [b, c, frames] if there is one."""

@@ -28,6 +28,7 @@ class MDCT(mk.Domain):
     """
 
     name = "mdct"
+    margin = 1  # a block's border is rotated with its neighbour's
 
     class Options(mk.Options):
         """Options of `domain: mdct`."""

@@ -1,5 +1,8 @@
 """The lower stage: what it learns from, what its latents are, and any length there and back."""
 
+from dataclasses import replace
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -198,6 +201,89 @@ class TestThereAndBack:
         assert str(raised.value) == (
             "diffusion-autoencoder needs latents; a recipe that generates has a stage above it"
         )
+
+
+class TestWindows:
+    """A long clip is made in windows. Group norms see a window's statistics, which is what differs
+    from making it whole; the seams, which must add nothing to that, are looked at on their own."""
+
+    LENGTH = 15_000
+
+    @pytest.fixture(params=[*FORMS, "fresh noise"])
+    def stage(self, request, build, specs, audio):
+        fresh = {"sampler": {"use": "ddim", "steps": 3, "eta": 1.0}}
+        form = FORMS.get(request.param, fresh)
+        stage = build("stage", specs["autoencoder"] | form, below=audio).requires_grad_(False)
+        for parameter in stage.parameters():  # what starts at zero hears nothing yet
+            parameter.add_(0.05 * torch.randn_like(parameter))
+        return stage
+
+    def decoded(self, stage, window, *, seeds=(1, 2), together=1):
+        order = mk.Request(["", ""], seeds, self.LENGTH, window=window, together=together)
+        return torch.cat([*stage.stream(stage.encode(music(2, self.LENGTH)), order)], -1)
+
+    def seams(self, stage, window):
+        """Return where windows overlap [t]."""
+        found = torch.zeros(self.LENGTH, dtype=torch.bool)
+        made = stage._windows(mk.Request([""], [0], self.LENGTH, window=window))
+        for before, after in pairwise(made):
+            found[after.start * stage.multiple : before.stop * stage.multiple] = True
+        return found
+
+    def test_what_fits_a_window_is_what_it_is_without(self, stage):
+        whole = self.decoded(stage, None)
+        assert torch.equal(self.decoded(stage, self.LENGTH), whole)
+        assert torch.equal(self.decoded(stage, 10**9), whole)
+
+    def test_windows_make_nearly_what_is_made_whole(self, stage):
+        whole = self.decoded(stage, None)
+        for window, bound in [(1280, 0.15), (5120, 0.06)]:
+            assert size(self.decoded(stage, window) - whole) < bound * size(whole)
+        other = self.decoded(stage, None, seeds=(3, 4))
+        assert size(other - whole) > 0.9 * size(whole)
+
+    @pytest.mark.parametrize("window", [1280, 5120])
+    def test_seams_are_as_near_to_what_is_made_whole_as_all_else(self, stage, window):
+        wrong = self.decoded(stage, window) - self.decoded(stage, None)
+        seams = self.seams(stage, window)
+        assert size(wrong[..., seams]) < 1.1 * size(wrong[..., ~seams])
+        jumps = wrong.diff(dim=-1)
+        assert size(jumps[..., seams[1:]]) < 1.1 * size(jumps[..., ~seams[1:]])
+
+    def test_how_many_windows_are_made_together_changes_nothing(self, stage):
+        alone = self.decoded(stage, 1280)
+        for together in (2, 100):
+            torch.testing.assert_close(
+                self.decoded(stage, 1280, together=together), alone, atol=1e-4, rtol=1e-3
+            )
+
+    def test_pieces_come_window_by_window(self, stage):
+        order = mk.Request([""], [1], self.LENGTH, window=1280)
+        calls = []
+        order = replace(order, progress=lambda: calls.append(1))
+        pieces = stage.stream(stage.encode(music(1, self.LENGTH)), order)
+        lengths, evaluations = [], []
+        for piece in pieces:
+            lengths.append(piece.shape[-1])
+            evaluations.append(len(calls))
+        steps, count = stage.sampler.steps, stage.windows(order)
+        assert (sum(lengths), len(lengths)) == (self.LENGTH, count)
+        assert max(lengths) <= 1280
+        assert evaluations == [*range(2 * steps, steps * count + 1, steps), steps * count]
+
+    def test_a_window_is_never_shorter_than_two_units_of_the_network(self, stage):
+        latents = stage.encode(music(1, 300))
+        least, shortest = (
+            stage.decode(latents, mk.Request([""], [0], 300, window=window))
+            for window in (1, 2 * stage.multiple)
+        )
+        assert least.shape == (1, 2, 300)
+        assert torch.equal(least, shortest)
+
+
+def size(x):
+    """Return the root mean square."""
+    return x.square().mean().sqrt().item()
 
 
 class TestState:

@@ -269,7 +269,7 @@ class TestDecode:
         sizes = self._sizes(stage, monkeypatch)
         made = stage.decode(None, request(guidance=1.0))
         assert sizes == [3, 3, 3]
-        source = mk.NoiseSource([0, 1, 2])
+        source = mk.PlacedNoise([(0, 0), (1, 0), (2, 0)])
         velocity = stage.unet.bind(None, stage.text(CAPTIONS))
         expected = stage.sampler.sample(velocity, source.normal(4, 8))[..., :7]
         torch.testing.assert_close(made, expected)

@@ -173,3 +173,12 @@ def test_half_precision_is_computed_in_single():
 def test_a_hop_that_does_not_fit_is_refused(hop):
     with pytest.raises(ValidationError):
         MDCT.Options(hop=hop)
+
+
+@pytest.mark.parametrize("sizes", [[9], [1, 8], [4, 5], [1] * 9, [3, 0, 6], [7, 1, 1]])
+def test_audio_of_pieces_is_that_of_the_whole(sizes):
+    x = white(2, 32, 9)
+    for length in (1, 16, 100, 129, 9 * 16):
+        whole = domain().inverse(x, length)
+        heard = torch.cat([*domain().stream(x.split(sizes, -1), length)], -1)
+        torch.testing.assert_close(heard, whole, rtol=0, atol=1e-5)
