@@ -20,7 +20,9 @@ from mousai_kit.interfaces import (
     Dataset,
     Domain,
     Metric,
+    Names,
     NoiseSource,
+    Pair,
     Request,
     Sampler,
     Schedule,
@@ -32,6 +34,7 @@ from mousai_kit.interfaces import (
     TextEncoder,
     UNet,
     Velocity,
+    WeightFormat,
 )
 from mousai_kit.music.captions import Fields
 from mousai_kit.music.tracks import Track, TrackDataset
@@ -50,8 +53,10 @@ __all__ = [
     "Guided",
     "Metric",
     "MousaiError",
+    "Names",
     "NoiseSource",
     "Options",
+    "Pair",
     "PluginError",
     "Problem",
     "RecipeError",
@@ -71,6 +76,7 @@ __all__ = [
     "UNet",
     "Use",
     "Velocity",
+    "WeightFormat",
     "WeightsError",
     "chosen",
     "hookimpl",
