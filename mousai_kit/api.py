@@ -1,5 +1,6 @@
 """All that a plug-in may import, on one page: `import mousai_kit.api as mk`."""
 
+from mousai_kit import hub
 from mousai_kit.audio import AudioInfo, log_mel, probe, read, shown, tags_of
 from mousai_kit.component import Component, Field, Options, Use, chosen
 from mousai_kit.errors import (
@@ -11,6 +12,7 @@ from mousai_kit.errors import (
     RequestError,
     TrainingError,
     WeightsError,
+    first_line,
 )
 from mousai_kit.guidance import Guided
 from mousai_kit.hookspecs import hookimpl
@@ -79,7 +81,9 @@ __all__ = [
     "WeightFormat",
     "WeightsError",
     "chosen",
+    "first_line",
     "hookimpl",
+    "hub",
     "log_mel",
     "probe",
     "read",

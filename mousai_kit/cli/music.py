@@ -93,12 +93,12 @@ def reconstruct(
 ) -> None:
     """Bring a file through the autoencoder and back, with a mel picture of both."""
     from mousai_kit import making
-    from mousai_kit.targets import trained_system
+    from mousai_kit.targets import half_trained_system
 
-    system = trained_system(target, overrides, steps)
+    system = half_trained_system(target, overrides, steps)
     name = f"{source.stem}-reconstructed.{system.recipe.generate.format}"
     made = making.reconstruct(
-        system.load(),
+        system.load(system.encoding),
         source,
         out=out or system.folder.audio / name,
         seconds=seconds,
@@ -112,10 +112,10 @@ def reconstruct(
 def evaluate(target: Target, overrides: Set = None, as_json: Json = False) -> None:
     """Show whether a trained run listens to its latents and its text; write report.md."""
     from mousai_kit import report
-    from mousai_kit.targets import trained_system
+    from mousai_kit.targets import half_trained_system
 
-    system = trained_system(target, overrides)
-    figures = report.write(system.load())
+    system = half_trained_system(target, overrides)
+    figures = report.write(system.load(system.trained))
     if as_json:
         print_json(figures)
     else:

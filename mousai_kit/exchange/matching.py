@@ -13,6 +13,8 @@ from mousai_kit.interfaces import Names
 
 SAMPLED = 16
 """Names that are tried when the beginning of all names is looked for."""
+ROUNDING = 5e-3
+"""How far a constant may be off: bfloat16 rounds numbers up to 1 by half of that."""
 SHOWN = 3
 """Tensors of one fault that are told by name."""
 
@@ -78,6 +80,7 @@ class Match:
         yield from _told("has left over", self.prefix, left)
         yield from _told("has another shape for", self.prefix, self._reshaped(inside, shapes))
         yield from _told("has different copies of", self.prefix, self._unlike(inside))
+        yield from _told("has numbers that are not finite in", self.prefix, self._infinite(inside))
         yield from _told("has other constants in", self.prefix, self._inconstant(inside))
 
     def _reshaped(
@@ -94,14 +97,19 @@ class Match:
         for pair in self.names.pairs:
             if pair.theirs in inside:
                 tensor = inside[pair.theirs]
-                if not torch.equal(earlier.setdefault(pair.ours, tensor), tensor):
+                first = earlier.setdefault(pair.ours, tensor)
+                if first is not tensor and not torch.equal(first, tensor):
                     yield pair.theirs
+
+    def _infinite(self, inside: Mapping[str, Tensor]) -> Iterator[str]:
+        shown = {pair.ours: pair.theirs for pair in self.names.pairs if pair.theirs in inside}
+        return (name for name in shown.values() if not inside[name].isfinite().all())
 
     def _inconstant(self, inside: Mapping[str, Tensor]) -> Iterator[str]:
         for name, value in self.names.constants.items():
             if name in inside:
                 other = inside[name].float()
-                if other.shape != value.shape or not torch.allclose(other, value, atol=1e-4):
+                if other.shape != value.shape or not torch.allclose(other, value, atol=ROUNDING):
                     yield name
 
 
