@@ -17,7 +17,7 @@ test: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 .venv/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; make PYTHON=python3.12 ...")'
@@ -29,7 +29,8 @@ test: .venv/installed-test
 	touch $@
 
 .venv/installed-test: .venv/python pyproject.toml constraints.txt
-	$(INSTALL) -e '.[test]'
+	$(INSTALL) -e '.[test,parity]'
+	$(BIN)/python -m pip uninstall -q -y data-science-types  # it would tell mypy of an older NumPy
 	touch $@ .venv/installed
 
 clean:

@@ -1,5 +1,6 @@
 """All that a plug-in may import, on one page: `import mousai_kit.api as mk`."""
 
+from mousai_kit import hub
 from mousai_kit.audio import AudioInfo, log_mel, probe, read, shown, tags_of
 from mousai_kit.component import Component, Field, Options, Use, chosen
 from mousai_kit.errors import (
@@ -11,6 +12,7 @@ from mousai_kit.errors import (
     RequestError,
     TrainingError,
     WeightsError,
+    first_line,
 )
 from mousai_kit.guidance import Guided
 from mousai_kit.hookspecs import hookimpl
@@ -20,7 +22,9 @@ from mousai_kit.interfaces import (
     Dataset,
     Domain,
     Metric,
+    Names,
     NoiseSource,
+    Pair,
     PlacedNoise,
     Request,
     Sampler,
@@ -33,6 +37,7 @@ from mousai_kit.interfaces import (
     TextEncoder,
     UNet,
     Velocity,
+    WeightFormat,
 )
 from mousai_kit.music.captions import Fields
 from mousai_kit.music.tracks import Track, TrackDataset
@@ -54,8 +59,10 @@ __all__ = [
     "Level",
     "Metric",
     "MousaiError",
+    "Names",
     "NoiseSource",
     "Options",
+    "Pair",
     "PlacedNoise",
     "PluginError",
     "Problem",
@@ -78,9 +85,12 @@ __all__ = [
     "UNet",
     "Use",
     "Velocity",
+    "WeightFormat",
     "WeightsError",
     "chosen",
+    "first_line",
     "hookimpl",
+    "hub",
     "joined",
     "log_mel",
     "probe",

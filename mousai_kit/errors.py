@@ -127,3 +127,8 @@ def shown(value: object) -> str:
 def one_line(text: str) -> str:
     """Return text with all that would break a line or steer a terminal written as an escape."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def first_line(error: BaseException) -> str:
+    """Return an exception's first line, or its kind where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -12,21 +12,29 @@ class Guided:
     """The velocity v_null + scale * (v_text - v_null), both halves evaluated in one batch.
 
     `null` [b, n, d] is the embedding that stands for no text. At scale 1 only the text's half runs.
+    `levels` are those of the sampler, if it knows them (see `UNet.bind`).
     """
 
     def __init__(
-        self, unet: UNet, text: Text, null: Text, *, scale: float, context: Tensor | None = None
+        self,
+        unet: UNet,
+        text: Text,
+        null: Text,
+        *,
+        scale: float,
+        context: Tensor | None = None,
+        levels: Tensor | None = None,
     ) -> None:
         self.scale = scale
         self._twice = scale != 1.0
         if self._twice:
             text = Text.joined(text, null)
             context = None if context is None else torch.cat([context, context])
-        self._velocity: Velocity = unet.bind(context, text)
+        self._velocity: Velocity = unet.bind(context, text, levels=levels)
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Return the guided velocity [b, c, t] for x [b, c, t] and sigma [b]."""
         if not self._twice:
             return self._velocity(x, sigma)
         with_text, without = self._velocity(torch.cat([x, x]), torch.cat([sigma, sigma])).chunk(2)
-        return without + self.scale * (with_text - without)
+        return torch.lerp(without, with_text, self.scale)

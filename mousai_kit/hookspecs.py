@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Stage,
         TextEncoder,
         UNet,
+        WeightFormat,
     )
 
 GROUP = "mousai_kit.v1"
@@ -36,6 +37,7 @@ HOOKS = {
     "stage": "mousai_kit_stages",
     "dataset": "mousai_kit_datasets",
     "metric": "mousai_kit_metrics",
+    "weight_format": "mousai_kit_weight_formats",
 }
 """The hook of each kind."""
 
@@ -91,4 +93,10 @@ def mousai_kit_datasets() -> Sequence[type[Dataset]]:
 @hookspec
 def mousai_kit_metrics() -> Sequence[type[Metric]]:
     """Return metrics."""
+    return ()
+
+
+@hookspec
+def mousai_kit_weight_formats() -> Sequence[type[WeightFormat]]:
+    """Return weight formats."""
     return ()

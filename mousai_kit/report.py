@@ -37,7 +37,7 @@ def write(system: System) -> dict[str, Any]:
         "loss": heard,
     }
     units = {use.component.name: use.component.unit for use in system.recipe.evaluate.metrics}
-    text = document(f"Report of {system.recipe.name}", decoded, heard, units)
+    text = document(f"Report of {system.recipe.name}", decoded, heard, units) + _origins(system)
     system.folder.write("report.md", text)
     system.folder.write("report.json", json.dumps(values, indent=2) + "\n")
     return values
@@ -108,9 +108,8 @@ def _decoded(system: System) -> list[Decoded]:
 def _losses(system: System) -> dict[str, dict[str, dict[str, float]]]:
     """Return the loss with the right, another's and no caption of stages that follow a text."""
     found: dict[str, dict[str, dict[str, float]]] = {}
-    for name, stage in system.cascade.stages.items():
-        if stage.space is not None:
-            continue
+    for name in (it for it in system.trained if it not in system.encoding):
+        stage = system.cascade.stages[name]
         header = system.folder.header(system.recipe, name)
         found[name] = {}
         for split in SPLITS:
@@ -122,6 +121,13 @@ def _losses(system: System) -> dict[str, dict[str, dict[str, float]]]:
                 )
                 found[name][split] = {key: round(value, 5) for key, value in values.items()}
     return found
+
+
+def _origins(system: System) -> str:
+    """Return where imported weights are from, as Markdown; empty where all were trained here."""
+    found = {name: system.folder.stage(name).origin for name in system.trained}
+    lines = [f"- {name}: {origin}" for name, origin in found.items() if origin]
+    return "\n".join(["", "## Imported weights", "", *lines, ""]) if lines else ""
 
 
 def _clips(system: System, split: Split, length: int, count: int) -> list[Clip]:
@@ -143,8 +149,7 @@ def _clips(system: System, split: Split, length: int, count: int) -> list[Clip]:
 def _made_from(system: System) -> dict[str, Any]:
     """Return what decides a report's figures."""
     digests = [
-        checkpoints.header(system.folder.stage(name).weights)["digest"]
-        for name in system.cascade.stages
+        checkpoints.header(system.folder.stage(name).weights)["digest"] for name in system.trained
     ]
     return {"recipe": system.recipe.hash, "weights": digests}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mousai_kit import checkpoints
 from mousai_kit.errors import Problem, RunError, WeightsError
-from mousai_kit.recipe import Recipe, differences, stage_key
+from mousai_kit.recipe import Recipe, differences, model_key, stage_key
 
 RECIPE = "recipe.yaml"
 
@@ -43,6 +43,18 @@ class StageFolder:
     def newest(self) -> Path | None:
         """Return the finished weights, else the checkpoint, else None."""
         return next((path for path in (self.weights, self.checkpoint) if path.exists()), None)
+
+    @property
+    def origin(self) -> str:
+        """Return where imported weights are from; empty for weights that were trained here."""
+        if not self.weights.exists():
+            return ""
+        found = checkpoints.header(self.weights).get("imported", {})
+        if not found:
+            return ""
+        place = "/".join(found[key] for key in ("source", "file") if key in found)
+        revision = f", revision {found['revision']}" if "revision" in found else ""
+        return f"{place} ({found['format']}{revision}, sha256 {found['sha256'][:16]})"
 
     def set_aside(self) -> Path:
         """Rename the folder, so that nothing is lost; return its new name."""
@@ -134,14 +146,18 @@ class RunFolder:
     def difference(self, path: Path, expected: dict[str, Any]) -> list[str]:
         """Return in what a stage's file differs from what is expected; empty where it fits."""
         found = checkpoints.header(path)
-        different = differences(found.get("key", {}), expected["key"])
+        keys = [found.get("key", {}), expected["key"]]
+        if "imported" in found:  # not trained here, so not on the recipe's music either
+            keys = [model_key(key) for key in keys]
+        different = differences(*keys)
         if not different and found.get("below") != expected["below"]:
             different = ["the weights of the stage below"]
         return different
 
-    def check_trained(self, recipe: Recipe) -> None:
-        """Raise WeightsError naming every stage that is not trained."""
-        paths = [self.stage(name).weights for name in recipe.stages]
+    def check_trained(self, recipe: Recipe, names: Sequence[str] | None = None) -> None:
+        """Raise WeightsError naming every stage (of `names`) that is not trained."""
+        wanted = recipe.stages if names is None else names
+        paths = [self.stage(name).weights for name in wanted]
         missing = [
             Problem(
                 str(path), "", "is missing: the stage is not trained; `mousai-kit run` trains it"
@@ -151,6 +167,10 @@ class RunFolder:
         ]
         if missing:
             raise WeightsError(*missing)
+
+    def trained(self, recipe: Recipe) -> list[str]:
+        """Return the stages whose weights are there."""
+        return [name for name in recipe.stages if self.stage(name).weights.exists()]
 
     def load(self, recipe: Recipe, name: str) -> dict[str, Tensor]:
         """Return a stage's finished weights; WeightsError names what another recipe's differ in."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -35,12 +35,30 @@ class System:
         self.cascade = Cascade.build(recipe, device=self.device)
         self._skipped: dict[str, None] = {}
 
-    def load(self) -> System:
-        """Load all trained weights; WeightsError where one is missing or another recipe's."""
-        self.folder.check_trained(self.recipe)
-        for name in self.cascade.stages:
+    def load(self, names: Sequence[str] | None = None) -> System:
+        """Load the weights of all stages, or of `names`.
+
+        WeightsError where one's are missing or another recipe's.
+        """
+        wanted = list(self.cascade.stages) if names is None else names
+        self.folder.check_trained(self.recipe, wanted)
+        for name in wanted:
             self._load(name)
         return self
+
+    @property
+    def encoding(self) -> list[str]:
+        """Return the stages that bring audio to latents and back: all that `reconstruct` needs."""
+        return [name for name, stage in self.cascade.stages.items() if stage.space is not None]
+
+    @property
+    def trained(self) -> list[str]:
+        """Return the stages that can be evaluated: those that encode, and those with weights."""
+        return [
+            name
+            for name, stage in self.cascade.stages.items()
+            if stage.space is not None or self.folder.stage(name).weights.exists()
+        ]
 
     def train(self) -> None:
         """Train every stage whose weights are missing, unfinished or another recipe's."""
@@ -53,7 +71,8 @@ class System:
             files.path.mkdir(exist_ok=True)
             if self._is_trained(name):
                 self._load(name)
-                self.screen.say(f"{name}: trained already ({files.weights})")
+                known = f"imported from {files.origin}" if files.origin else "trained already"
+                self.screen.say(f"{name}: {known} ({files.weights})")
             else:
                 self._train(name, header)
 
@@ -146,6 +165,8 @@ class System:
         if not path.exists():
             return False
         header = checkpoints.header(path)
+        if "imported" in header:
+            return True
         timed = settings.minutes is not None and header["seconds"] >= 60 * settings.minutes
         return timed or bool(header["step"] >= settings.steps)
 

@@ -14,6 +14,9 @@ from mousai_kit.recipe import Recipe, load_recipe, shipped, with_sampler_steps
 from mousai_kit.runs import RunFolder
 from mousai_kit.system import System
 
+IMPORTS_INTO = "mousai-64x"
+"""The recipe of a run that weights make, where none is named."""
+
 
 def recipe_of(source: str, overrides: Sequence[str] | None) -> Recipe:
     """Return a recipe by its file or its shipped name, with overrides."""
@@ -27,6 +30,22 @@ def trained_system(
 
     An error where it is not trained.
     """
+    recipe, folder = run_of(target, overrides, steps)
+    folder.check_trained(recipe)
+    return System(recipe, folder, Screen())
+
+
+def half_trained_system(
+    target: str, overrides: Sequence[str] | None, steps: int | None = None
+) -> System:
+    """Return the system of a run, not loaded yet, of which some stages may not be trained."""
+    return System(*run_of(target, overrides, steps), Screen())
+
+
+def run_of(
+    target: str, overrides: Sequence[str] | None, steps: int | None = None
+) -> tuple[Recipe, RunFolder]:
+    """Return the recipe and the folder of a run; an error where a folder is none."""
     folder = RunFolder(Path(target))
     if RunFolder.is_one(folder.path):
         recipe = recipe_of(str(folder.recipe), overrides)
@@ -39,8 +58,25 @@ def trained_system(
         folder = RunFolder.default(recipe)
     if steps is not None:
         recipe = with_sampler_steps(recipe, steps)
-    folder.check_trained(recipe)
-    return System(recipe, folder, Screen())
+    return recipe, folder
+
+
+def import_target(
+    recipe: str | None, into: Path | None, overrides: Sequence[str] | None
+) -> tuple[Recipe, RunFolder]:
+    """Return the recipe and the folder of the run that weights go into: one that is there, or new.
+
+    RequestError where a run that is there has a recipe and another is named.
+    """
+    folder = RunFolder(into) if into else None
+    if folder is None:
+        folder = RunFolder.default(recipe_of(recipe or IMPORTS_INTO, overrides))
+    if not RunFolder.is_one(folder.path):
+        return recipe_of(recipe or IMPORTS_INTO, overrides), folder
+    if recipe is not None:
+        told = "has a recipe of its own; leave --recipe out, or use --into for another folder"
+        raise RequestError(Problem(str(folder.path), "", told))
+    return recipe_of(str(folder.recipe), overrides), folder
 
 
 def own_orders(system: System) -> list[Order]:

@@ -149,3 +149,24 @@ def command(here, capfd):
     import nano
 
     return lambda *arguments: nano.call(capfd, *arguments)
+
+
+@pytest.fixture
+def endpoint(tmp_path, monkeypatch):
+    """Set where the hub is, with an empty cache and no bars."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
+
+    def set_to(url):
+        monkeypatch.setattr(constants, "ENDPOINT", url)
+        monkeypatch.setattr(
+            constants,
+            "HUGGINGFACE_CO_URL_TEMPLATE",
+            url + "/{repo_id}/resolve/{revision}/{filename}",
+        )
+
+    return set_to

@@ -56,7 +56,8 @@ def test_an_unknown_kind_is_refused_with_the_nearest_or_all():
     )
     assert refusal("xyz", inspection.components) == (
         "there is no kind 'xyz'; the kinds are 'text_encoder', 'spectral_encoder', 'unet', "
-        "'schedule', 'sampler', 'domain', 'stage', 'dataset', 'metric' and 'recipe'"
+        "'schedule', 'sampler', 'domain', 'stage', 'dataset', 'metric', 'weight_format' and "
+        "'recipe'"
     )
 
 

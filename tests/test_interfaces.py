@@ -1,4 +1,4 @@
-"""The nine kinds, and what their pages promise of themselves."""
+"""The ten kinds, and what their pages promise of themselves."""
 
 import inspect
 
@@ -26,7 +26,7 @@ SEEDS = st.lists(st.integers(-(2**65), 2**65), min_size=1, max_size=4)
 
 
 class TestKinds:
-    def test_there_are_nine_each_with_its_hook(self):
+    def test_there_are_ten_each_with_its_hook(self):
         assert list(KINDS) == [
             "text_encoder",
             "spectral_encoder",
@@ -37,6 +37,7 @@ class TestKinds:
             "stage",
             "dataset",
             "metric",
+            "weight_format",
         ]
         assert list(HOOKS) == list(KINDS)
 
@@ -56,7 +57,7 @@ class TestKinds:
 
     @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
     def test_what_learns_is_a_module(self, kind):
-        learns = kind.kind not in ("schedule", "sampler", "dataset", "metric")
+        learns = kind.kind not in ("schedule", "sampler", "dataset", "metric", "weight_format")
         assert issubclass(kind, nn.Module) == learns
 
 

@@ -31,7 +31,7 @@ def mousai_kit_schedules():
 ALL_HOOKS = (
     "'mousai_kit_text_encoders', 'mousai_kit_spectral_encoders', 'mousai_kit_unets', "
     "'mousai_kit_schedules', 'mousai_kit_samplers', 'mousai_kit_domains', 'mousai_kit_stages', "
-    "'mousai_kit_datasets' and 'mousai_kit_metrics'"
+    "'mousai_kit_datasets', 'mousai_kit_metrics' and 'mousai_kit_weight_formats'"
 )
 NUMBERS = count()
 

@@ -10,6 +10,7 @@ from mousai_kit.interfaces.spectral_encoder import SpectralEncoder
 from mousai_kit.interfaces.stage import Condition, Request, Space, Stage
 from mousai_kit.interfaces.text_encoder import Text, TextEncoder
 from mousai_kit.interfaces.unet import UNet, Velocity
+from mousai_kit.interfaces.weight_format import Names, Pair, WeightFormat
 
 KINDS = {
     kind.kind: kind
@@ -23,9 +24,10 @@ KINDS = {
         Stage,
         Dataset,
         Metric,
+        WeightFormat,
     )
 }
-"""The nine kinds by name."""
+"""The ten kinds by name."""
 
 __all__ = [
     "KINDS",
@@ -34,7 +36,9 @@ __all__ = [
     "Dataset",
     "Domain",
     "Metric",
+    "Names",
     "NoiseSource",
+    "Pair",
     "PlacedNoise",
     "Request",
     "Sampler",
@@ -47,4 +51,5 @@ __all__ = [
     "TextEncoder",
     "UNet",
     "Velocity",
+    "WeightFormat",
 ]

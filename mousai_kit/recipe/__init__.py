@@ -4,7 +4,7 @@ from mousai_kit.recipe.load import load_recipe
 from mousai_kit.recipe.sampling import with_sampler_steps
 from mousai_kit.recipe.schema import Audio, Evaluate, Generate, Recipe, StageRecipe, Train
 from mousai_kit.recipe.shelf import copy_shipped, shipped
-from mousai_kit.recipe.weights import differences, stage_hash, stage_key
+from mousai_kit.recipe.weights import differences, model_key, stage_hash, stage_key
 
 __all__ = [
     "Audio",
@@ -16,6 +16,7 @@ __all__ = [
     "copy_shipped",
     "differences",
     "load_recipe",
+    "model_key",
     "shipped",
     "stage_hash",
     "stage_key",

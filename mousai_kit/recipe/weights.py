@@ -32,6 +32,12 @@ def stage_key(recipe: Recipe, stage: str) -> dict[str, Any]:
     }
 
 
+def model_key(key: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a stage's key that says what it is, not how it was trained."""
+    stages = {name: {"model": values["model"]} for name, values in key["stages"].items()}
+    return {"audio": key["audio"], "stages": stages}
+
+
 def stage_hash(recipe: Recipe, stage: str) -> str:
     """Return 12 hexadecimal digits that stand for a stage's key."""
     return fingerprint(stage_key(recipe, stage))

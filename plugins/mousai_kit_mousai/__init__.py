@@ -80,3 +80,11 @@ def mousai_kit_metrics() -> Sequence[type[mk.Metric]]:
     from mousai_kit_mousai.metrics import LogMelDistance, MultiResolutionSTFT
 
     return [LogMelDistance, MultiResolutionSTFT]
+
+
+@mk.hookimpl
+def mousai_kit_weight_formats() -> Sequence[type[mk.WeightFormat]]:
+    """Return weight formats."""
+    from mousai_kit_mousai.archinet import Archinet
+
+    return [Archinet]

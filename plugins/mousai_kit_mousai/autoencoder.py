@@ -147,15 +147,17 @@ class DiffusionAutoencoder(mk.Stage):
         parts = [mk.scaled(window, per_latent) for window in windows]
         latents = torch.cat([context[..., it.start : it.stop] for it in parts])
         frames = len(windows[0]) * per_frame
-        velocity, _ = self._velocity(latents, frames)
+        velocity, _ = self._velocity(latents, frames, self.sampler.levels())
         source = request.noise([window.start * per_frame for window in windows])
         noise = source.normal(self.domain.channels, frames).to(latents.device)
         x = self.sampler.sample(request.counted(velocity), noise, generator=source)
         return x.float().chunk(len(windows))
 
-    def _velocity(self, latent: Tensor, frames: int) -> tuple[mk.Velocity, Tensor | None]:
+    def _velocity(
+        self, latent: Tensor, frames: int, levels: Tensor | None = None
+    ) -> tuple[mk.Velocity, Tensor | None]:
         """Return the velocity given a latent, and the envelope [b, c, frames] if there is one."""
-        network = self.unet.bind(latent, None)
+        network = self.unet.bind(latent, None, levels=levels)
         if self.envelope is None:
             return network, None
         log_deviation = self.envelope(latent, frames)

@@ -97,7 +97,8 @@ class TextToLatent(mk.Stage):
         """Make latents [b, c, frames] for the request's prompts; `latents` goes unused."""
         text = self.text(request.prompts)
         null = self._dropped(text, torch.ones(len(text), dtype=torch.bool))
-        velocity = mk.Guided(self.unet, text, null, scale=request.guidance)
+        levels = self.sampler.levels()
+        velocity = mk.Guided(self.unet, text, null, scale=request.guidance, levels=levels)
         frames = self.below.frames(request.samples)
         whole = -(-frames // self.unet.downsampling) * self.unet.downsampling
         source = request.noise()

@@ -14,7 +14,7 @@ from pydantic import ValidationInfo, field_validator
 from torch import Tensor, nn
 
 import mousai_kit.api as mk
-from mousai_kit_mousai.t5_hub import folder_of, is_folder
+from mousai_kit_mousai.t5_hub import folder_of
 from mousai_kit_mousai.t5_network import pretrained_network
 from mousai_kit_mousai.t5_tokens import token_ids
 
@@ -52,7 +52,7 @@ class T5(mk.TextEncoder):
         def _pinned(cls, revision: str | None, info: ValidationInfo) -> str | None:
             """Pin what comes from the hub, where a name can mean another model tomorrow."""
             model = info.data.get("model", "")
-            if not model or is_folder(model):
+            if not model or mk.hub.is_folder(model):
                 return None
             if revision is None and model != PAPERS:
                 raise ValueError(

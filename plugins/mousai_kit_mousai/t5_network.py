@@ -65,11 +65,6 @@ def unusable(model: str, why: str) -> mk.WeightsError:
     return mk.WeightsError(mk.Problem(model, "", f"{why}; {WAYS_OUT}"))
 
 
-def first_line(error: BaseException) -> str:
-    """Return an error's first line, or its kind where it says nothing."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
 def _checked_vocabulary(folder: Path, model: str, features: int) -> int:
     """Return how many tokens a folder's network knows, once its configuration is found to fit."""
     try:
@@ -92,7 +87,9 @@ def _tokenizer(folder: Path, model: str, vocabulary: int) -> Any:
     try:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception as error:  # tokenizers raises plain Exception
-        raise unusable(model, f"its tokenizer.json can't be read ({first_line(error)})") from error
+        raise unusable(
+            model, f"its tokenizer.json can't be read ({mk.first_line(error)})"
+        ) from error
     if (size := tokenizer.get_vocab_size()) > vocabulary:
         raise unusable(model, f"its tokenizer has {size} tokens, its network only {vocabulary}")
     return tokenizer
@@ -111,7 +108,7 @@ def _frozen(folder: Path, model: str) -> nn.Module:
                 output_loading_info=True,
             )
     except Exception as error:  # whatever transformers and safetensors raise for a broken file
-        raise unusable(model, f"its weights can't be read ({first_line(error)})") from error
+        raise unusable(model, f"its weights can't be read ({mk.first_line(error)})") from error
     if missing := sorted(report["missing_keys"]):
         raise unusable(model, f"its weights lack {len(missing)} tensors, such as '{missing[0]}'")
     frozen: nn.Module = network.eval().requires_grad_(False)

@@ -89,9 +89,9 @@ class UNet1d(mk.UNet):
         self, context: Tensor | None, text: mk.Text | None, levels: Tensor | None
     ) -> Conditioning:
         on_cpu = self.levels.mix.weight.device.type == "cpu"
-        if levels is None or torch.is_grad_enabled() or not on_cpu:
+        if levels is None or not len(levels) or torch.is_grad_enabled() or not on_cpu:
             return Conditioning(context, text)
-        rows = {level: row for row, level in enumerate(levels.tolist())}
+        rows = {level: row for row, level in enumerate(levels.float().tolist())}
         return Conditioning(context, text, self._packing(), rows, self._features(levels))
 
     def _packing(self) -> Packing | None:

@@ -29,7 +29,6 @@ class Patches(nn.Conv1d):
 
     def __init__(self, inputs: int, outputs: int, size: int) -> None:
         super().__init__(inputs, outputs, size, stride=size)
-        self.weight = laid_out(self.weight)
 
     def forward(self, x: Tensor, packing: Packing | None = None) -> Tensor:
         """Map x [b, t, c] to [b, t / size, o]."""
@@ -46,7 +45,6 @@ class Convolution(nn.Conv1d):
         self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, padding: int = 0
     ) -> None:
         super().__init__(inputs, outputs, kernel, stride=stride, padding=padding)
-        self.weight = laid_out(self.weight)
         self.edge, self.step = padding, stride
 
     def forward(
@@ -59,11 +57,6 @@ class Convolution(nn.Conv1d):
         return packing.convolution(
             self, image, lambda: (self.weight, self.bias), plus, padding=self.edge, stride=self.step
         )
-
-
-def laid_out(weight: Tensor) -> nn.Parameter:
-    """Return a weight [o, c, k] that lies in memory as [o, k, c], as images are read."""
-    return nn.Parameter(weight.detach().transpose(1, 2).contiguous().transpose(1, 2))
 
 
 def convolved(

@@ -8,11 +8,8 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
-import huggingface_hub
+import fake_hub
 import pytest
 import torch
 from hypothesis import given, settings
@@ -27,7 +24,7 @@ from mousai_kit_mousai.t5 import T5
 from mousai_kit_mousai.t5_network import _transformers
 from mousai_kit_mousai.t5_tokens import learned_tokenizer
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
+COMMIT = fake_hub.COMMIT
 CAPTIONS = ["Egyptian Darbuka, Drums, Rythm, (Deluxe Edition), 2 of 4", "Metal, 2011, 1 of 4"]
 WAYS_OUT = (
     "give a folder that holds a T5 (`text: {use: t5, model: /path/to/folder}`) or learn one with "
@@ -339,90 +336,9 @@ class TestOptions:
         assert T5.Options(model="models/t5").revision is None
 
 
-class Hub(BaseHTTPRequestHandler):
-    """The part of the hub's interface that a download uses."""
-
-    folder = None
-    asked = ()
-
-    def do_HEAD(self):
-        self.answer(body=False)
-
-    def do_GET(self):
-        self.answer(body=True)
-
-    def answer(self, *, body):
-        self.asked.append(self.path)
-        where = self.path.split("?")[0]
-        resolve = f"/some/t5/resolve/{COMMIT}/"
-        if where.startswith("/api/models/some/t5"):
-            return self.send(json.dumps(self.listing("tree" in where)).encode(), body)
-        path = self.folder / where.removeprefix(resolve)
-        if not where.startswith(resolve):
-            return self.send(b"", body, 404, {"X-Error-Code": "RepoNotFound"})
-        if not path.is_file():
-            return self.send(b"", body, 404, {"X-Error-Code": "EntryNotFound"})
-        return self.send(path.read_bytes(), body)
-
-    def listing(self, tree):
-        paths = sorted(self.folder.iterdir())
-        if tree:
-            return [
-                {"type": "file", "path": p.name, "size": p.stat().st_size, "oid": "0" * 40}
-                for p in paths
-            ]
-        return {"id": "some/t5", "sha": COMMIT, "siblings": [{"rfilename": p.name} for p in paths]}
-
-    def send(self, data, body, status=200, headers=()):
-        self.send_response(status)
-        length = {"Content-Length": str(len(data)), "Content-Type": "application/json"}
-        identity = {"ETag": f'"{abs(hash(self.path)):x}"', "X-Repo-Commit": COMMIT}
-        for key, value in {**length, **identity, **dict(headers)}.items():
-            self.send_header(key, value)
-        self.end_headers()
-        if body:
-            self.wfile.write(data)
-
-    def log_message(self, *_):
-        pass
-
-
-@contextmanager
-def served(handler):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@pytest.fixture
-def endpoint(tmp_path, monkeypatch):
-    """Set where the hub is, with an empty cache and no bars."""
-    constants = huggingface_hub.constants
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
-
-    def set_to(url):
-        monkeypatch.setattr(constants, "ENDPOINT", url)
-        monkeypatch.setattr(
-            constants,
-            "HUGGINGFACE_CO_URL_TEMPLATE",
-            url + "/{repo_id}/resolve/{revision}/{filename}",
-        )
-
-    return set_to
-
-
 class TestHub:
     def handler(self, served_folder):
-        return type("ThisHub", (Hub,), {"folder": served_folder, "asked": []})
+        return fake_hub.of("some/t5", served_folder)
 
     def failure(self, encoder):
         start = time.monotonic()
@@ -436,7 +352,7 @@ class TestHub:
     ):
         (broken / "pytorch_model.bin").write_bytes(b"never fetched")
         handler = self.handler(broken)
-        with served(handler) as url:
+        with fake_hub.served(handler) as url:
             endpoint(url)
             text = built("some/t5", revision=COMMIT)(CAPTIONS)
         assert torch.equal(text.embedding, built(checkpoint)(CAPTIONS).embedding)
@@ -451,7 +367,7 @@ class TestHub:
         snapshot.mkdir(parents=True)
         for name in here:
             shutil.copy(checkpoint / name, snapshot)
-        with served(self.handler(checkpoint)) as url:
+        with fake_hub.served(self.handler(checkpoint)) as url:
             endpoint(url)
             built("some/t5", revision=COMMIT).ready()
         assert (snapshot / "model.safetensors").is_file()
@@ -461,7 +377,7 @@ class TestHub:
         library = _transformers()
         whole = library.T5ForConditionalGeneration.from_pretrained(checkpoint)
         whole.save_pretrained(broken, max_shard_size="60KB")
-        with served(self.handler(broken)) as url:
+        with fake_hub.served(self.handler(broken)) as url:
             endpoint(url)
             text = built("some/t5", revision=COMMIT)(CAPTIONS)
         assert torch.equal(text.embedding, built(checkpoint)(CAPTIONS).embedding)
@@ -493,14 +409,14 @@ class TestHub:
         )
 
     def test_a_model_that_the_hub_does_not_have(self, checkpoint, endpoint):
-        with served(self.handler(checkpoint)) as url:
+        with fake_hub.served(self.handler(checkpoint)) as url:
             endpoint(url)
             assert self.failure(built("other/t5", revision=COMMIT)) == (
                 f"other/t5: can't be fetched: the hub has no such model; {WAYS_OUT}"
             )
 
     def test_a_model_that_has_no_configuration(self, tmp_path, endpoint):
-        with served(self.handler(tmp_path)) as url:
+        with fake_hub.served(self.handler(tmp_path)) as url:
             endpoint(url)
             assert self.failure(built("some/t5", revision=COMMIT)) == (
                 f"some/t5: can't be fetched: it has no config.json; {WAYS_OUT}"

@@ -1,0 +1,57 @@
+"""The commands. Heavy imports live inside them, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import sys
+from io import TextIOWrapper
+from typing import Any, NoReturn
+
+import typer
+
+from mousai_kit.cli import music, parts, weights  # noqa: F401 (they add their commands to the app)
+from mousai_kit.cli.app import app
+from mousai_kit.errors import MousaiError, one_line
+
+__all__ = ["app", "main"]
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+_MISUSE: type[Exception] = typer.BadParameter.__mro__[2]
+"""Whatever typer raises for a command that was called wrongly: it exports no name for all of it."""
+
+
+def main() -> None:
+    """Run a command; a user's mistake is one line a problem and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a file's name may be no text at all
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = app(prog_name="mousai-kit", standalone_mode=False)
+    except MousaiError as error:
+        _end("\n".join(one_line(str(problem)) for problem in error.problems), 2)
+    except _MISUSE as error:
+        _end(_misused(error), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        _end(one_line(f"{place}{error.strerror or error}"), 2)
+    if code == INTERRUPTED:
+        _end("interrupted; `run` goes on from its last checkpoint", INTERRUPTED)
+    sys.exit(code)
+
+
+def _misused(error: Any) -> str:
+    """Return one line on a command that was called wrongly; none where help was printed."""
+    command = error.ctx.command_path if getattr(error, "ctx", None) else "mousai-kit"
+    line = " ".join(error.format_message().split()).removesuffix(".")
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return ""
+    see = "" if line.endswith("?") else f"; see `{command} --help`"
+    return f"{command}: {line[0].lower()}{line[1:]}{see}"
+
+
+def _end(message: str, code: int) -> NoReturn:
+    if message:
+        typer.echo(message, err=True)
+    sys.exit(code)

@@ -1,0 +1,152 @@
+"""From another project's tensors to a stage's, and back, by the names of a weight format."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mousai_kit.errors import Problem, WeightsError
+from mousai_kit.interfaces import Names
+
+SAMPLED = 16
+"""Names that are tried when the beginning of all names is looked for."""
+ROUNDING = 5e-3
+"""How far a constant may be off: bfloat16 rounds numbers up to 1 by half of that."""
+SHOWN = 3
+"""Tensors of one fault that are told by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The names that fit a file best, and how all of them begin there."""
+
+    names: Names
+    prefix: str
+    fitting: int
+
+    @classmethod
+    def best(cls, layouts: Sequence[Names], found: Collection[str]) -> Match:
+        """Return the layout and the prefix under which most names are found.
+
+        Among equals the averaged weights (`ema`) come first, then the shortest prefix.
+        """
+        matches = [
+            cls(names, prefix, _fitting(names, prefix, found))
+            for names in layouts
+            for prefix in _prefixes(names, found)
+        ]
+        return max(matches, key=lambda it: (it.fitting, "ema" in it.prefix, -len(it.prefix)))
+
+    def ours(
+        self, found: Mapping[str, Tensor], shapes: Mapping[str, torch.Size], *, origin: str
+    ) -> dict[str, Tensor]:
+        """Return a stage's tensors, in float32; WeightsError tells all that does not fit.
+
+        `shapes` are those of all tensors of the stage.
+        """
+        inside = {
+            name.removeprefix(self.prefix): tensor
+            for name, tensor in found.items()
+            if name.startswith(self.prefix)
+        }
+        if faults := list(self._faults(inside, shapes)):
+            raise WeightsError(*(Problem(origin, "", fault) for fault in faults))
+        taken = {
+            pair.ours: inside[pair.theirs].float().reshape(shapes[pair.ours]).contiguous()
+            for pair in self.names.pairs
+            if pair.theirs in inside
+        }
+        return {**self.names.defaults, **taken}
+
+    def outside(self, found: Collection[str]) -> int:
+        """Return how many tensors of a file belong to something else."""
+        return sum(not name.startswith(self.prefix) for name in found)
+
+    def _faults(
+        self, inside: Mapping[str, Tensor], shapes: Mapping[str, torch.Size]
+    ) -> Iterator[str]:
+        """Yield a line for each way in which tensors do not fit."""
+        have = {pair.ours for pair in self.names.pairs if pair.theirs in inside}
+        first = {pair.ours: pair.theirs for pair in reversed(self.names.pairs)}
+        missing = [name for ours, name in first.items() if ours not in have]
+        known = {pair.theirs for pair in self.names.pairs} | self.names.constants.keys()
+        left = [
+            it for it in inside if it not in known and not it.startswith(self.names.foreign or ())
+        ]
+        yield from _told("lacks", self.prefix, reversed(missing))
+        yield from _told("has left over", self.prefix, left)
+        yield from _told("has another shape for", self.prefix, self._reshaped(inside, shapes))
+        yield from _told("has different copies of", self.prefix, self._unlike(inside))
+        yield from _told("has numbers that are not finite in", self.prefix, self._infinite(inside))
+        yield from _told("has other constants in", self.prefix, self._inconstant(inside))
+
+    def _reshaped(
+        self, inside: Mapping[str, Tensor], shapes: Mapping[str, torch.Size]
+    ) -> Iterator[str]:
+        for pair in self.names.pairs:
+            wanted = (*shapes[pair.ours], *([1] if pair.pointwise else []))
+            if pair.theirs in inside and (got := tuple(inside[pair.theirs].shape)) != wanted:
+                yield f"{pair.theirs} ({_shape(got)} for {_shape(wanted)})"
+
+    def _unlike(self, inside: Mapping[str, Tensor]) -> Iterator[str]:
+        """Yield tensors that stand for the same one of ours as an earlier one, and differ."""
+        earlier: dict[str, Tensor] = {}
+        for pair in self.names.pairs:
+            if pair.theirs in inside:
+                tensor = inside[pair.theirs]
+                first = earlier.setdefault(pair.ours, tensor)
+                if first is not tensor and not torch.equal(first, tensor):
+                    yield pair.theirs
+
+    def _infinite(self, inside: Mapping[str, Tensor]) -> Iterator[str]:
+        shown = {pair.ours: pair.theirs for pair in self.names.pairs if pair.theirs in inside}
+        return (name for name in shown.values() if not inside[name].isfinite().all())
+
+    def _inconstant(self, inside: Mapping[str, Tensor]) -> Iterator[str]:
+        for name, value in self.names.constants.items():
+            if name in inside:
+                other = inside[name].float()
+                if other.shape != value.shape or not torch.allclose(other, value, atol=ROUNDING):
+                    yield name
+
+
+def theirs(names: Names, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return all of their tensors for a stage's, repeated where theirs are."""
+    made = dict(names.constants)
+    for pair in names.pairs:
+        tensor = tensors[pair.ours]
+        made[pair.theirs] = tensor[..., None] if pair.pointwise else tensor
+    return made
+
+
+def _prefixes(names: Names, found: Collection[str]) -> list[str]:
+    """Return how names in a file may begin, before the names that are known."""
+    sample = [pair.theirs for pair in names.pairs[:: max(1, len(names.pairs) // SAMPLED)]]
+    return list(
+        dict.fromkeys(
+            [
+                "",
+                *(it.removesuffix(known) for known in sample for it in found if it.endswith(known)),
+            ]
+        )
+    )
+
+
+def _fitting(names: Names, prefix: str, found: Collection[str]) -> int:
+    """Return how many known names a file has under a prefix."""
+    return sum(prefix + pair.theirs in found for pair in names.pairs)
+
+
+def _told(fault: str, prefix: str, tensors: Iterable[str]) -> Iterator[str]:
+    """Yield one line on tensors with the same fault, if there are any."""
+    if listed := list(tensors):
+        some = ", ".join(f"{prefix}{name}" for name in listed[:SHOWN])
+        more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
+        yield f"{fault} {some}{more}"
+
+
+def _shape(sizes: Iterable[int]) -> str:
+    return "x".join(map(str, sizes)) or "a number"

@@ -1,0 +1,77 @@
+"""The Hugging Face hub: what is kept here of a model, what is fetched, and why it can't be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from mousai_kit.errors import first_line
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+PATIENCE = 5.0
+"""Seconds to wait for the hub's first answer: without a network one should know soon."""
+
+
+def is_folder(model: str) -> bool:
+    """Tell a folder from the name of a model on the hub."""
+    return not HUB_ID.fullmatch(model) or Path(model).is_dir()
+
+
+def kept(model: str, revision: str | None, wanted: Sequence[str]) -> Path | None:
+    """Return the folder of an earlier download, maybe of parts, or None if there is none."""
+    from huggingface_hub.errors import EntryNotFoundError
+
+    try:
+        return _snapshot(model, revision, wanted, local=True)
+    except EntryNotFoundError:
+        return None
+
+
+def fetched(model: str, revision: str | None, wanted: Sequence[str]) -> Path:
+    """Return the folder of a fresh download, which shows its progress.
+
+    `wanted` are names, or patterns; the first is a file that must be there. The hub's client tries
+    for a minute to reach it, so one short question comes first.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    get_hf_file_metadata(hf_hub_url(model, wanted[0], revision=revision), timeout=PATIENCE)
+    return _snapshot(model, revision, wanted, local=False)
+
+
+def contents(model: str, revision: str | None) -> tuple[str, list[str]]:
+    """Return the commit that a revision means now, and the names of its files."""
+    from huggingface_hub import HfApi
+
+    info = HfApi().model_info(model, revision=revision, timeout=PATIENCE)
+    assert info.sha is not None
+    return info.sha, [sibling.rfilename for sibling in info.siblings or ()]
+
+
+def reason(error: Exception, needed: str) -> str:
+    """Return in a few words why a model, of which the file `needed` is, could not be fetched."""
+    from huggingface_hub import constants, errors
+
+    reasons = {
+        errors.OfflineModeIsEnabled: "HF_HUB_OFFLINE is set",
+        errors.GatedRepoError: "the hub asks to log in for it",
+        errors.RepositoryNotFoundError: "the hub has no such model",
+        errors.RevisionNotFoundError: "the hub has no such revision of it",
+        errors.RemoteEntryNotFoundError: f"it has no {needed}",
+        OSError: first_line(error),
+        ValueError: first_line(error),
+    }
+    unreachable = f"{constants.ENDPOINT} can't be reached"
+    return next((why for kind, why in reasons.items() if isinstance(error, kind)), unreachable)
+
+
+def _snapshot(model: str, revision: str | None, wanted: Sequence[str], *, local: bool) -> Path:
+    """Return the folder where the hub's client keeps what is wanted of a model."""
+    from huggingface_hub import snapshot_download
+
+    return Path(
+        snapshot_download(
+            model, revision=revision, allow_patterns=list(wanted), local_files_only=local
+        )
+    )

@@ -1,0 +1,57 @@
+"""How near two results are, and the two models' losses and gradients for the same noise."""
+
+from __future__ import annotations
+
+import torch
+
+import mousai_kit.api as mk
+
+OUTPUTS = 1e-5
+"""Largest relative error of latents, velocities, losses and samples, in float32."""
+GRADIENTS = 1e-4
+"""Largest relative error of a parameter's gradient."""
+SEEDS = (11, 13)
+
+
+def error(ours, theirs):
+    """Return the relative error of ours, which has the same shape."""
+    assert ours.shape == theirs.shape
+    return ((ours - theirs).norm() / theirs.norm()).item()
+
+
+def losses(stage, model, signal, prompts, monkeypatch, **theirs):
+    """Return our loss and the authors', for the same levels, noise and dropped texts.
+
+    All randomness is what our stage draws from `SEEDS` while training.
+    """
+    ours = stage.loss(signal, prompts, noise=mk.NoiseSource(SEEDS)).mean()
+    drawn = mk.NoiseSource(SEEDS)
+    with monkeypatch.context() as patch:
+        if stage.space is None:
+            dropped = drawn.uniform() < stage.drop
+            assert 0 < dropped.sum() < len(dropped)  # some of both
+            patch.setattr("a_unet.blocks.rand_bool", lambda **_: dropped[:, None, None])
+            theirs["embedding_mask_proba"] = stage.drop
+        levels = drawn.uniform()
+        patch.setattr(model.diffusion, "sigma_distribution", lambda **_: levels)
+        patch.setattr(torch, "randn_like", drawn.like)
+        return ours, model(signal, **theirs)
+
+
+def worst_gradient(names, stage, model):
+    """Return the largest relative error of a gradient, and the name of its parameter.
+
+    The bias before a norm of one channel a group has none but rounding, and is left out.
+    """
+    own = dict(stage.named_parameters())
+    other = dict(model.named_parameters(remove_duplicate=False))
+    pairs = {pair.ours: other[pair.theirs] for pair in names.pairs if pair.theirs in other}
+    assert pairs.keys() == own.keys()
+    rounding = 1e-7 * max(it.grad.norm() for it in pairs.values())
+    errors = []
+    for name, reference in pairs.items():
+        gradient, expected = own[name].grad.reshape(reference.shape), reference.grad
+        nothing = max(gradient.norm(), expected.norm()) < rounding
+        if not (nothing and name.endswith("first.convolution.bias")):
+            errors.append((error(gradient, expected), name))
+    return max(errors)
