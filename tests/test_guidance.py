@@ -62,7 +62,9 @@ def test_at_scale_one_only_the_texts_half_runs():
 def test_conditioning_is_bound_once_however_many_steps_follow(monkeypatch):
     network, bound = Sum(), []
     bind = network.bind
-    monkeypatch.setattr(network, "bind", lambda *given: bound.append(given) or bind(*given))
+    monkeypatch.setattr(
+        network, "bind", lambda *given, **told: bound.append(given) or bind(*given, **told)
+    )
     guided = Guided(network, text(2, 0), text(2, 1), scale=2.0)
     for _ in range(3):
         guided(X, SIGMA)

@@ -6,13 +6,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import mousai_kit.api as mk
 from mousai_kit_mousai.layers.conditions import Conditions
 from mousai_kit_mousai.layers.packing import Packing
-from mousai_kit_mousai.layers.products import Linear
+from mousai_kit_mousai.layers.products import Linear, linear
 
 
 class Attention(nn.Module):
-    """Multi-head attention from frames to a memory, both normalised first; adds what came in."""
+    """Multi-head attention from frames to a memory, both normalised first; adds what came in.
+
+    What the norms learned is multiplied into the weights behind them: frames are then normalised
+    once for all, and no gradient has to pass through a product to reach a norm.
+    """
 
     def __init__(
         self, features: int, memory_features: int, *, heads: int, head_features: int
@@ -22,19 +27,9 @@ class Attention(nn.Module):
         inner = heads * head_features
         self.norm = nn.LayerNorm(features)
         self.norm_memory = nn.LayerNorm(memory_features)
-        self.queries = Linear(features, inner, bias=False)
-        self.keys_values = Linear(memory_features, 2 * inner, bias=False)
+        self.queries = nn.Linear(features, inner, bias=False)
+        self.keys_values = nn.Linear(memory_features, 2 * inner, bias=False)
         self.leave = Linear(inner, features, bias=False)
-
-    def read(self, memory: Tensor, packing: Packing | None) -> tuple[Tensor, Tensor]:
-        """Return the keys and values, each [b, h, n, head features], of a memory [b, n, d]."""
-        both = self.keys_values(self.norm_memory(memory), None, packing)
-        keys, values = both.chunk(2, dim=2)
-        return self._heads(keys), self._heads(values)
-
-    def ask(self, x: Tensor, packing: Packing | None) -> Tensor:
-        """Return the queries [b, h, t, head features] of frames [b, t, c]."""
-        return self._heads(self.queries(self.norm(x), None, packing))
 
     def attend(
         self,
@@ -50,7 +45,15 @@ class Attention(nn.Module):
         result: Tensor = self.leave(found, x, packing)
         return result
 
-    def _heads(self, x: Tensor) -> Tensor:
+    def asking(self) -> tuple[Tensor, Tensor]:
+        """Return the weight and the bias that make queries of normalised frames."""
+        return _behind(self.norm, self.queries)
+
+    def answering(self) -> tuple[Tensor, Tensor]:
+        """Return the weight and the bias that make keys and values of a normalised memory."""
+        return _behind(self.norm_memory, self.keys_values)
+
+    def heads(self, x: Tensor) -> Tensor:
         """Split [b, n, h * head features] into [b, h, n, head features]."""
         return x.unflatten(2, (-1, self.head_features)).transpose(1, 2)
 
@@ -64,17 +67,14 @@ class SelfAttention(Attention):
     def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
         """Map x [b, t, c] to [b, t, c]."""
         packing = conditions.fixed.packing
-        if packing is None:
-            return self.attend(x, self.ask(x, None), *self.read(x, None), None, None)
-        normal = F.layer_norm(x, self.norm.normalized_shape, eps=self.norm.eps)
-        three = packing.linear((self, "all"), normal, self._in_one, None)
-        return self.attend(x, *map(self._heads, three.chunk(3, dim=2)), None, packing)
+        three = linear((self, "in one"), normalised(x), self._in_one, None, packing)
+        queries, keys, values = map(self.heads, three.chunk(3, dim=2))
+        return self.attend(x, queries, keys, values, None, packing)
 
     def _in_one(self) -> tuple[Tensor, Tensor]:
-        """Return one weight and bias for queries, keys and values, with what the norms learned."""
-        parts = [(self.queries, self.norm), (self.keys_values, self.norm_memory)]
-        weights = [layer.weight * norm.weight for layer, norm in parts]
-        return torch.cat(weights), torch.cat([layer.weight @ norm.bias for layer, norm in parts])
+        """Return the weight and the bias that make queries, keys and values."""
+        weights, biases = zip(self.asking(), self.answering(), strict=True)
+        return torch.cat(weights), torch.cat(biases)
 
 
 class CrossAttention(Attention):
@@ -82,32 +82,54 @@ class CrossAttention(Attention):
 
     def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
         """Map x [b, t, c] to [b, t, c]."""
-        packing = conditions.fixed.packing
-        read = conditions.fixed.keep(self, lambda: self._read_text(conditions))
-        return self.attend(x, self.ask(x, packing), *read, packing)
+        fixed = conditions.fixed
+        read = fixed.keep(self, lambda: self._read(conditions.text(), fixed.packing))
+        queries = linear((self, "asking"), normalised(x), self.asking, None, fixed.packing)
+        return self.attend(x, self.heads(queries), *read, fixed.packing)
 
-    def _read_text(self, conditions: Conditions) -> tuple[Tensor, Tensor, Tensor | None]:
+    def _read(self, text: mk.Text, packing: Packing | None) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return keys, values and a mask.
 
         A softmax over nothing is not a number, so a text without any token is looked at
         everywhere, and its values are zero.
         """
-        text, packing = conditions.text(), conditions.fixed.packing
-        hidden = ~text.mask
-        embedding = text.embedding.masked_fill(hidden[:, :, None], 0)
-        keys, values = self.read(embedding, packing)
+        hidden = None if _is_whole(text) else ~text.mask
+        memory = normalised(_cleared(text.embedding, hidden, (2,)))
+        both = linear((self, "answering"), memory, self.answering, None, packing)
+        keys, values = map(self.heads, both.chunk(2, dim=2))
+        if hidden is None:
+            return keys, values, None
         visible = (text.mask | hidden.all(dim=1, keepdim=True))[:, None, None, :]
-        return (
-            keys,
-            values.masked_fill(hidden[:, None, :, None], 0),
-            visible if packing is None else _added(visible, keys.dtype),
-        )
+        mask = visible if packing is None else _added(visible, keys.dtype)
+        return keys, _cleared(values, hidden, (1, 3)), mask
 
 
-def _added(visible: Tensor, dtype: torch.dtype) -> Tensor | None:
-    """Return a mask in the form that need not be converted at every use, None if all is seen."""
-    if bool(visible.all()):
-        return None
+def _is_whole(text: mk.Text) -> bool:
+    """Return whether every token is real, where asking does not keep a GPU waiting."""
+    return text.mask.device.type == "cpu" and bool(text.mask.all())
+
+
+def _cleared(x: Tensor, hidden: Tensor | None, dims: tuple[int, ...]) -> Tensor:
+    """Return x with zeros where `hidden` [b, n], spread over `dims`, says so."""
+    if hidden is None:
+        return x
+    for dim in dims:
+        hidden = hidden.unsqueeze(dim)
+    return x.masked_fill(hidden, 0)
+
+
+def normalised(x: Tensor) -> Tensor:
+    """Return frames [b, t, c] with mean 0 and variance 1 over their channels."""
+    return F.layer_norm(x, x.shape[2:])
+
+
+def _behind(norm: nn.LayerNorm, layer: nn.Linear) -> tuple[Tensor, Tensor]:
+    """Return the weight and the bias of a layer and what its norm learned, in one."""
+    return layer.weight * norm.weight, layer.weight @ norm.bias
+
+
+def _added(visible: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return a mask in the form that need not be converted at every use."""
     return torch.zeros(visible.shape, dtype=dtype).masked_fill_(~visible, -torch.inf)
 
 

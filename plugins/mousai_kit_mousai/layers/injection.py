@@ -27,8 +27,11 @@ class Injection(nn.Module):
             (self, conditions.real(frames), frames),
             lambda: self._heard(frames, conditions).to(x.dtype),
         )
-        weight = self.mix.weight[:, : self.channels]
-        return linear(self, x, weight, None, x + heard, conditions.fixed.packing)
+        return linear(self, x, self._of_frames, x + heard, conditions.fixed.packing)
+
+    def _of_frames(self) -> tuple[Tensor, None]:
+        """Return the weight [c, c] that mixes x's channels; the bias comes with the context."""
+        return self.mix.weight[:, : self.channels], None
 
     def _heard(self, frames: int, conditions: Conditions) -> Tensor:
         """Return what the context adds to `frames` frames [b, t, c]."""

@@ -31,14 +31,18 @@ class LearnedTransform(nn.Module):
         if self.padding:
             wave = F.pad(wave, (self.padding, self.padding), mode="reflect")
         windows = wave.unfold(2, self.window, self.stride).transpose(1, 2).flatten(2)
-        weight = self.analysis.weight.flatten(1)
-        return linear(self.analysis, windows, weight, None, None, packing)
+        return linear(self.analysis, windows, self._of_windows, None, packing)
 
     def inverse(self, frames: Tensor, packing: Packing | None = None) -> Tensor:
         """Map frames [b, t / stride, outputs * filters] to a wave [b, outputs, t]."""
-        weight = self.synthesis.weight.flatten(1).t()
-        windows = linear(self.synthesis, frames, weight, None, None, packing)
+        windows = linear(self.synthesis, frames, self._to_windows, None, packing)
         return self._overlapped(windows.unflatten(2, (-1, self.window)).transpose(1, 2))
+
+    def _of_windows(self) -> tuple[Tensor, None]:
+        return self.analysis.weight.flatten(1), None
+
+    def _to_windows(self) -> tuple[Tensor, None]:
+        return self.synthesis.weight.flatten(1).t(), None
 
     def _overlapped(self, windows: Tensor) -> Tensor:
         """Return the wave [b, c, t] that windows [b, c, t / stride, window] add up to."""

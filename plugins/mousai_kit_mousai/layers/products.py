@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mousai_kit_mousai.layers.packing import Packing
+from mousai_kit_mousai.layers.packing import Packing, Weights
 
 
 class Linear(nn.Linear):
@@ -21,7 +21,7 @@ class Linear(nn.Linear):
         self, x: Tensor, plus: Tensor | None = None, packing: Packing | None = None
     ) -> Tensor:
         """Map x [b, t, c] to [b, t, o], and add `plus` [b, t, o]."""
-        return linear(self, x, self.weight, self.bias, plus, packing)
+        return linear(self, x, lambda: (self.weight, self.bias), plus, packing)
 
 
 class Patches(nn.Conv1d):
@@ -34,8 +34,11 @@ class Patches(nn.Conv1d):
         """Map x [b, t, c] to [b, t / size, o]."""
         size = self.kernel_size[0]
         patches = x.reshape(x.shape[0], x.shape[1] // size, size * x.shape[2])
-        weight = self.weight.transpose(1, 2).flatten(1)
-        return linear(self, patches, weight, self.bias, None, packing)
+        return linear(self, patches, self._over_patch, None, packing)
+
+    def _over_patch(self) -> tuple[Tensor, Tensor | None]:
+        """Return the weight [o, size * c] and the bias."""
+        return self.weight.transpose(1, 2).flatten(1), self.bias
 
 
 class Convolution(nn.Conv1d):
@@ -67,16 +70,12 @@ def convolved(
 
 
 def linear(
-    key: Hashable,
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    plus: Tensor | None,
-    packing: Packing | None,
+    key: Hashable, x: Tensor, weights: Weights, plus: Tensor | None, packing: Packing | None
 ) -> Tensor:
     """Map x [b, t, c] to [b, t, o], and add `plus`; packed weights are kept under `key`."""
     if packing is not None:
-        return packing.linear(key, x, lambda: (weight, bias), plus)
+        return packing.linear(key, x, weights, plus)
+    weight, bias = weights()
     if plus is None:
         return F.linear(x, weight, bias)
     if bias is not None:

@@ -52,9 +52,9 @@ def heard(stage, signal, condition, monkeypatch):
     """Return the context that the network gets under a condition."""
     seen, bind = [], stage.unet.bind
 
-    def spy(context=None, text=None):
+    def spy(context=None, text=None, levels=None):
         seen.append((context, text))
-        return bind(context, text)
+        return bind(context, text, levels=levels)
 
     with monkeypatch.context() as patch:
         patch.setattr(stage.unet, "bind", spy)
@@ -83,7 +83,7 @@ class TestLoss:
     def test_a_network_that_tells_the_exact_velocity_has_none(self, plain, monkeypatch):
         x = plain.domain(music(samples=128))
 
-        def exact(context=None, text=None):
+        def exact(context=None, text=None, levels=None):
             def velocity(noised, sigma):
                 alpha, beta = (it[:, None, None] for it in plain.schedule.weights(sigma))
                 return alpha * (noised - alpha * x) / beta - beta * x
@@ -180,7 +180,9 @@ class TestThereAndBack:
     def test_the_last_latent_stands_for_what_lies_beyond_the_end(self, plain, monkeypatch):
         seen, bind = [], plain.unet.bind
         monkeypatch.setattr(
-            plain.unet, "bind", lambda context, text: seen.append(context) or bind(context, text)
+            plain.unet,
+            "bind",
+            lambda context, text, levels: seen.append(context) or bind(context, text),
         )
         latents = plain.encode(music(1, 90))
         assert (latents.shape[-1], plain.multiple // plain.space.stride) == (3, 2)

@@ -45,9 +45,9 @@ def heard(monkeypatch):
     def listen(stage, call):
         seen, bind = [], stage.unet.bind
 
-        def spy(context=None, text=None):
+        def spy(context=None, text=None, levels=None):
             seen.append((context, text))
-            return bind(context, text)
+            return bind(context, text, levels=levels)
 
         with monkeypatch.context() as patch:
             patch.setattr(stage.unet, "bind", spy)
@@ -86,7 +86,7 @@ class TestLoss:
         torch.testing.assert_close(together, torch.cat(alone))
 
     def test_a_network_that_tells_the_exact_velocity_has_none(self, stage, monkeypatch):
-        def exact(context=None, text=None):
+        def exact(context=None, text=None, levels=None):
             def velocity(x, sigma):
                 alpha, beta = (it[:, None, None] for it in stage.schedule.weights(sigma))
                 noise = (x - alpha * signal()) / beta
@@ -100,7 +100,7 @@ class TestLoss:
     def test_levels_are_uniform_and_noise_is_normal(self, stage, monkeypatch):
         seen = []
 
-        def bind(context=None, text=None):
+        def bind(context=None, text=None, levels=None):
             return lambda x, sigma: seen.append((x, sigma)) or x
 
         monkeypatch.setattr(stage.unet, "bind", bind)
@@ -299,8 +299,8 @@ class TestDecode:
         """Return a list that fills with the batch sizes of the network's evaluations."""
         sizes, bind = [], stage.unet.bind
 
-        def spy(context=None, text=None):
-            velocity = bind(context, text)
+        def spy(context=None, text=None, levels=None):
+            velocity = bind(context, text, levels=levels)
 
             def counting(x, sigma):
                 sizes.append(len(x))
