@@ -14,7 +14,11 @@ from mousai_kit import __version__, audio
 from mousai_kit.cli import app
 from mousai_kit.training.loop import Training
 
-COMMANDS = ("run", "generate", "reconstruct", "evaluate", "validate", "ls", "show", "plugins", "cp")
+COMMANDS = (
+    *("run", "generate", "reconstruct", "evaluate"),
+    *("validate", "ls", "show", "plugins", "cp"),
+    *("import", "export"),
+)
 PROGRAM = [sys.executable, "-c", "from mousai_kit.cli import main; main()"]
 
 

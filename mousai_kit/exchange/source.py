@@ -36,15 +36,14 @@ class Source:
         say which, or where the hub can't be asked.
         """
         path = Path(name).expanduser()
-        if not path.exists() and "/" in name and hub.HUB_ID.fullmatch(name):
+        if not path.exists() and _may_be_model(name):
             return _from_hub(name, file, revision)
         if revision is not None:
             raise RequestError(
                 "--revision: is for a model on the hub, and this is a file or folder"
             )
         if path.is_dir():
-            files = [str(it.relative_to(path)) for it in path.rglob("*") if it.is_file()]
-            chosen = _chosen(files, file, name)
+            chosen = _chosen(_files(path), file, name)
             return cls(path / chosen, name, chosen)
         if not path.is_file():
             raise RequestError(
@@ -65,12 +64,18 @@ class Source:
         return f"{self.name}/{self.file}" if self.file else self.name
 
 
+def _may_be_model(name: str) -> bool:
+    """Tell a model on the hub, `owner/name`, from a file that is not there."""
+    is_file = name.endswith((*SAFE, *TORCH))
+    return "/" in name and hub.HUB_ID.fullmatch(name) is not None and not is_file
+
+
 def _from_hub(model: str, file: str | None, revision: str | None) -> Source:
     """Return a model's file of weights; one that is here already needs no network."""
     try:
         if revision is not None and COMMIT.fullmatch(revision):
             folder = hub.kept(model, revision, [])
-            files = [] if folder is None else [it.name for it in folder.iterdir()]
+            files = [] if folder is None else _files(folder)
             if folder is not None and _weights_in(files, file):
                 chosen = _chosen(files, file, model)
                 return Source(folder / chosen, model, chosen, revision)
@@ -84,6 +89,10 @@ def _from_hub(model: str, file: str | None, revision: str | None) -> Source:
         raise WeightsError(
             Problem(model, "", f"can't be fetched: {told}; download it and name the file")
         ) from error
+
+
+def _files(folder: Path) -> list[str]:
+    return [str(it.relative_to(folder)) for it in folder.rglob("*") if it.is_file()]
 
 
 def _weights_in(files: Sequence[str], wanted: str | None) -> list[str]:

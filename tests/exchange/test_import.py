@@ -266,9 +266,10 @@ class TestMisuse:
             )
         ]
 
-    def test_a_source_that_is_not_there(self, bring):
-        assert refused(bring("nowhere.pt")) == [
-            "nowhere.pt: is no file, no folder, and no name of a model (owner/name)"
+    @pytest.mark.parametrize("name", ["nowhere.pt", "some/nowhere.pt", "nowhere"])
+    def test_a_source_that_is_not_there(self, bring, name):
+        assert refused(bring(name)) == [
+            f"{name}: is no file, no folder, and no name of a model (owner/name)"
         ]
 
     def test_options_that_do_not_belong_to_a_file(self, bring):

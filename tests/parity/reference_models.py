@@ -10,21 +10,22 @@ from functools import partial
 import pytest
 import torch
 
+import mousai_kit.api as mk
+from mousai_kit.component import choose
+from mousai_kit.exchange.matching import Match
+from mousai_kit.plugins import installed
+from mousai_kit_mousai.archinet import Archinet, within
+from mousai_kit_mousai.archinet_names import unet_pairs
+from mousai_kit_mousai.autoencoder import DiffusionAutoencoder
+from mousai_kit_mousai.encoders import Mel
+from mousai_kit_mousai.generator import TextToLatent
+
 reason = "the authors' packages are not installed; pip install -e '.[parity]'"
 authors = pytest.importorskip("audio_diffusion_pytorch", reason=reason)
 authors_encoders = pytest.importorskip("audio_encoders_pytorch", reason=reason)
 a_unet = pytest.importorskip("a_unet", reason=reason)
-from a_unet import apex  # noqa: E402
-
-import mousai_kit.api as mk  # noqa: E402
-from mousai_kit.component import choose  # noqa: E402
-from mousai_kit.exchange.matching import Match  # noqa: E402
-from mousai_kit.plugins import installed  # noqa: E402
-from mousai_kit_mousai.archinet import Archinet, within  # noqa: E402
-from mousai_kit_mousai.archinet_names import unet_pairs  # noqa: E402
-from mousai_kit_mousai.autoencoder import DiffusionAutoencoder  # noqa: E402
-from mousai_kit_mousai.encoders import Mel  # noqa: E402
-from mousai_kit_mousai.generator import TextToLatent  # noqa: E402
+apex = pytest.importorskip("a_unet.apex", reason=reason)
+"""Theirs, imported after ours, which make torchaudio importable where its extension is not."""
 
 RATE = 48000
 
