@@ -84,10 +84,9 @@ class Cascade:
 
         The stages above the lowest make their signals whole: they are short.
         """
-        signal, names = latents, self._down_from(top)
+        signal, names = latents, self.down_from(top)
         for name in names:
-            seeds = [derive(seed, name) for seed in request.seeds]
-            order = replace(request, seeds=seeds)
+            order = replace(request, seeds=[derive(seed, name) for seed in request.seeds])
             if name == names[-1]:
                 yield from self.stages[name].stream(signal, order)
             else:
@@ -110,9 +109,14 @@ class Cascade:
             )
         return self.stream(None, request)
 
+    def down_from(self, top: str | None) -> list[str]:
+        """Return the names of stage `top` (None: the highest) and of those below, downwards."""
+        names = list(self.stages)
+        return names[names.index(top) :: -1] if top else names[::-1]
+
     def reports(self, request: Request, *, top: str | None = None) -> int:
         """Return about how often `stream` will report progress."""
-        stages = [self.stages[name] for name in self._down_from(top)]
+        stages = [self.stages[name] for name in self.down_from(top)]
         rounds = [-(-stage.windows(request) // request.together) for stage in stages]
         return sum(stage.evaluations * count for stage, count in zip(stages, rounds, strict=True))
 
@@ -131,11 +135,6 @@ class Cascade:
         for name, stage in self.stages.items():
             for part, module in stage.named_children():
                 yield name, part, module, sum(p.numel() for p in module.parameters())
-
-    def _down_from(self, top: str | None) -> list[str]:
-        """Return the names of stage `top` (None: the highest) and of those below, downwards."""
-        names = list(self.stages)
-        return names[names.index(top) :: -1] if top else names[::-1]
 
 
 def _in_windows(stage: Stage, wave: Tensor, window: int | None) -> Tensor:

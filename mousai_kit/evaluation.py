@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +44,19 @@ class Evaluation:
         precision: str,
         seed: int,
         tick: Callable[[], None],
+        window: int | None = None,
     ) -> None:
         self.trained, self.untrained, self.metrics = trained, untrained, metrics
         self.precision, self.seed, self.tick = precision, seed, tick
+        self.window = window
         self.device = next(trained.top.parameters()).device
 
     def decode(self, name: str, split: str, clips: Sequence[Clip], pictures: Path) -> Decoded:
         """Return the scores of stage `name` on clips, and draw what was heard."""
         wave = torch.stack([clip.wave for clip in clips])
         with torch.no_grad(), autocast(self.device, self.precision):
-            latents = self.trained.latents(wave.to(self.device), name)
-            fresh = self.untrained.latents(wave.to(self.device), name)
+            latents = self.trained.latents(wave.to(self.device), name, window=self.window)
+            fresh = self.untrained.latents(wave.to(self.device), name, window=self.window)
             ways = {
                 "trained": self._down(self.trained, name, latents, wave),
                 "untrained": self._down(self.untrained, name, fresh, wave),
@@ -69,15 +71,17 @@ class Evaluation:
             if "other" in ways:
                 panels["decoded from another clip's latents"] = ways["other"][number]
             path = pictures / f"{name}-{split}-{number + 1}.png"
-            audio.picture(path, panels, sample_rate=self.trained.audio.sample_rate)
+            rate = self.trained.audio.sample_rate
+            strips = {title: audio.MelStrip.of(wave, rate) for title, wave in panels.items()}
+            audio.picture(path, strips)
         return Decoded(
             name, split, [Path(clip.source).name for clip in clips], self._scores(ways, wave)
         )
 
     def _down(self, cascade: Cascade, name: str, latents: Tensor, wave: Tensor) -> Tensor:
         seeds = [derive(self.seed, "evaluation", number) for number in range(len(wave))]
-        request = Request([""] * len(wave), seeds, wave.shape[-1], progress=self.tick)
-        return cascade.decode(latents, request, top=name).float().cpu()
+        order = Request([""] * len(wave), seeds, wave.shape[-1], window=self.window)
+        return cascade.decode(latents, replace(order, progress=self.tick), top=name).float().cpu()
 
     def _scores(
         self, ways: Mapping[str, Tensor], wave: Tensor

@@ -5,23 +5,24 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-
-from torch import Tensor
 
 from mousai_kit import __version__, audio
 from mousai_kit.cascade import Cascade
 from mousai_kit.console import Screen
 from mousai_kit.errors import RequestError
 from mousai_kit.interfaces import Request
-from mousai_kit.memory import check_memory, out_of_memory_told
-from mousai_kit.training.validation import autocast
+from mousai_kit.memory import check_disk, check_memory
+from mousai_kit.playing import Player, Recording
 
 STRICTEST = 1000
 """Guidance beyond which there are only infinities."""
+A_DAY = 24 * 60 * 60
+"""Seconds that a clip may last."""
 MOST = 10_000
 """Clips that are made at a time for each prompt, at most."""
 
@@ -65,6 +66,8 @@ def orders(
         raise RequestError("there is no prompt; give one or more, or a file of them with --prompts")
     if not 0 < seconds < math.inf:
         raise RequestError(f"--seconds: must be a number above 0 (got {seconds:g})")
+    if seconds > A_DAY:
+        raise RequestError(f"--seconds: must be at most {A_DAY}, a day (got {seconds:g})")
     if not 0 <= guidance <= STRICTEST:
         raise RequestError(f"--guidance: must be a number from 0 to {STRICTEST} (got {guidance:g})")
     if not 1 <= count <= MOST:
@@ -84,54 +87,63 @@ def _printable(prompt: str) -> str:
 
 
 class Generator:
-    """Makes clips with a trained cascade."""
+    """Makes clips with a trained cascade, in windows of so many samples."""
 
-    def __init__(self, cascade: Cascade, *, tags: dict[str, str], precision: str) -> None:
-        self.cascade, self.precision = cascade, precision
+    def __init__(
+        self, cascade: Cascade, *, tags: dict[str, str], precision: str, window: int | None = None
+    ) -> None:
+        self.cascade, self.window = cascade, window
         self.tags = {**tags, "software": f"mousai-kit {__version__}"}
-        self.device = next(cascade.top.parameters()).device
+        device = next(cascade.top.parameters()).device
+        self.player = Player(cascade.audio, device=device, precision=precision)
 
     def make(
         self, wanted: Sequence[Order], *, folder: Path, suffix: str, batch: int, screen: Screen
     ) -> list[Made]:
         """Return the clips, those that are there already from the same weights included."""
-        check_memory(self.cascade, max(order.seconds for order in wanted), batch)
-        folder.mkdir(parents=True, exist_ok=True)
+        longest = max(wanted, key=lambda order: order.seconds)
+        check_memory(self.cascade, self._request([longest] * batch, batch))
         paths = _paths(wanted, folder, suffix)
         pairs = list(zip(wanted, paths, strict=True))
         missing = [(order, path) for order, path in pairs if not self._is_made(order, path)]
-        steps = sum(self.cascade.evaluations.values())
-        with screen.bar("generating", len(missing) * steps) as bar:
-            for group in _groups(missing, batch):
-                wave = self._generated(
-                    [order for order, _ in group], partial(bar.advance, len(group))
-                )
-                for (order, path), clip in zip(group, wave, strict=True):
-                    self._save(order, path, clip)
+        groups = [missing[first : first + batch] for first in range(0, len(missing), batch)]
+        requests = [self._request([order for order, _ in group], batch) for group in groups]
+        check_disk(folder, self.cascade.audio, requests)
+        folder.mkdir(parents=True, exist_ok=True)
+        total = sum(len(it.prompts) * self.cascade.reports(it) for it in requests)
+        with screen.bar("generating", total) as bar:
+            for group, request in zip(groups, requests, strict=True):
+                tick = partial(bar.advance, len(group))
+                self._record(group, replace(request, progress=tick))
         fresh = {path for _, path in missing}
         return [
             Made(path, path.with_suffix(".png"), order.prompt, order.seed, path not in fresh)
             for order, path in pairs
         ]
 
-    def _generated(self, group: Sequence[Order], tick: Callable[[], None]) -> Tensor:
-        """Return audio [b, c, t] for orders of one length and guidance."""
-        samples = round(group[0].seconds * self.cascade.audio.sample_rate)
-        request = Request(
+    def _request(self, group: Sequence[Order], batch: int) -> Request:
+        """Return what to ask of the cascade for orders of one length and guidance."""
+        return Request(
             prompts=[order.prompt for order in group],
             seeds=[order.seed for order in group],
-            samples=max(1, samples),
+            samples=max(1, round(group[0].seconds * self.cascade.audio.sample_rate)),
             guidance=group[0].guidance,
-            progress=tick,
+            window=self.window,
+            together=max(1, batch // len(group)),
         )
-        told = f"--seconds: {group[0].seconds:g} s do not fit into memory; ask for less"
-        with out_of_memory_told(told), autocast(self.device, self.precision):
-            return self.cascade.generate(request).float().cpu()
 
-    def _save(self, order: Order, path: Path, wave: Tensor) -> None:
-        rate = self.cascade.audio.sample_rate
-        audio.write(path, wave, sample_rate=rate, tags=self._tags(order))
-        audio.picture(path.with_suffix(".png"), {order.prompt: wave}, sample_rate=rate)
+    def _record(self, group: Sequence[tuple[Order, Path]], request: Request) -> None:
+        """Make the clips of some orders, and write them when the last piece has come."""
+        with ExitStack() as stack:
+            recordings = [
+                stack.enter_context(Recording(path, self.cascade.audio, request.samples))
+                for _, path in group
+            ]
+            for piece in self.player.heard(self.cascade.play(request), request):
+                for recording, clip in zip(recordings, piece, strict=True):
+                    recording.add(clip)
+            for (order, _), recording in zip(group, recordings, strict=True):
+                recording.finish(order.prompt, self._tags(order))
 
     def _tags(self, order: Order) -> dict[str, str]:
         return {
@@ -149,13 +161,6 @@ class Generator:
             return False
         found = audio.tags_of(path)
         return all(found.get(name, "") == text for name, text in self._tags(order).items())
-
-
-def _groups(
-    pairs: Sequence[tuple[Order, Path]], batch: int
-) -> Iterator[Sequence[tuple[Order, Path]]]:
-    for first in range(0, len(pairs), batch):
-        yield pairs[first : first + batch]
 
 
 def _paths(wanted: Sequence[Order], folder: Path, suffix: str) -> list[Path]:

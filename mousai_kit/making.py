@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from mousai_kit import __version__, audio, checkpoints
 from mousai_kit.errors import Problem, RequestError
 from mousai_kit.generation import Generator, Made, Order
 from mousai_kit.interfaces import Request
-from mousai_kit.memory import check_memory, out_of_memory_told
+from mousai_kit.memory import check_disk, check_memory
+from mousai_kit.playing import Player, Recording
 from mousai_kit.system import System
-from mousai_kit.training.validation import autocast
 
 
 def generate(
@@ -41,6 +41,7 @@ def generate(
             "steps": steps,
         },
         precision=_precision(system),
+        window=system.recipe.window,
     )
     return generator.make(
         wanted,
@@ -74,15 +75,18 @@ def reconstruct(
     top = _highest_with_latents(system)
     _check_out(out, source)
     wave = _read(system, source, start=start, seconds=seconds)
-    rate, length = system.recipe.audio.sample_rate, wave.shape[-1]
-    check_memory(system.cascade, length / rate, 1)
+    space = system.cascade.audio
+    request = Request([""], [seed], wave.shape[-1], window=system.recipe.window)
+    check_memory(system.cascade, request, top=top)
+    check_disk(out.parent, space, [request])
     out.parent.mkdir(parents=True, exist_ok=True)
-    made = _through(system, wave, top, seed)
     tags = {"title": f"{source.stem} through {system.recipe.name}", "seed": str(seed)}
     tags |= {"recipe_hash": system.recipe.hash, "software": f"mousai-kit {__version__}"}
-    audio.write(out, made, sample_rate=rate, tags=tags)
-    panels = {f"real: {source.name}": wave, "through the latents and back": made}
-    audio.picture(out.with_suffix(".png"), panels, sample_rate=rate)
+    with Recording(out, space, request.samples) as recording:
+        for piece in _through(system, wave, top, request):
+            recording.add(piece[0])
+        above = {f"real: {source.name}": audio.MelStrip.of(wave, space.sample_rate)}
+        recording.finish("through the latents and back", tags, above)
     return out
 
 
@@ -126,27 +130,17 @@ def _read(system: System, source: Path, *, start: float, seconds: float | None) 
     return wave
 
 
-def _through(system: System, wave: Tensor, top: str, seed: int) -> Tensor:
-    """Return audio [c, t] as it comes back from the latents of stage `top`."""
-    stages, length = system.cascade.stages, wave.shape[-1]
-    seconds = length / system.recipe.audio.sample_rate
-    told = f"--seconds: {seconds:g} s do not fit into memory; ask for less"
-    with (
-        system.screen.bar("reconstructing", _evaluations(system, top)) as bar,
-        out_of_memory_told(told),
-        autocast(system.device, _precision(system)),
-        torch.no_grad(),
-    ):
-        signal = system.cascade.encode(wave[None].to(system.device), up_to=top)
-        request = Request([""], [seed], length, progress=bar.advance)
-        made = system.cascade.decode(stages[top].encode(signal), request, top=top)
-    return made[0].float().cpu()
+def _through(system: System, wave: Tensor, top: str, request: Request) -> Iterator[Tensor]:
+    """Yield audio [1, c, n] as it comes back from the latents of stage `top`, piece by piece."""
+    cascade, device = system.cascade, system.device
+    player = Player(cascade.audio, device=device, precision=_precision(system))
 
+    def pieces(request: Request) -> Iterator[Tensor]:
+        latents = cascade.latents(wave[None].to(device), top, window=request.window)
+        yield from cascade.stream(latents, request, top=top)
 
-def _evaluations(system: System, top: str) -> int:
-    """Return how many evaluations of networks lead from the latents of stage `top` to audio."""
-    counted = list(system.cascade.evaluations)
-    return sum(system.cascade.evaluations[name] for name in counted[: counted.index(top) + 1])
+    with system.screen.bar("reconstructing", cascade.reports(request, top=top)) as bar:
+        yield from player.heard(pieces(replace(request, progress=bar.advance)), request)
 
 
 def _precision(system: System) -> str:

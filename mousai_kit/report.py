@@ -11,7 +11,7 @@ from mousai_kit import checkpoints
 from mousai_kit.data import dataset
 from mousai_kit.errors import AudioError
 from mousai_kit.evaluation import WAYS, Decoded, Evaluation, document
-from mousai_kit.interfaces import Clip, Split
+from mousai_kit.interfaces import Clip, Request, Split
 from mousai_kit.system import System
 from mousai_kit.training.validation import losses
 
@@ -85,8 +85,10 @@ def _decoded(system: System) -> list[Decoded]:
     pictures.mkdir(exist_ok=True)
     names = [name for name, stage in system.cascade.stages.items() if stage.space is not None]
     results: list[Decoded] = []
-    steps = sum(sum(list(system.cascade.evaluations.values())[: i + 1]) for i in range(len(names)))
-    with system.screen.bar("evaluating", steps * len(WAYS) * len(SPLITS)) as bar:
+    samples = max(1, round(settings.seconds * rate))
+    asked = Request([""], [0], samples, window=system.recipe.window)
+    total = sum(system.cascade.reports(asked, top=name) for name in names)
+    with system.screen.bar("evaluating", total * len(WAYS) * len(SPLITS)) as bar:
         evaluation = Evaluation(
             system.cascade,
             system.fresh(),
@@ -94,12 +96,11 @@ def _decoded(system: System) -> list[Decoded]:
             precision=system.recipe.stages[names[0]].train.precision if names else "fp32",
             seed=system.recipe.seed,
             tick=bar.advance,
+            window=system.recipe.window,
         )
         for name in names:
             for split in SPLITS:
-                clips = _clips(
-                    system, split, max(1, round(settings.seconds * rate)), settings.clips
-                )
+                clips = _clips(system, split, samples, settings.clips)
                 if clips:
                     results.append(evaluation.decode(name, split, clips, pictures))
     return results

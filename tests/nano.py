@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import pi
 from pathlib import Path
@@ -77,6 +79,17 @@ def cut(path, keep=0.5):
     """Leave the first part of a file."""
     data = Path(path).read_bytes()
     Path(path).write_bytes(data[: int(len(data) * keep)])
+
+
+@contextmanager
+def full_disk(size):
+    """Let no file grow beyond so many bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def names(folder="."):

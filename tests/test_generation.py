@@ -1,8 +1,7 @@
 """Generation: any prompt is a file in the folder, and a seed is a clip."""
 
-import errno
 import math
-import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import nano
@@ -79,6 +78,8 @@ def test_numbers_out_of_range_are_refused():
     )
     for number, said in [(0.0, "0"), (-1.0, "-1"), (math.nan, "nan"), (math.inf, "inf")]:
         assert refusal(seconds=number) == f"--seconds: must be a number above 0 (got {said})"
+    for number, said in [(86_401.0, "86401"), (1e300, "1e+300")]:
+        assert refusal(seconds=number) == (f"--seconds: must be at most 86400, a day (got {said})")
     for number, said in [(-1.0, "-1"), (math.nan, "nan"), (math.inf, "inf"), (1e30, "1e+30")]:
         assert refusal(guidance=number) == (
             f"--guidance: must be a number from 0 to 1000 (got {said})"
@@ -202,7 +203,7 @@ def test_another_prompts_clip_or_a_strange_file_is_never_replaced(system):
 
 @pytest.mark.parametrize("seconds", [1e-9, 1 / 8000, 0.0317, 1.0])
 def test_any_length_is_made_to_the_sample(system, seconds, monkeypatch):
-    monkeypatch.setattr(audio, "SILENCE", 0.0)  # a single sample is soft by chance
+    monkeypatch.setattr(audio.take, "SILENCE", 0.0)  # a single sample is soft by chance
     (it,) = make(system, "a", seconds=seconds)
     assert sound(it.path).shape[1] == max(1, round(8000 * seconds))
 
@@ -220,6 +221,28 @@ def test_the_progress_bar_counts_every_evaluation_of_every_stage(system, monkeyp
     make(system, "a", "b", "c", batch=2)
     ((label, total, shown),) = bars
     assert (label, total, shown.done) == ("generating", 3 * (3 + 2), 15)
+
+
+@pytest.mark.parametrize(("batch", "rounds"), [(1, 3 * 5), (2, 2 * 5 + 3), (8, 3 * 3)])
+def test_the_progress_bar_counts_every_window(trained, monkeypatch, batch, rounds):
+    """Five windows of 0.5 s; of a batch, what the clips leave of it is used for windows."""
+    system = nano.system("generate.window=0.5").load()
+    counted = []
+    monkeypatch.setattr(
+        "mousai_kit.console.Bar.advance",
+        lambda bar, units=1.0: counted.append((bar.total, units)),
+    )
+    make(system, "a", "b", "c", batch=batch, seconds=2)
+    ((total, _), *_) = counted
+    assert total == sum(units for _, units in counted) == 3 * 3 + 2 * rounds
+
+
+def test_long_clips_are_the_same_in_any_batch(trained):
+    system = nano.system("generate.window=0.5").load()
+    made = [make(system, "a", "b", batch=it, seconds=2, folder=f"{it}") for it in (1, 2, 8)]
+    for one, two, eight in zip(*made, strict=True):
+        torch.testing.assert_close(sound(one.path), sound(two.path), rtol=0, atol=1e-4)
+        torch.testing.assert_close(sound(one.path), sound(eight.path), rtol=0, atol=1e-4)
 
 
 class _Entered:
@@ -249,7 +272,7 @@ NOT_FINITE = (
 @pytest.mark.parametrize(("value", "told"), [(0.0, SILENT), (math.nan, NOT_FINITE)])
 def test_silence_and_nan_are_an_error_and_no_file(system, monkeypatch, value, told):
     monkeypatch.setattr(
-        system.cascade, "generate", lambda request: torch.full((1, 1, request.samples), value)
+        system.cascade, "play", lambda request: iter([torch.full((1, 1, request.samples), value)])
     )
     with pytest.raises(AudioError) as refused:
         make(system, "a")
@@ -257,15 +280,15 @@ def test_silence_and_nan_are_an_error_and_no_file(system, monkeypatch, value, to
     assert nano.names("out") == []
 
 
-@pytest.mark.parametrize("seconds", [1e9, 1e300])
+@pytest.mark.parametrize("seconds", [1000, 86_400])
 def test_more_than_memory_holds_is_refused_before_it_is_taken(system, monkeypatch, seconds):
-    monkeypatch.setattr("mousai_kit.estimate.available_bytes", lambda: 2**31)
-    monkeypatch.setattr(system.cascade, "generate", lambda request: pytest.fail("allocated"))
+    monkeypatch.setattr("mousai_kit.estimate.available_bytes", lambda: 2**20)
+    monkeypatch.setattr(system.cascade, "play", lambda request: pytest.fail("allocated"))
     with pytest.raises(RequestError) as refused:
         make(system, "a", seconds=seconds)
     said = str(refused.value)
     assert said.startswith(f"--seconds: {seconds:g} s would take about ")
-    assert " GiB of memory and 2.0 GiB are free; up to about " in said
+    assert " GiB of memory and 0.0 GiB are free; up to about " in said
     assert len(said) < 150
     assert not Path("out").exists()
 
@@ -273,11 +296,39 @@ def test_more_than_memory_holds_is_refused_before_it_is_taken(system, monkeypatc
 def test_the_length_that_is_said_to_fit_fits(system, monkeypatch):
     monkeypatch.setattr("mousai_kit.estimate.available_bytes", lambda: 2**26)
     with pytest.raises(RequestError) as refused:
-        make(system, "a", seconds=1e4)
+        make(system, "a", seconds=86_400)
     fits = int(str(refused.value).split("up to about ")[1].removesuffix(" s fit"))
-    assert 5 < fits < 500
-    monkeypatch.setattr(system.cascade, "generate", lambda it: torch.ones(1, 1, it.samples))
+    assert 10 < fits < 5000
+    monkeypatch.setattr(system.cascade, "play", lambda it: iter([torch.ones(1, 1, it.samples)]))
     assert make(system, "a", seconds=0.9 * fits)
+
+
+def test_a_window_that_does_not_fit_into_memory_is_refused(trained, monkeypatch):
+    system = nano.system("generate.window=20").load()
+    monkeypatch.setattr("mousai_kit.memory.SAFE_SHARE", 1e-3)
+    monkeypatch.setattr("mousai_kit.estimate.available_bytes", lambda: 2**33)
+    with pytest.raises(RequestError) as refused:
+        make(system, "a", seconds=21)
+    assert str(refused.value) == (
+        "generate.window: 20 s would take about 0.0 GiB of memory and 8.0 GiB are free; lower it"
+    )
+
+
+def test_more_than_the_disk_holds_is_refused(system, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: _Disk(free=2**20))
+    monkeypatch.setattr(system.cascade, "play", lambda request: pytest.fail("computed"))
+    with pytest.raises(RequestError) as refused:
+        make(system, "a", "b", seconds=30)
+    assert str(refused.value) == (
+        "out: what is asked for would take about 0.0 GiB on the disk and 0.0 GiB are free; "
+        "ask for less, or another folder with --out"
+    )
+    assert not Path("out").exists()
+
+
+@dataclass
+class _Disk:
+    free: int
 
 
 @pytest.mark.parametrize(
@@ -289,30 +340,40 @@ def test_the_length_that_is_said_to_fit_fits(system, monkeypatch):
     ],
 )
 def test_memory_that_runs_out_all_the_same_is_one_line(system, monkeypatch, error):
-    def hungry(request):
-        raise error
-
-    monkeypatch.setattr(system.cascade, "generate", hungry)
+    monkeypatch.setattr(system.cascade, "play", lambda request: _after_a_piece(error))
     with pytest.raises(RequestError) as refused:
         make(system, "a")
     assert str(refused.value) == "--seconds: 0.2 s do not fit into memory; ask for less"
+    assert nano.names("out") == []
+
+
+def _after_a_piece(error, clips=1):
+    yield torch.ones(clips, 1, 100)
+    raise error
+
+
+def test_ctrl_c_in_mid_clip_leaves_nothing_and_the_same_again_works(trained, monkeypatch):
+    system = nano.system("generate.window=0.5").load()
+    with monkeypatch.context() as patch:
+        patch.setattr(system.cascade, "play", lambda _: _after_a_piece(KeyboardInterrupt(), 2))
+        with pytest.raises(KeyboardInterrupt):
+            make(system, "a", "b", batch=2, seconds=2)
+    assert nano.names("out") == []
+    assert [it.path.is_file() for it in make(system, "a", "b", batch=2, seconds=2)] == [True, True]
 
 
 def test_other_errors_are_not_taken_for_want_of_memory(system, monkeypatch):
     def wrong(request):
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(system.cascade, "generate", wrong)
+    monkeypatch.setattr(system.cascade, "play", wrong)
     with pytest.raises(RuntimeError, match="shapes do not match"):
         make(system, "a")
 
 
-def test_a_disk_that_is_full_is_one_line_and_no_file(system, monkeypatch):
-    def full(self, data):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(MousaiError) as refused:
+@pytest.mark.parametrize("size", [0, 1000])
+def test_a_disk_that_is_full_is_one_line_and_no_file(system, size):
+    with nano.full_disk(size), pytest.raises(MousaiError) as refused:
         make(system, "a")
-    assert str(refused.value) == "out/a-0.flac: can't be written (No space left on device)"
+    assert str(refused.value) == "out/a-0.flac: can't be written (File too large)"
     assert nano.names("out") == []

@@ -50,7 +50,7 @@ def refusal(system, source, **values):
 def test_any_rate_channels_and_length_come_back_as_long(
     system, rate, channels, seconds, samples, monkeypatch
 ):
-    monkeypatch.setattr(audio, "SILENCE", 0.0)  # a single sample is soft by chance
+    monkeypatch.setattr(audio.take, "SILENCE", 0.0)  # a single sample is soft by chance
     nano.tone("a.wav", rate=rate, channels=channels, seconds=seconds)
     through(system, "a.wav")
     info = audio.probe(Path("out.flac"))
@@ -133,7 +133,7 @@ def test_numbers_out_of_range_are_refused(system):
 def test_a_place_that_can_not_be_written_is_told_before_the_work(system, monkeypatch):
     nano.tone("a.wav")
     Path("folder.wav").mkdir()
-    monkeypatch.setattr(system.cascade, "encode", lambda *_, **__: pytest.fail("worked"))
+    monkeypatch.setattr(system.cascade, "latents", lambda *_, **__: pytest.fail("worked"))
     for out in ("x.mp3", "x", ".", "x.png"):
         assert refusal(system, "a.wav", out=out) == (
             f"{out}: --out must end in one of .flac, .wav, .ogg"

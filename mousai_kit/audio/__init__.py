@@ -5,9 +5,7 @@ Legend: c channels, t time in samples.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -16,16 +14,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mousai_kit.audio.mel import log_mel, picture
-from mousai_kit.audio.sound_file import decoded, encoded, fault, opened, reason, shown
-from mousai_kit.audio.tags import tags_of, write_tags
-from mousai_kit.errors import AudioError, Problem, RequestError
+from mousai_kit.audio.mel import log_mel
+from mousai_kit.audio.sound_file import decoded, fault, opened, shown
+from mousai_kit.audio.strip import MelStrip, picture
+from mousai_kit.audio.tags import tags_of
+from mousai_kit.audio.take import FORMATS, SILENCE, Take
 
 __all__ = [
     "FORMATS",
     "SILENCE",
     "AudioInfo",
-    "check_sound",
+    "MelStrip",
+    "Take",
     "log_mel",
     "mixed",
     "picture",
@@ -36,11 +36,6 @@ __all__ = [
     "tags_of",
     "write",
 ]
-
-SILENCE = 1e-4
-"""Peak (-80 dB of full scale) under which audio counts as silent."""
-FORMATS = {".flac": "PCM_24", ".wav": "PCM_24", ".ogg": "VORBIS"}
-"""Suffixes that can be written, with their encoding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,47 +116,6 @@ def write(path: Path, wave: Tensor, *, sample_rate: int, tags: Mapping[str, str]
     Peaks above 1 are scaled down as a whole. AudioError, and no file, where the audio is silent
     (peak under -80 dB of full scale) or not finite, or where the disk refuses.
     """
-    suffix = path.suffix.lower()
-    if suffix not in FORMATS:
-        known = ", ".join(FORMATS)
-        raise RequestError(
-            Problem(shown(path), "", f"can't be written as '{suffix}'; use one of {known}")
-        )
-    check_sound(wave, shown(path))
-    wave = wave.detach().float().cpu()
-    data = (wave / wave.abs().max().clamp(min=1.0)).T.numpy()
-    temporary = path.with_name(f".{path.stem[:40]}.{os.getpid()}.part")
-    try:
-        file = encoded(
-            data, sample_rate=sample_rate, kind=suffix[1:].upper(), encoding=FORMATS[suffix]
-        )
-        write_tags(file, tags)
-        temporary.write_bytes(file.getbuffer())
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:
-        raise fault(path, f"can't be written ({reason(error)})") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
-
-
-def check_sound(wave: Tensor, origin: str) -> None:
-    """Raise AudioError where audio is silent or not finite."""
-    if not wave.isfinite().all():
-        raise AudioError(
-            Problem(
-                origin,
-                "",
-                "the audio made is not finite (NaN or infinity), so nothing was written; "
-                "the weights are broken or precision is too low: try `precision: fp32`",
-            )
-        )
-    if not wave.numel() or wave.abs().max() < SILENCE:
-        raise AudioError(
-            Problem(
-                origin,
-                "",
-                "the audio made is silent (peak under -80 dB), so nothing was written; "
-                "train longer, or try another seed or a lower guidance",
-            )
-        )
+    with Take(path, sample_rate=sample_rate, channels=len(wave)) as take:
+        take.add(wave)
+        take.write(tags)

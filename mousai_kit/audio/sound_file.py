@@ -6,9 +6,9 @@ Legend: c channels, t time in samples.
 from __future__ import annotations
 
 import os
-from io import BytesIO
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -72,19 +72,47 @@ def decoded(
     return data
 
 
-def encoded(
-    data: npt.NDArray[np.float32], *, sample_rate: int, kind: str, encoding: str
-) -> BytesIO:
-    """Return audio [t, c] as the bytes of a file, a second at a time: Vorbis crashes on more."""
+def encode(
+    file: BinaryIO,
+    pieces: Iterable[npt.NDArray[np.float32]],
+    *,
+    channels: int,
+    sample_rate: int,
+    kind: str,
+    encoding: str,
+) -> None:
+    """Encode audio [t, c] into a file, in pieces of a second at most: Vorbis crashes on more."""
     import soundfile
 
-    buffer = BytesIO()
+    target: Any = _Remembering(file)
     with soundfile.SoundFile(
-        buffer, "w", sample_rate, data.shape[1], subtype=encoding, format=kind
-    ) as file:
-        for start in range(0, len(data), sample_rate):
-            file.write(data[start : start + sample_rate])
-    return buffer
+        target, "w", sample_rate, channels, subtype=encoding, format=kind
+    ) as sound:
+        for piece in pieces:
+            sound.write(piece)
+            if target.error:
+                break
+    if target.error:
+        raise target.error
+
+
+class _Remembering:
+    """A file that remembers what went wrong: libsndfile, which calls it, would not pass it on."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.error: BaseException | None = None
+        self._file = file
+        self.seek, self.tell, self.read = file.seek, file.tell, file.read
+
+    def write(self, data: bytes) -> int:
+        """Write all of it, unless something has gone wrong."""
+        left = memoryview(data)
+        try:
+            while left and not self.error:
+                left = left[self._file.write(left) :]
+        except (OSError, KeyboardInterrupt) as error:
+            self.error = error
+        return len(data)
 
 
 def shown(path: Path) -> str:

@@ -23,7 +23,10 @@ def tags_of(path: Path) -> dict[str, str]:
 
 
 def write_tags(file: BinaryIO, tags: Mapping[str, str]) -> None:
-    """Write tags into an encoded file: Vorbis comments, or ID3 text frames where it is a WAV."""
+    """Write tags into an encoded file: Vorbis comments, or ID3 text frames where it is a WAV.
+
+    OSError where the disk refuses.
+    """
     import mutagen
     from mutagen.id3 import TXXX, Frames
     from mutagen.wave import WAVE
@@ -42,7 +45,11 @@ def write_tags(file: BinaryIO, tags: Mapping[str, str]) -> None:
         else:
             audio.tags.add(TXXX(encoding=3, desc=name, text=[text]))
     file.seek(0)
-    audio.save(file)
+    try:
+        audio.save(file)
+    except mutagen.MutagenError as error:  # which hides what the system said
+        said = error.__context__
+        raise said if isinstance(said, OSError) else OSError(str(error)) from None
 
 
 _FRAMES = {

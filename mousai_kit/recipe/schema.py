@@ -120,6 +120,12 @@ class Generate(Options):
     batch: int | None = Field(
         None, ge=1, description="clips made at a time; null: one on a CPU, eight elsewhere"
     )
+    window: float = Field(
+        10.0,
+        gt=0,
+        description="seconds that are made at a time: longer audio takes no more memory; windows "
+        "overlap by an eighth",
+    )
     format: Literal["flac", "wav", "ogg"] = Field("flac", description="file format of the clips")
 
 
@@ -175,6 +181,11 @@ class Recipe(Options):
     def folder(self) -> str:
         """Name of the run's folder."""
         return self.name
+
+    @property
+    def window(self) -> int:
+        """Samples that are made at a time."""
+        return max(1, round(self.generate.window * self.audio.sample_rate))
 
     def values(self) -> dict[str, Any]:
         """Return plain values, with every default filled in."""

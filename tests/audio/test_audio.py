@@ -6,6 +6,7 @@ from math import pi
 from pathlib import Path
 
 import mutagen
+import nano
 import numpy as np
 import pytest
 import soundfile
@@ -14,7 +15,18 @@ from mutagen.id3 import APIC, ID3, TCON, TIT2, TXXX
 from torch import Tensor
 
 from mousai_kit import audio
-from mousai_kit.audio import AudioInfo, log_mel, mixed, picture, probe, read, resample, shown, write
+from mousai_kit.audio import (
+    AudioInfo,
+    MelStrip,
+    log_mel,
+    mixed,
+    picture,
+    probe,
+    read,
+    resample,
+    shown,
+    write,
+)
 from mousai_kit.audio import tags_of as tags
 from mousai_kit.errors import AudioError, RequestError
 
@@ -406,20 +418,18 @@ def test_a_folder_that_is_missing(tmp_path: Path) -> None:
     assert str(caught.value) == f"{path}: can't be written (No such file or directory)"
 
 
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg"])
+@pytest.mark.parametrize("size", [0, 100, 30_000, 400_000])
 def test_a_full_disk_leaves_the_old_file_and_no_part(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, suffix: str, size: int
 ) -> None:
-    path = tmp_path / "a.wav"
+    """0: nothing fits; 400,000: what waits to be encoded fits, and the file or its tags do not."""
+    path = tmp_path / f"a{suffix}"
     path.write_bytes(b"old")
-
-    def full(self: Path, data: bytes) -> int:
-        self.touch()
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(AudioError) as caught:
-        write(path, sine(0.1, 48_000), sample_rate=48_000, tags={})
-    assert str(caught.value) == f"{path}: can't be written (No space left on device)"
+    wave, notes = sine(1.0, 48_000), {"title": "x" * 500_000}
+    with nano.full_disk(size), pytest.raises(AudioError) as caught:
+        write(path, wave, sample_rate=48_000, tags=notes)
+    assert str(caught.value) == f"{path}: can't be written (File too large)"
     assert list(tmp_path.iterdir()) == [path]
     assert path.read_bytes() == b"old"
 
@@ -460,7 +470,7 @@ def test_silence_is_the_floor_and_short_audio_has_a_spectrogram() -> None:
 
 def test_a_mel_picture_is_drawn_whatever_the_title(tmp_path: Path) -> None:
     titles = ["plain", "$x^ {broken", "two\nlines 🎵 Moûsai", "x" * 10_000]
-    picture(tmp_path / "a.png", {title: sine(0.5, 48_000) for title in titles}, sample_rate=48_000)
+    picture(tmp_path / "a.png", {it: MelStrip.of(sine(0.5, 48_000), 48_000) for it in titles})
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 

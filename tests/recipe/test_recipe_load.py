@@ -35,6 +35,7 @@ def test_what_a_recipe_leaves_out_has_the_papers_values(desk):
             "guidance": 5.0,
             "count": 1,
             "batch": None,
+            "window": 10.0,
             "format": "flac",
         },
         "evaluate": {"metrics": [], "clips": 4, "seconds": 8.0},
