@@ -38,8 +38,6 @@ class NormalisedConvolution(nn.Module):
 
     def forward(self, image: Tensor, plus: Tensor | None, packing: Packing | None) -> Tensor:
         """Map an image [b, inputs, 1, t] to [b, outputs, 1, t], and add `plus`."""
-        if torch.is_grad_enabled() and not image.requires_grad:
-            image = image.contiguous()  # the other layout's backward pass crashes here (torch 2.13)
         active = F.silu(self.norm(image), inplace=not torch.is_grad_enabled())
         result: Tensor = self.convolution(active, plus, packing)
         return result
