@@ -13,8 +13,8 @@ from mousai_kit import audio
 
 UNTRAINED = "is missing: the stage is not trained; `mousai-kit run` trains it"
 NO_RECIPE = (
-    "there is no such file and no such shipped recipe; shipped are 'mousai', 'mousai-paper' and "
-    "'mousai-tiny'"
+    "there is no such file and no such shipped recipe; shipped are 'mousai', 'mousai-64x', "
+    "'mousai-paper' and 'mousai-tiny'"
 )
 
 CARELESS = {
@@ -114,8 +114,7 @@ CARELESS = {
         "tone.wav: is the file to be read; --out is another"
     ),
     "reconstruct mousai-tiny tone.wav": (
-        f"runs/mousai-tiny/autoencoder/weights.safetensors: {UNTRAINED}\n"
-        f"runs/mousai-tiny/generator/weights.safetensors: {UNTRAINED}"
+        f"runs/mousai-tiny/autoencoder/weights.safetensors: {UNTRAINED}"
     ),
     # evaluate
     "evaluate nope": f"nope: {NO_RECIPE}",
