@@ -74,7 +74,7 @@ class TestAutoencoder:
         stage, theirs, _, wave = twins
         with torch.no_grad():
             latent = theirs.encode(wave)
-            noise = mk.NoiseSource(SEEDS).normal(*wave.shape[1:])
+            noise = mk.Request(PROMPTS, SEEDS, 1).noise().normal(*wave.shape[1:])
             expected = theirs.sample(noise, channels=_at_depth(theirs, latent), num_steps=STEPS)
             made = stage.decode(latent, mk.Request(["", ""], SEEDS, wave.shape[2]))
         assert error(made, expected) < OUTPUTS
@@ -102,7 +102,7 @@ class TestGenerator:
     def test_guided_samples_are_the_same(self, text_twins):
         stage, theirs, _, x = text_twins
         embedding = stage.text(PROMPTS).embedding
-        noise = mk.NoiseSource(SEEDS).normal(*x.shape[1:])
+        noise = mk.Request(PROMPTS, SEEDS, 1).noise().normal(*x.shape[1:])
         with torch.no_grad():
             expected = theirs.sample(
                 noise, embedding=embedding, embedding_scale=SCALE, num_steps=STEPS

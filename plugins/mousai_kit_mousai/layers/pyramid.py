@@ -42,8 +42,6 @@ class Pyramid(nn.Module):
 
     def forward(self, spectrum: Tensor) -> Tensor:
         """Map [b, inputs, l] to [b, outputs, l / product of factors, rounded up]."""
-        # The spectrum stays as it lies: torch 2.13's group norm crashes in the backward pass where
-        # channels lie last and what was normed needs no gradient.
         x = self.enter(spectrum.transpose(1, 2)).contiguous()
         for floor in self.floors:
             x = floor(x)

@@ -38,7 +38,13 @@ class NormalisedConvolution(nn.Module):
 
     def forward(self, image: Tensor, plus: Tensor | None, packing: Packing | None) -> Tensor:
         """Map an image [b, inputs, 1, t] to [b, outputs, 1, t], and add `plus`."""
-        active = F.silu(self.norm(image), inplace=not torch.is_grad_enabled())
+        learns = torch.is_grad_enabled()
+        if learns and not image.requires_grad:
+            # where channels lie last, torch 2.13's backward pass crashes without a gradient to give
+            normal = self.norm(image.squeeze(2)).unsqueeze(2)
+        else:
+            normal = self.norm(image)
+        active = F.silu(normal, inplace=not learns)
         result: Tensor = self.convolution(active, plus, packing)
         return result
 

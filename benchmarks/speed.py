@@ -1,0 +1,262 @@
+"""How much faster than the authors' code: both in one run, interleaved, with the same weights.
+
+    python benchmarks/speed.py [--rounds 7] [--threads 2] [--device cpu] [--only sampling,training]
+                               [--json FILE]
+
+Each row is the median over rounds in which the authors' network (fp32, as their code runs it, and
+under bf16 autocast) and ours (fp32, bf16) take turns, warm. `error` is relative to the authors' own
+network in float64: of the sample, the velocity, or all gradients; theirs in fp32 has one too. Peak
+memory is that of a fresh process (Linux).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any, TypeVar
+
+import torch
+from authors import SIZES, Authors, Given, Ours, named_gradients
+from machine import facts, line
+from torch import Tensor
+
+SMALL = ["generator 24.8 M", "decoder 12.4 M"]
+PARTS = ("sampling", "evaluation", "training", "memory")
+Row = dict[str, Any]
+Run = Callable[[], Tensor]
+T = TypeVar("T")
+
+
+def main() -> None:
+    """Measure, print the table, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--only", default=",".join(PARTS), help="parts, by commas")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--peak", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    if arguments.peak:
+        print(peak(*arguments.peak))
+        return
+    device, parts = torch.device(arguments.device), arguments.only.split(",")
+    rows: list[Row] = []
+    if "sampling" in parts:
+        rows += [sampling(name, s, arguments.rounds, device) for name in SMALL for s in (10, 50)]
+    if "evaluation" in parts:
+        rows.append(evaluation("generator 551 M", arguments.rounds, device))
+    if "training" in parts:
+        rows += [training(name, arguments.rounds, device) for name in SMALL]
+    print(table(rows))
+    peaks = memory(arguments.threads) if "memory" in parts else {}
+    for what, figures in peaks.items():
+        ours, theirs = figures["ours"], figures["authors"]
+        print(f"peak memory, {what}: ours {ours:.0f} MB, the authors' {theirs:.0f} MB")
+    print(line())
+    if arguments.json:
+        found = {"machine": facts(), "rows": rows, "peak memory, MB": peaks}
+        arguments.json.write_text(json.dumps(found, indent=2) + "\n")
+
+
+def sampling(name: str, steps: int, rounds: int, device: torch.device) -> Row:
+    """Measure whole samples of one clip, guided where the network hears a text."""
+    authors, ours, given = _twins(name, device, batch=1)
+    runs = _runs(device, lambda: authors.sample(given, steps), lambda: ours.sample(given, steps))
+    rounds = rounds if steps < 50 else max(3, rounds // 2)
+    with torch.no_grad():
+        truth = _exact(name, 1, lambda model, exactly: model.sample(exactly, steps))
+        return _row(f"{name}, {steps} steps", runs, rounds, truth)
+
+
+def evaluation(name: str, rounds: int, device: torch.device) -> Row:
+    """Measure one guided evaluation of a bound network."""
+    authors, ours, given = _twins(name, device, batch=1)
+    theirs, x, sigma = authors.velocity(given), given.noise, given.sigma
+
+    def bound(dtype: torch.dtype | None) -> Run:
+        velocity = _within(device, dtype, lambda: ours.velocity(given, sigma))()
+        return _within(device, dtype, lambda: velocity(x, sigma))
+
+    with torch.no_grad():
+        runs = _runs(device, lambda: theirs(x, sigma), lambda: x)
+        runs |= {"ours fp32": bound(None), "ours bf16": bound(torch.bfloat16)}
+        truth = _exact(name, 1, lambda model, it: model.velocity(it)(it.noise, it.sigma))
+        return _row(f"{name}, one guided evaluation", runs, rounds, truth)
+
+
+def training(name: str, rounds: int, device: torch.device) -> Row:
+    """Measure a step on a batch of 8: forward, backward, AdamW (theirs as they call it)."""
+    authors, ours, given = _twins(name, device, batch=8)
+    runs = _runs(device, _stepping(authors, given), _stepping(ours, given))
+    row = _row(f"{name}, training step, batch 8", runs, rounds, None)
+    authors, ours, given = _twins(name, device, batch=8)
+    truth = _exact(name, 8, lambda model, it: _gradients(model, it, model))
+    runs = _runs(
+        device,
+        lambda: _gradients(authors, given, authors),
+        lambda: _gradients(ours, given, authors),
+    )
+    return row | {"error": _errors(runs, truth)}
+
+
+def memory(threads: int) -> dict[str, dict[str, float]]:
+    """Return peaks of fresh processes, in MB: what -> who -> figure."""
+    found: dict[str, dict[str, float]] = {}
+    for what in ("sampling", "training"):
+        for name in SMALL:
+            told = found.setdefault(f"{what}, {name}, fp32", {})
+            for who in ("authors", "ours"):
+                command = [sys.executable, __file__, "--threads", str(threads)]
+                command += ["--peak", who, what, name]
+                told[who] = float(
+                    subprocess.run(command, capture_output=True, text=True, check=True).stdout
+                )
+    return found
+
+
+def peak(who: str, what: str, name: str) -> float:
+    """Return this process's peak memory in MB after a few samples or steps."""
+    size, device = SIZES[name], torch.device("cpu")
+    model = Authors(size, device) if who == "authors" else Ours(size, device)
+    given = Given(size, 1 if what == "sampling" else 8, device)
+    if what == "sampling":
+        for _ in range(2):
+            model.sample(given, 10)
+    else:
+        step = _stepping(model, given)
+        for _ in range(3):
+            step()
+    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(fields["VmHWM"].split()[0]) * 1024 / 1e6
+
+
+def _twins(name: str, device: torch.device, *, batch: int) -> tuple[Authors, Ours, Given]:
+    size = SIZES[name]
+    authors = Authors(size, device)
+    return authors, Ours(size, device, authors), Given(size, batch, device)
+
+
+def _exact(name: str, batch: int, compute: Callable[[Authors, Given], Tensor]) -> Tensor:
+    """Return what the authors' network computes in float64: the truth that errors refer to."""
+    cpu = torch.device("cpu")
+    authors = Authors(SIZES[name], cpu)
+    authors.network.double()
+    return compute(authors, Given(SIZES[name], batch, cpu, torch.float64)).detach()
+
+
+def _loss(model: Authors | Ours, given: Given) -> Tensor:
+    """Return a loss of v of noise at the given levels, once for each clip."""
+    if isinstance(model, Authors):
+        v = model.network(given.noise, given.sigma, **given.theirs)
+    else:
+        v = model.unguided(given)(given.noise, given.sigma)
+    return v.float().square().mean() if v.dtype != torch.float64 else v.square().mean()
+
+
+def _stepping(model: Authors | Ours, given: Given) -> Run:
+    """Return what takes a training step."""
+    network = model.network.train()
+    fused = True if isinstance(model, Ours) else None
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-7, fused=fused)
+
+    def step() -> Tensor:
+        optimizer.zero_grad()
+        loss = _loss(model, given)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def _gradients(model: Authors | Ours, given: Given, authors: Authors) -> Tensor:
+    """Return all gradients as one vector, in the order of the authors' names."""
+    model.network.zero_grad()
+    _loss(model, given).backward()
+    found = model.gradients() if isinstance(model, Ours) else dict(named_gradients(authors))
+    return torch.cat([found[name].flatten() for name, _ in named_gradients(authors)])
+
+
+def _runs(device: torch.device, authors: Run, ours: Run) -> dict[str, Run]:
+    """Return what is to be measured: both networks in both precisions."""
+    bf16 = torch.bfloat16
+    return {
+        "authors fp32": authors,
+        "authors bf16": _within(device, bf16, authors),
+        "ours fp32": ours,
+        "ours bf16": _within(device, bf16, ours),
+    }
+
+
+def _within(
+    device: torch.device, dtype: torch.dtype | None, compute: Callable[[], T]
+) -> Callable[[], T]:
+    """Return a computation that runs under autocast, or as it is where `dtype` is None."""
+
+    def run() -> T:
+        with torch.autocast(device.type, dtype, enabled=dtype is not None):
+            return compute()
+
+    return run
+
+
+def _row(what: str, runs: dict[str, Run], rounds: int, truth: Tensor | None) -> Row:
+    """Return medians of seconds, ratios to the authors' fp32, and errors."""
+    errors = _errors(runs, truth)  # warms up, too
+    times: dict[str, list[float]] = {key: [] for key in runs}
+    for _ in range(rounds):
+        for key, run in runs.items():
+            _wait()
+            started = time.perf_counter()
+            run()
+            _wait()
+            times[key].append(time.perf_counter() - started)
+    seconds = {key: median(it) for key, it in times.items()}
+    ratios = {key: seconds["authors fp32"] / it for key, it in seconds.items()}
+    return {"what": what, "seconds": seconds, "ratio": ratios, "error": errors}
+
+
+def _errors(runs: dict[str, Run], truth: Tensor | None) -> dict[str, float]:
+    """Run everything once; return relative errors, none without a truth."""
+    results = {key: run().detach() for key, run in runs.items()}
+    if truth is None:
+        return {}
+    return {
+        key: ((it.cpu().double() - truth).norm() / truth.norm()).item()
+        for key, it in results.items()
+    }
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return the rows as a Markdown table."""
+    head = ["", "authors", "ours, fp32", "ours, bf16", "authors, bf16"]
+    lines = [[*head, "error: authors, ours fp32, ours bf16"], ["---"] * (len(head) + 1)]
+    for row in rows:
+        seconds, ratio, error = row["seconds"], row["ratio"], row["error"]
+        cells = [f"{seconds['authors fp32']:.3f} s"]
+        cells += [
+            f"{seconds[key]:.3f} s, **{ratio[key]:.2f}**"
+            for key in ("ours fp32", "ours bf16", "authors bf16")
+        ]
+        cells.append(
+            ", ".join(f"{error[key]:.0e}" for key in ("authors fp32", "ours fp32", "ours bf16"))
+        )
+        lines.append([row["what"], *cells])
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+if __name__ == "__main__":
+    main()
