@@ -128,6 +128,8 @@ def peak(who: str, what: str, name: str) -> float:
     model = Authors(size, device) if who == "authors" else Ours(size, device)
     given = Given(size, 1 if what == "sampling" else 8, device)
     if what == "sampling":
+        if isinstance(model, Ours):
+            model.network.settle()  # as `generate` does
         for _ in range(2):
             model.sample(given, 10)
     else:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mousai_kit.errors import MousaiError, RequestError
-from mousai_kit.interfaces import Request, Space, Stage
+from mousai_kit.interfaces import Request, Space, Stage, UNet
 from mousai_kit.recipe import Recipe
 from mousai_kit.seeds import derive
 from mousai_kit.windows import joined, scaled, windows
@@ -47,6 +47,16 @@ class Cascade:
                 f"stands above '{name}', which makes signals from text alone; leave it out",
             )
         return cls(audio, stages)
+
+    def settle(self) -> None:
+        """Let all networks keep their weights as sampling reads them: nothing is trained or saved.
+
+        See `UNet.settle`.
+        """
+        for stage in self.stages.values():
+            for module in stage.modules():
+                if isinstance(module, UNet):
+                    module.settle()
 
     def below(self, name: str) -> Space:
         """Return the space whose signals a stage learns."""

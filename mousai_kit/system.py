@@ -46,6 +46,11 @@ class System:
             self._load(name)
         return self
 
+    def load_to_play(self, names: Sequence[str] | None = None) -> System:
+        """Load weights as `load` does, for a process that only plays: see `Cascade.settle`."""
+        self.load(names).cascade.settle()
+        return self
+
     @property
     def encoding(self) -> list[str]:
         """Return the stages that bring audio to latents and back: all that `reconstruct` needs."""

@@ -71,7 +71,10 @@ def generate(
         guidance=settings.guidance if guidance is None else guidance,
     )
     made = making.generate(
-        system.load(), wanted, folder=out or system.folder.audio, batch=batch or settings.batch
+        system.load_to_play(),
+        wanted,
+        folder=out or system.folder.audio,
+        batch=batch or settings.batch,
     )
     if as_json:
         print_json([asdict(it) for it in made])
@@ -98,7 +101,7 @@ def reconstruct(
     system = half_trained_system(target, overrides, steps)
     name = f"{source.stem}-reconstructed.{system.recipe.generate.format}"
     made = making.reconstruct(
-        system.load(system.encoding),
+        system.load_to_play(system.encoding),
         source,
         out=out or system.folder.audio / name,
         seconds=seconds,

@@ -65,3 +65,9 @@ class UNet(Component, nn.Module):
             return result
 
         return velocity
+
+    def settle(self) -> None:
+        """Sample only, from now on: weights may be kept in another form; default: nothing changes.
+
+        Called where a process will not train or save: a settled network may refuse its state dict.
+        """

@@ -36,7 +36,7 @@ class DDIM(mk.SteppedSampler):
             kept = sqrt(max(later.beta**2 - spread**2, 0.0))
             cos = now.alpha * later.alpha + now.beta * kept
             sin = now.beta * later.alpha - now.alpha * kept
-            x = cos * x - sin * v
+            x = x - ((1 - cos) * x + sin * v)  # rounds a small change, not x, at every step
             if self.eta > 0:
                 x = x + spread * self.fresh(x, generator)
         return x

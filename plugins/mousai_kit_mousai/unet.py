@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import Self, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -15,11 +15,11 @@ from mousai_kit_mousai.layers.conditions import Conditioning, Conditions
 from mousai_kit_mousai.layers.depth import Depth, Layout
 from mousai_kit_mousai.layers.learned_transform import LearnedTransform
 from mousai_kit_mousai.layers.modulation import NoiseLevelFeatures
-from mousai_kit_mousai.layers.packing import Packing
+from mousai_kit_mousai.layers.packable import Packable
 from mousai_kit_mousai.unet_options import UNet1dOptions
 
 
-class UNet1d(mk.UNet):
+class UNet1d(Packable, mk.UNet):
     """1-D U-Net of modulated ResNets, with attention, text and latent injection where asked."""
 
     name = "unet1d"
@@ -43,7 +43,6 @@ class UNet1d(mk.UNet):
         self.options = options
         self.context_channels = context_channels
         self.text_features = text_features
-        self._packed: tuple[list[object], Packing] | None = None
         self.levels = NoiseLevelFeatures(options.modulation_features)
         outputs = 2 * channels if options.head == "gain" else channels
         self.transform = _transform(options, channels, outputs)
@@ -88,27 +87,10 @@ class UNet1d(mk.UNet):
     def _conditioning(
         self, context: Tensor | None, text: mk.Text | None, levels: Tensor | None
     ) -> Conditioning:
-        on_cpu = self.levels.mix.weight.device.type == "cpu"
-        if levels is None or not len(levels) or torch.is_grad_enabled() or not on_cpu:
+        if levels is None or not len(levels) or torch.is_grad_enabled() or not self.on_cpu:
             return Conditioning(context, text)
         rows = {level: row for row, level in enumerate(levels.float().tolist())}
-        return Conditioning(context, text, self._packing(), rows, self._features(levels))
-
-    def _packing(self) -> Packing | None:
-        """Return the packed weights in the precision asked for, packed anew after any change."""
-        if not Packing.available() or self.levels.mix.weight.dtype != torch.float32:
-            return None
-        autocast = torch.is_autocast_enabled("cpu")
-        dtype = torch.get_autocast_dtype("cpu") if autocast else torch.float32
-        state = [dtype, *((p.data_ptr(), p._version) for p in self.parameters())]
-        if self._packed is None or self._packed[0] != state:
-            self._packed = state, Packing(dtype)
-        return self._packed[1]
-
-    def train(self, mode: bool = True) -> Self:
-        """Switch training on or off; what was packed for sampling is let go."""
-        self._packed = None
-        return super().train(mode)
+        return Conditioning(context, text, self.packing(), rows, self._features(levels))
 
     def velocity(self, x: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
         """Return v [b, channels, t]; `bind` is the way to call this."""
@@ -120,7 +102,7 @@ class UNet1d(mk.UNet):
         else:  # the packed layers choose the precision
             with _without_autocast(x.device):
                 out = self._through_depths(padded, conditions)
-        out = out[:, :, :length]
+        out = out[:, :, :length].to(x.dtype)
         if self.options.head == "plain":
             return out
         gain, rest = out.chunk(2, dim=1)
@@ -138,9 +120,9 @@ class UNet1d(mk.UNet):
         return Conditions(self._features(sigma), 0, conditioning, length, padded)
 
     def _features(self, sigma: Tensor) -> Tensor:
-        """Return the activated features [b, m] of noise levels [b], in float32: they are small."""
+        """Return the activated features [b, m] of noise levels [b], in the weights' precision."""
         with _without_autocast(sigma.device):
-            return F.silu(self.levels(sigma.float()))
+            return F.silu(self.levels(sigma.to(self.levels.mix.weight.dtype)))
 
     def _through_depths(self, x: Tensor, conditions: Conditions) -> Tensor:
         """Map x [b, channels, t], t a multiple of `downsampling`, to the network's output."""

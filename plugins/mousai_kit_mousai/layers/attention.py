@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 import mousai_kit.api as mk
 from mousai_kit_mousai.layers.conditions import Conditions
-from mousai_kit_mousai.layers.packing import Packing
+from mousai_kit_mousai.layers.packing import Packing, Weights
 from mousai_kit_mousai.layers.products import Linear, linear
 
 
@@ -67,7 +67,8 @@ class SelfAttention(Attention):
     def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
         """Map x [b, t, c] to [b, t, c]."""
         packing = conditions.fixed.packing
-        three = linear((self, "in one"), normalised(x), self._in_one, None, packing)
+        weights = Weights(self._in_one, (self.queries.weight, self.keys_values.weight))
+        three = linear((self, "in one"), normalised(x), weights, None, packing)
         queries, keys, values = map(self.heads, three.chunk(3, dim=2))
         return self.attend(x, queries, keys, values, None, packing)
 
@@ -84,7 +85,8 @@ class CrossAttention(Attention):
         """Map x [b, t, c] to [b, t, c]."""
         fixed = conditions.fixed
         read = fixed.keep(self, lambda: self._read(conditions.text(), fixed.packing))
-        queries = linear((self, "asking"), normalised(x), self.asking, None, fixed.packing)
+        weights = Weights(self.asking, (self.queries.weight,))
+        queries = linear((self, "asking"), normalised(x), weights, None, fixed.packing)
         return self.attend(x, self.heads(queries), *read, fixed.packing)
 
     def _read(self, text: mk.Text, packing: Packing | None) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -95,7 +97,8 @@ class CrossAttention(Attention):
         """
         hidden = None if _is_whole(text) else ~text.mask
         memory = normalised(_cleared(text.embedding, hidden, (2,)))
-        both = linear((self, "answering"), memory, self.answering, None, packing)
+        weights = Weights(self.answering, (self.keys_values.weight,))
+        both = linear((self, "answering"), memory, weights, None, packing)
         keys, values = map(self.heads, both.chunk(2, dim=2))
         if hidden is None:
             return keys, values, None

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mousai_kit_mousai.layers.conditions import Conditions
+from mousai_kit_mousai.layers.packing import Weights
 from mousai_kit_mousai.layers.products import linear
 
 
@@ -27,7 +28,7 @@ class Injection(nn.Module):
             (self, conditions.real(frames), frames),
             lambda: self._heard(frames, conditions).to(x.dtype),
         )
-        return linear(self, x, self._of_frames, x + heard, conditions.fixed.packing)
+        return linear(self, x, Weights(self._of_frames), x + heard, conditions.fixed.packing)
 
     def _of_frames(self) -> tuple[Tensor, None]:
         """Return the weight [c, c] that mixes x's channels; the bias comes with the context."""

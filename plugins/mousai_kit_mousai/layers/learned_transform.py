@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mousai_kit_mousai.layers.packing import Packing
+from mousai_kit_mousai.layers.packing import Packing, Weights
 from mousai_kit_mousai.layers.products import linear
 
 
@@ -31,11 +31,11 @@ class LearnedTransform(nn.Module):
         if self.padding:
             wave = F.pad(wave, (self.padding, self.padding), mode="reflect")
         windows = wave.unfold(2, self.window, self.stride).transpose(1, 2).flatten(2)
-        return linear(self.analysis, windows, self._of_windows, None, packing)
+        return linear(self.analysis, windows, Weights(self._of_windows), None, packing)
 
     def inverse(self, frames: Tensor, packing: Packing | None = None) -> Tensor:
         """Map frames [b, t / stride, outputs * filters] to a wave [b, outputs, t]."""
-        windows = linear(self.synthesis, frames, self._to_windows, None, packing)
+        windows = linear(self.synthesis, frames, Weights(self._to_windows), None, packing)
         return self._overlapped(windows.unflatten(2, (-1, self.window)).transpose(1, 2))
 
     def _of_windows(self) -> tuple[Tensor, None]:

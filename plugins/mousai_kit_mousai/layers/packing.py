@@ -7,29 +7,38 @@ Legend: b batch, t time in frames, c channels in, o channels out, k frames under
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-Weights = Callable[[], tuple[Tensor, Tensor | None]]
-"""Returns a weight and a bias; asked once, when they are packed."""
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What a product needs, and what it is made of."""
+
+    made: Callable[[], tuple[Tensor, Tensor | None]]
+    """Returns the weight and the bias: asked at every call, or once, when they are packed."""
+    owned: tuple[Tensor, ...] = ()
+    """Large parameters that nothing else reads."""
 
 
 class Packing:
     """A network's weights, packed when first used; no gradients pass.
 
     Products of many channels are computed in `dtype`. With fewer than `NARROW` channels in they
-    stay in float32: there the matrix units gain nothing, and norms in bfloat16 are slow.
+    stay in float32: there the matrix units gain nothing, and norms in bfloat16 are slow. Where it
+    `replaces` the weights, those that were packed are let go, so that they lie in memory once.
     """
 
     NARROW = 16
 
-    def __init__(self, dtype: torch.dtype) -> None:
-        self.dtype = dtype
+    def __init__(self, dtype: torch.dtype, *, replaces: bool = False) -> None:
+        self.dtype, self.replaces = dtype, replaces
         self._kept: dict[Hashable, tuple[Tensor, Tensor | None]] = {}
 
     def __deepcopy__(self, memo: object) -> Packing:
-        return Packing(self.dtype)
+        return Packing(self.dtype, replaces=self.replaces)
 
     @staticmethod
     def available() -> bool:
@@ -46,10 +55,12 @@ class Packing:
     def linear(self, key: Hashable, x: Tensor, weights: Weights, plus: Tensor | None) -> Tensor:
         """Map x [b, t, c] with a weight [o, c] to [b, t, o], and add `plus`."""
         if key not in self._kept:
-            weight, bias = self._typed(weights)
             rows = x.shape[0] * x.shape[1]
-            packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), rows)
-            self._kept[key] = packed, bias
+            self._pack(
+                key,
+                weights,
+                lambda it: torch.ops.mkldnn._reorder_linear_weight(it.contiguous(), rows),
+            )
         weight, bias = self._kept[key]
         x = x.to(weight.dtype)
         result: Tensor
@@ -72,11 +83,13 @@ class Packing:
         """Map an image [b, c, 1, t] with a weight [o, c, k] to [b, o, 1, t'], and add `plus`."""
         sizes = (0, padding), (1, stride), (1, 1), 1
         if key not in self._kept:
-            weight, bias = self._typed(weights)
-            packed = torch.ops.mkldnn._reorder_convolution_weight(
-                weight.unsqueeze(2).contiguous(), *sizes, list(image.shape)
+            self._pack(
+                key,
+                weights,
+                lambda it: torch.ops.mkldnn._reorder_convolution_weight(
+                    it.unsqueeze(2).contiguous(), *sizes, list(image.shape)
+                ),
             )
-            self._kept[key] = packed, bias
         weight, bias = self._kept[key]
         image = image.to(weight.dtype)
         result: Tensor
@@ -90,7 +103,11 @@ class Packing:
             )
         return result
 
-    def _typed(self, weights: Weights) -> tuple[Tensor, Tensor | None]:
-        weight, bias = weights()
+    def _pack(self, key: Hashable, weights: Weights, packed: Callable[[Tensor], Tensor]) -> None:
+        weight, bias = weights.made()
         kind = self.type_of(weight.shape[0])
-        return weight.to(kind), None if bias is None else bias.to(kind)
+        shift = None if bias is None else bias.to(kind, copy=self.replaces)
+        self._kept[key] = packed(weight.to(kind)), shift
+        if self.replaces:
+            for owned in weights.owned:
+                owned.untyped_storage().resize_(0)

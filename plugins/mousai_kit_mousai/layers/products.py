@@ -21,7 +21,7 @@ class Linear(nn.Linear):
         self, x: Tensor, plus: Tensor | None = None, packing: Packing | None = None
     ) -> Tensor:
         """Map x [b, t, c] to [b, t, o], and add `plus` [b, t, o]."""
-        return linear(self, x, lambda: (self.weight, self.bias), plus, packing)
+        return linear(self, x, _weights(self), plus, packing)
 
 
 class Patches(nn.Conv1d):
@@ -34,7 +34,8 @@ class Patches(nn.Conv1d):
         """Map x [b, t, c] to [b, t / size, o]."""
         size = self.kernel_size[0]
         patches = x.reshape(x.shape[0], x.shape[1] // size, size * x.shape[2])
-        return linear(self, patches, self._over_patch, None, packing)
+        weights = Weights(self._over_patch, (self.weight,))
+        return linear(self, patches, weights, None, packing)
 
     def _over_patch(self) -> tuple[Tensor, Tensor | None]:
         """Return the weight [o, size * c] and the bias."""
@@ -58,8 +59,12 @@ class Convolution(nn.Conv1d):
             y = convolved(image, self.weight, self.bias, self.edge, self.step)
             return y if plus is None else y + plus
         return packing.convolution(
-            self, image, lambda: (self.weight, self.bias), plus, padding=self.edge, stride=self.step
+            self, image, _weights(self), plus, padding=self.edge, stride=self.step
         )
+
+
+def _weights(layer: nn.Linear | nn.Conv1d) -> Weights:
+    return Weights(lambda: (layer.weight, layer.bias), (layer.weight,))
 
 
 def convolved(
@@ -75,7 +80,7 @@ def linear(
     """Map x [b, t, c] to [b, t, o], and add `plus`; packed weights are kept under `key`."""
     if packing is not None:
         return packing.linear(key, x, weights, plus)
-    weight, bias = weights()
+    weight, bias = weights.made()
     if plus is None:
         return F.linear(x, weight, bias)
     if bias is not None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mousai_kit_mousai.layers.frames import as_frames, as_image
-from mousai_kit_mousai.layers.packing import Packing
+from mousai_kit_mousai.layers.packing import Packing, Weights
 from mousai_kit_mousai.layers.products import Convolution, convolved
 
 
@@ -30,7 +30,8 @@ class Upsampling(nn.Module):
         if self.factor == 1:
             return as_frames(self.convolution(image, None, packing))
         if packing is not None:
-            y = packing.convolution(self, image, self._over_pairs, None, padding=1)
+            weights = Weights(self._over_pairs, (self.convolution.weight,))
+            y = packing.convolution(self, image, weights, None, padding=1)
         else:
             y = convolved(image, *self._over_pairs(), padding=1)
         copies = as_frames(y).reshape(x.shape[0], -1, self.outputs)
