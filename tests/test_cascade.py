@@ -1,5 +1,7 @@
 """The cascade: stages stacked from the waveform upwards, encoded up and played back down."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -179,6 +181,34 @@ class TestDecode:
             "this recipe can only `reconstruct`"
         )
         assert made.decode(made.encode(music()), request()).shape == (2, 2, 300)
+
+
+class TestWindows:
+    @torch.no_grad()
+    def test_long_audio_is_encoded_in_windows_that_say_nearly_the_same(self, cascade, monkeypatch):
+        wave, stage = music(1, 20_000), cascade.stages["autoencoder"]
+        heard, encode = [], stage.encode
+        whole = cascade.latents(wave, "autoencoder")
+        assert torch.equal(whole, encode(wave))
+        assert torch.equal(whole, cascade.latents(wave, "autoencoder", window=20_000))
+        monkeypatch.setattr(stage, "encode", lambda it: heard.append(it.shape[-1]) or encode(it))
+        found = cascade.latents(wave, "autoencoder", window=5000)
+        assert len(heard) == 5
+        assert max(heard) <= 5024  # whole latents
+        assert found.shape == whole.shape
+        assert (found - whole).abs().mean() < 0.05 * whole.abs().mean()
+
+    def test_pieces_are_what_is_made_and_reports_are_foreseen(self, cascade):
+        for together in (1, 2, 9):
+            calls = []
+            order = request(samples=2000, window=500, together=together)
+            asked = replace(order, progress=lambda calls=calls: calls.append(1))
+            pieces = list(cascade.play(asked))
+            assert len(pieces) == cascade.stages["autoencoder"].windows(order) > 3
+            torch.testing.assert_close(
+                torch.cat(pieces, -1), cascade.generate(order), atol=1e-4, rtol=1e-3
+            )
+            assert len(calls) == cascade.reports(order)
 
 
 class TestWhatItTells:

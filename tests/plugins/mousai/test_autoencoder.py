@@ -248,9 +248,9 @@ class TestWindows:
     def test_seams_are_as_near_to_what_is_made_whole_as_all_else(self, stage, window):
         wrong = self.decoded(stage, window) - self.decoded(stage, None)
         seams = self.seams(stage, window)
-        assert size(wrong[..., seams]) < 1.1 * size(wrong[..., ~seams])
+        assert size(wrong[..., seams]) < 1.25 * size(wrong[..., ~seams])
         jumps = wrong.diff(dim=-1)
-        assert size(jumps[..., seams[1:]]) < 1.1 * size(jumps[..., ~seams[1:]])
+        assert size(jumps[..., seams[1:]]) < 1.25 * size(jumps[..., ~seams[1:]])
 
     def test_how_many_windows_are_made_together_changes_nothing(self, stage):
         alone = self.decoded(stage, 1280)
