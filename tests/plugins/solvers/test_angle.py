@@ -43,15 +43,21 @@ def test_its_error_falls_with_the_second_order_all_the_way_from_noise(schedule, 
     assert made == pytest.approx(2, abs=0.15)
 
 
-def test_its_second_step_bends_as_the_first_one_bent():
-    start, (first, second) = noise(2, 3, 5), torch.tensor([1.0, 0.5]).double()
-    h = torch.tensor(-pi / 4)
+@pytest.mark.parametrize("middle", [0.5, 0.25, 0.8])
+def test_its_second_step_bends_as_the_first_one_bent_however_long_each_is(middle):
+    class Two(type(COSINE)):
+        def levels(self, steps):
+            return torch.tensor([1, middle, 0], dtype=torch.float64)
+
+    start, (first, second) = noise(2, 3, 5), torch.tensor([1, middle], dtype=torch.float64)
+    g, h = (second - first) * pi / 2, -second * pi / 2
     v = curved(start, first.expand(2))
-    x = h.cos() * start + h.sin() * v
+    x = g.cos() * start + g.sin() * v
     v_there = curved(x, second.expand(2))
-    n = (v_there - h.cos() * v + h.sin() * start) / h.sin()
+    n = (v_there - g.cos() * v + g.sin() * start) / g.sin()
     expected = h.cos() * x + h.sin() * v_there + (1 - h.cos()) * n
-    torch.testing.assert_close(angle(2).sample(curved, start), expected)
+    made = angle(2, Two(Two.Options())).sample(curved, start)
+    torch.testing.assert_close(made, expected)
 
 
 def test_one_step_is_ddim_and_two_are_not():
