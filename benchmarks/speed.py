@@ -15,22 +15,18 @@ import argparse
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from statistics import median
-from typing import Any, TypeVar
 
 import torch
 from authors import SIZES, Authors, Given, Ours, named_gradients
 from machine import facts, line
+from timing import Row, Run, errors_of, row_of, table, within
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 SMALL = ["generator 24.8 M", "decoder 12.4 M"]
 PARTS = ("sampling", "evaluation", "training", "memory")
-Row = dict[str, Any]
-Run = Callable[[], Tensor]
-T = TypeVar("T")
 
 
 def main() -> None:
@@ -52,17 +48,23 @@ def main() -> None:
     if "sampling" in parts:
         rows += [sampling(name, s, arguments.rounds, device) for name in SMALL for s in (10, 50)]
     if "evaluation" in parts:
-        rows.append(evaluation("generator 551 M", arguments.rounds, device))
+        rows += [evaluation(name, arguments.rounds, device) for name in SIZES]
     if "training" in parts:
         rows += [training(name, arguments.rounds, device) for name in SMALL]
     print(table(rows))
+    limit = ceiling(device) if "evaluation" in parts else {}
+    for row in rows:
+        for key, rate in row.get("GFLOP/s", {}).items():
+            share = f"{100 * rate / limit[key]:.0f} % of {limit[key]:.0f}"
+            print(f"{row['what']}, {key}: {row['GFLOP']:.1f} GFLOP, {rate:.0f} a second, {share}")
     peaks = memory(arguments.threads) if "memory" in parts else {}
     for what, figures in peaks.items():
         ours, theirs = figures["ours"], figures["authors"]
         print(f"peak memory, {what}: ours {ours:.0f} MB, the authors' {theirs:.0f} MB")
     print(line())
     if arguments.json:
-        found = {"machine": facts(), "rows": rows, "peak memory, MB": peaks}
+        found = {"machine": facts(), "rows": rows, "ceiling, GFLOP/s": limit}
+        found["peak memory, MB"] = peaks
         arguments.json.write_text(json.dumps(found, indent=2) + "\n")
 
 
@@ -73,30 +75,48 @@ def sampling(name: str, steps: int, rounds: int, device: torch.device) -> Row:
     rounds = rounds if steps < 50 else max(3, rounds // 2)
     with torch.no_grad():
         truth = _exact(name, 1, lambda model, exactly: model.sample(exactly, steps))
-        return _row(f"{name}, {steps} steps", runs, rounds, truth)
+        return row_of(f"{name}, {steps} steps", runs, rounds, truth)
 
 
 def evaluation(name: str, rounds: int, device: torch.device) -> Row:
-    """Measure one guided evaluation of a bound network."""
+    """Measure one evaluation of a bound network, guided where it hears a text, and its rate."""
     authors, ours, given = _twins(name, device, batch=1)
     theirs, x, sigma = authors.velocity(given), given.noise, given.sigma
 
     def bound(dtype: torch.dtype | None) -> Run:
-        velocity = _within(device, dtype, lambda: ours.velocity(given, sigma))()
-        return _within(device, dtype, lambda: velocity(x, sigma))
+        velocity = within(device, dtype, lambda: ours.velocity(given, sigma))()
+        return within(device, dtype, lambda: velocity(x, sigma))
 
     with torch.no_grad():
         runs = _runs(device, lambda: theirs(x, sigma), lambda: x)
         runs |= {"ours fp32": bound(None), "ours bf16": bound(torch.bfloat16)}
         truth = _exact(name, 1, lambda model, it: model.velocity(it)(it.noise, it.sigma))
-        return _row(f"{name}, one guided evaluation", runs, rounds, truth)
+        row = row_of(f"{name}, one evaluation", runs, rounds, truth)
+        velocity = ours.velocity(given)
+        velocity(x, sigma)  # reads the text, which later steps need not
+        with FlopCounterMode(display=False) as counter:
+            velocity(x, sigma)
+    billions = counter.get_total_flops() / 1e9
+    keys = ("ours fp32", "ours bf16")
+    return row | {"GFLOP": billions, "GFLOP/s": {k: billions / row["seconds"][k] for k in keys}}
+
+
+def ceiling(device: torch.device) -> dict[str, float]:
+    """Return the GFLOP/s of a product of square matrices, in which networks can't be faster."""
+    found = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        x = torch.randn(2048, 2048, device=device, dtype=dtype)
+        runs: dict[str, Run] = {"product": lambda it=x: it @ it}
+        seconds = row_of("", runs, 15, None)["seconds"]["product"]
+        found["ours fp32" if dtype == torch.float32 else "ours bf16"] = 2 * 2048**3 / seconds / 1e9
+    return found
 
 
 def training(name: str, rounds: int, device: torch.device) -> Row:
     """Measure a step on a batch of 8: forward, backward, AdamW (theirs as they call it)."""
     authors, ours, given = _twins(name, device, batch=8)
     runs = _runs(device, _stepping(authors, given), _stepping(ours, given))
-    row = _row(f"{name}, training step, batch 8", runs, rounds, None)
+    row = row_of(f"{name}, training step, batch 8", runs, rounds, None)
     authors, ours, given = _twins(name, device, batch=8)
     truth = _exact(name, 8, lambda model, it: _gradients(model, it, model))
     runs = _runs(
@@ -104,7 +124,7 @@ def training(name: str, rounds: int, device: torch.device) -> Row:
         lambda: _gradients(authors, given, authors),
         lambda: _gradients(ours, given, authors),
     )
-    return row | {"error": _errors(runs, truth)}
+    return row | {"error": errors_of(runs, truth)}
 
 
 def memory(threads: int) -> dict[str, dict[str, float]]:
@@ -192,72 +212,10 @@ def _runs(device: torch.device, authors: Run, ours: Run) -> dict[str, Run]:
     bf16 = torch.bfloat16
     return {
         "authors fp32": authors,
-        "authors bf16": _within(device, bf16, authors),
+        "authors bf16": within(device, bf16, authors),
         "ours fp32": ours,
-        "ours bf16": _within(device, bf16, ours),
+        "ours bf16": within(device, bf16, ours),
     }
-
-
-def _within(
-    device: torch.device, dtype: torch.dtype | None, compute: Callable[[], T]
-) -> Callable[[], T]:
-    """Return a computation that runs under autocast, or as it is where `dtype` is None."""
-
-    def run() -> T:
-        with torch.autocast(device.type, dtype, enabled=dtype is not None):
-            return compute()
-
-    return run
-
-
-def _row(what: str, runs: dict[str, Run], rounds: int, truth: Tensor | None) -> Row:
-    """Return medians of seconds, ratios to the authors' fp32, and errors."""
-    errors = _errors(runs, truth)  # warms up, too
-    times: dict[str, list[float]] = {key: [] for key in runs}
-    for _ in range(rounds):
-        for key, run in runs.items():
-            _wait()
-            started = time.perf_counter()
-            run()
-            _wait()
-            times[key].append(time.perf_counter() - started)
-    seconds = {key: median(it) for key, it in times.items()}
-    ratios = {key: seconds["authors fp32"] / it for key, it in seconds.items()}
-    return {"what": what, "seconds": seconds, "ratio": ratios, "error": errors}
-
-
-def _errors(runs: dict[str, Run], truth: Tensor | None) -> dict[str, float]:
-    """Run everything once; return relative errors, none without a truth."""
-    results = {key: run().detach() for key, run in runs.items()}
-    if truth is None:
-        return {}
-    return {
-        key: ((it.cpu().double() - truth).norm() / truth.norm()).item()
-        for key, it in results.items()
-    }
-
-
-def _wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
-def table(rows: Sequence[Row]) -> str:
-    """Return the rows as a Markdown table."""
-    head = ["", "authors", "ours, fp32", "ours, bf16", "authors, bf16"]
-    lines = [[*head, "error: authors, ours fp32, ours bf16"], ["---"] * (len(head) + 1)]
-    for row in rows:
-        seconds, ratio, error = row["seconds"], row["ratio"], row["error"]
-        cells = [f"{seconds['authors fp32']:.3f} s"]
-        cells += [
-            f"{seconds[key]:.3f} s, **{ratio[key]:.2f}**"
-            for key in ("ours fp32", "ours bf16", "authors bf16")
-        ]
-        cells.append(
-            ", ".join(f"{error[key]:.0e}" for key in ("authors fp32", "ours fp32", "ours bf16"))
-        )
-        lines.append([row["what"], *cells])
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 if __name__ == "__main__":

@@ -137,7 +137,13 @@ class TestWhatLoads:
 
     def test_what_is_installed_is_found_once(self):
         assert installed() is installed()
-        assert installed().names("sampler") == ["ddim", "dpmpp-2m"]
+        assert installed().names("sampler") == [
+            "angle-2m",
+            "ddim",
+            "dpmpp-2m",
+            "dpmpp-2m-sde",
+            "heun",
+        ]
 
 
 class TestWhatDoesNot:
