@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 import mousai_kit.api as mk
+from mousai_kit.component import choose
+from mousai_kit.plugins import installed
 from mousai_kit_mousai.archinet_names import unet_pairs
-from mousai_kit_mousai.samplers import DDIM
 from mousai_kit_mousai.schedules import Cosine
 from mousai_kit_mousai.unet import UNet1d
 
@@ -24,6 +25,7 @@ except ImportError:
     raise SystemExit("the authors' packages are missing; pip install -e '.[parity]'") from None
 
 GUIDANCE = 5.0
+COSINE = Cosine(mk.Options())
 TOKENS, FEATURES = 64, 768
 """T5-base's embeddings."""
 
@@ -174,10 +176,13 @@ class Ours:
         return mk.Guided(self.network, text, null, scale=GUIDANCE, levels=levels)
 
     @torch.no_grad()
-    def sample(self, given: Given, steps: int) -> Tensor:
-        """Return what our sampler makes of the noise; binding the network is part of it."""
-        ddim = DDIM(DDIM.Options(steps=steps), schedule=Cosine(mk.Options()))
-        return ddim.sample(self.velocity(given, ddim.levels()), given.noise)
+    def sample(
+        self, given: Given, steps: int, sampler: str = "ddim", levels: str = "cosine"
+    ) -> Tensor:
+        """Return what a sampler of ours makes of the noise; binding the network is part of it."""
+        words = {"use": sampler, "steps": steps, "levels": levels}
+        chosen = choose(mk.Sampler, words, {"registry": installed()}).build(schedule=COSINE)
+        return chosen.sample(self.velocity(given, chosen.levels()), given.noise)
 
     def gradients(self) -> dict[str, Tensor]:
         """Return the gradients under the authors' names."""

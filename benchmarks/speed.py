@@ -26,7 +26,10 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 SMALL = ["generator 24.8 M", "decoder 12.4 M"]
-PARTS = ("sampling", "evaluation", "training", "memory")
+PARTS = ("sampling", "evaluation", "training", "whole", "memory")
+STEPS = {"generator 24.8 M": 20, "decoder 12.4 M": 15}
+"""Evaluations of dpmpp-2m with cosine-spaced levels that were seen to be worth 50 of DDIM: the
+defaults of mousai.yaml, measured by benchmarks/samplers.py."""
 
 
 def main() -> None:
@@ -51,6 +54,8 @@ def main() -> None:
         rows += [evaluation(name, arguments.rounds, device) for name in SIZES]
     if "training" in parts:
         rows += [training(name, arguments.rounds, device) for name in SMALL]
+    if "whole" in parts:
+        rows.append(whole(arguments.rounds, device))
     print(table(rows))
     limit = ceiling(device) if "evaluation" in parts else {}
     for row in rows:
@@ -125,6 +130,24 @@ def training(name: str, rounds: int, device: torch.device) -> Row:
         lambda: _gradients(ours, given, authors),
     )
     return row | {"error": errors_of(runs, truth)}
+
+
+def whole(rounds: int, device: torch.device) -> Row:
+    """Measure both networks one after the other: their 50 steps each, our fewer ones (`STEPS`)."""
+    twins = {name: _twins(name, device, batch=1) for name in SMALL}
+
+    def theirs() -> Tensor:
+        return [authors.sample(given, 50) for authors, _, given in twins.values()][-1]
+
+    def fewer() -> Tensor:
+        return [
+            ours.sample(given, STEPS[name], "dpmpp-2m", "cosine-spaced")
+            for name, (_, ours, given) in twins.items()
+        ][-1]
+
+    with torch.no_grad():
+        what = "generator and decoder, their 50 + 50 steps, our 20 + 15"
+        return row_of(what, _runs(device, theirs, fewer), max(3, rounds // 2), None)
 
 
 def memory(threads: int) -> dict[str, dict[str, float]]:
