@@ -137,7 +137,7 @@ class TestWhatLoads:
 
     def test_what_is_installed_is_found_once(self):
         assert installed() is installed()
-        assert installed().names("sampler") == ["ddim", "dpmpp-2m"]
+        assert installed().names("text_encoder") == ["t5", "t5-scratch"]
 
 
 class TestWhatDoesNot:
