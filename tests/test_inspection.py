@@ -20,7 +20,12 @@ from mousai_kit import cli
 sys.argv = ["mousai-kit", "show", sys.argv[1], "--json"]
 try: cli.main()
 except SystemExit: pass
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+try:  # not ru_maxrss, which begins with what the parent had
+    lines = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    peak = int(lines["VmHWM"].split()[0])
+except OSError:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+print(peak, file=sys.stderr)
 """
 
 

@@ -17,6 +17,7 @@ from mousai_kit_mousai.layers.learned_transform import LearnedTransform
 from mousai_kit_mousai.layers.modulation import NoiseLevelFeatures
 from mousai_kit_mousai.layers.packable import Packable
 from mousai_kit_mousai.unet_options import UNet1dOptions
+from mousai_kit_mousai.unet_wiring import check_given, check_wiring
 
 
 class UNet1d(Packable, mk.UNet):
@@ -39,7 +40,7 @@ class UNet1d(Packable, mk.UNet):
             context_channels=context_channels,
             text_features=text_features,
         )
-        _check_wiring(options, context_channels, text_features)
+        check_wiring(options, context_channels, text_features)
         self.options = options
         self.context_channels = context_channels
         self.text_features = text_features
@@ -145,9 +146,9 @@ class UNet1d(Packable, mk.UNet):
 
     def _check(self, context: Tensor | None, text: mk.Text | None) -> None:
         """Raise where the conditioning is not what the network was built for."""
-        _check_given("a context of", "channels", self.context_channels, context, dim=1)
+        check_given("a context of", "channels", self.context_channels, context, dim=1)
         embedding = None if text is None else text.embedding
-        _check_given("a text of", "features", self.text_features, embedding, dim=2)
+        check_given("a text of", "features", self.text_features, embedding, dim=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,27 +171,6 @@ def _without_autocast(device: torch.device) -> torch.autocast:
     """Return a context in which layers compute in the types that they are given."""
     known = torch.amp.is_autocast_available(device.type)
     return torch.autocast(device.type if known else "cpu", enabled=False)
-
-
-def _check_wiring(options: UNet1dOptions, context_channels: int, text_features: int) -> None:
-    """Raise where the options take in what the neighbours don't give, or leave out what they do."""
-    if any(options.injections) and not context_channels:
-        raise mk.RecipeError("unet1d: injections need a context, and this stage gives none")
-    if context_channels and not any(options.injections):
-        raise mk.RecipeError("unet1d: injections must be 1 at some depth, to hear the context")
-    if any(options.cross_attentions) and not text_features:
-        raise mk.RecipeError("unet1d: cross_attentions need a text, and this stage gives none")
-    if text_features and not any(options.cross_attentions):
-        raise mk.RecipeError("unet1d: cross_attentions must be 1 at some depth, to hear the text")
-
-
-def _check_given(what: str, unit: str, size: int, given: Tensor | None, dim: int) -> None:
-    """Raise where a conditioning of `size` along `dim` (0: none) is needed and not given so."""
-    found = 0 if given is None else given.shape[dim]
-    if found == size:
-        return
-    needs = f"needs {what} {size} {unit}" if size else f"takes no {what.split()[1]}"
-    raise mk.MousaiError(f"unet1d: {needs}, but {found or 'none'} came")
 
 
 def _transform(options: UNet1dOptions, channels: int, outputs: int) -> LearnedTransform | None:

@@ -15,7 +15,7 @@ class Packable(nn.Module):
     """Keeps the packed weights of a network, and knows when they are out of date."""
 
     _settled = False
-    _packed: tuple[list[tuple[int, int]], Packing] | None = None
+    _packed: tuple[list[tuple[int, int]], dict[torch.dtype, Packing]] | None = None
 
     @property
     def on_cpu(self) -> bool:
@@ -31,9 +31,9 @@ class Packable(nn.Module):
         if self._settled:
             return self._settled_in(dtype)
         state = [(p.data_ptr(), p._version) for p in self.parameters()]
-        if self._packed is None or self._packed[0] != state or self._packed[1].dtype != dtype:
-            self._packed = state, Packing(dtype)
-        return self._packed[1]
+        if self._packed is None or self._packed[0] != state:
+            self._packed = state, {}
+        return self._packed[1].setdefault(dtype, Packing(dtype))
 
     def settle(self) -> None:
         """Sample only, from now on: packed weights then take the place of those they stand for.
@@ -57,7 +57,8 @@ class Packable(nn.Module):
 
     def _settled_in(self, dtype: torch.dtype) -> Packing:
         if self._packed is None:
-            self._packed = [], Packing(dtype, replaces=True)
-        if self._packed[1].dtype != dtype:
-            raise mk.MousaiError(f"unet1d: settled for {self._packed[1].dtype}, not for {dtype}")
-        return self._packed[1]
+            self._packed = [], {dtype: Packing(dtype, replaces=True)}
+        if dtype not in self._packed[1]:
+            first = next(iter(self._packed[1]))
+            raise mk.MousaiError(f"unet1d: settled for {first}, not for {dtype}")
+        return self._packed[1][dtype]
