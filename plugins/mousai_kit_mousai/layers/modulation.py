@@ -47,7 +47,8 @@ class Modulation(nn.Module):
         if len(scale) == 1:  # one level for the whole batch: the norm can scale and shift
             return F.layer_norm(x, (self.channels,), scale[0], shift[0], 1e-6)
         normal = F.layer_norm(x, (self.channels,), eps=1e-6)
-        return torch.addcmul(shift[:, None], normal, scale[:, None])
+        scale, shift = scale[:, None].to(x.dtype), shift[:, None].to(x.dtype)
+        return torch.addcmul(shift, normal, scale)
 
 
 def _factor_and_shift(both: Tensor) -> tuple[Tensor, Tensor]:

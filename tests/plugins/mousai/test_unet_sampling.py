@@ -51,15 +51,16 @@ def test_a_batch_of_several_levels_is_right_too():
 
 @torch.no_grad()
 @pytest.mark.parametrize("form", FORMS)
-def test_in_bfloat16_it_is_near(form):
+@pytest.mark.parametrize("sigma", [at(0.5), torch.tensor([0.5, 0.123])])
+def test_in_bfloat16_it_is_near_at_told_levels_and_at_others(form, sigma):
     network = everything(**form)
     x, _, context, text = given(length=60)
     text.mask[0] = False
     text.mask[1, 2:] = False
-    exact = network(x, at(0.5), context=context, text=text)
+    exact = network(x, sigma, context=context, text=text)
     with torch.autocast("cpu", torch.bfloat16):
         velocity = network.bind(context, text, levels=LEVELS)
-        rough = velocity(x, at(0.5))
+        rough = velocity(x, sigma)
     assert rough.dtype == torch.float32
     assert 1e-6 < (rough - exact).norm() / exact.norm() < 0.02
 
