@@ -121,7 +121,9 @@ def test_weights_are_packed_once_for_many_bindings_and_let_go_for_training():
     kept = network._packed[1][torch.float32]
     with torch.autocast("cpu", torch.bfloat16):
         network.bind(context, text, levels=LEVELS)(x, sigma)
-    network.bind(context, text, levels=LEVELS)(x, sigma)
+    exact = network.bind(context, text, levels=LEVELS)(x, sigma)
+    expected = network(x, sigma, context=context, text=text)
+    torch.testing.assert_close(exact, expected, rtol=0, atol=3e-6)
     assert network._packed[1][torch.float32] is kept
     network.train()
     assert network._packed is None
