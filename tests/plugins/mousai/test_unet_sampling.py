@@ -117,10 +117,10 @@ def test_changed_weights_are_packed_anew(change):
 def test_weights_are_packed_once_for_many_bindings_and_let_go_for_training():
     network = everything().eval()
     x, sigma, context, text = given()
-    network.bind(context, text, levels=LEVELS)(x, sigma)
-    kept = network._packed[1][torch.float32]
     with torch.autocast("cpu", torch.bfloat16):
         network.bind(context, text, levels=LEVELS)(x, sigma)
+    network.bind(context, text, levels=LEVELS)(x, sigma)
+    kept = network._packed[1][torch.float32]
     exact = network.bind(context, text, levels=LEVELS)(x, sigma)
     expected = network(x, sigma, context=context, text=text)
     torch.testing.assert_close(exact, expected, rtol=0, atol=3e-6)
