@@ -1,1 +1,1 @@
-"""Layers of the networks: resnet, modulation, injection, attention, skips, depths."""
+"""Layers of the networks, from products and norms to a depth, and how their weights are packed."""

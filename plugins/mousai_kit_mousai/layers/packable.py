@@ -49,11 +49,13 @@ class Packable(nn.Module):
             self._packed = None
         return super().train(mode)
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the weights; MousaiError where packed ones have taken their place."""
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        """Refuse a state dict where packed weights have taken the place of those asked for."""
         if self._settled and self._packed is not None:
             raise mk.MousaiError("unet1d: settled for sampling; load the weights anew to keep them")
-        return super().state_dict(*args, **kwargs)
+        super()._save_to_state_dict(destination, prefix, keep_vars)
 
     def _settled_in(self, dtype: torch.dtype) -> Packing:
         if self._packed is None:
