@@ -1,0 +1,132 @@
+"""Contract: what the suites of all kinds share, and how a component is excused from a rule."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ClassVar, cast, get_origin
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from mousai_kit.component import Component, Options, Use, choose
+from mousai_kit.errors import did_you_mean
+from mousai_kit.hookspecs import HOOKS
+from mousai_kit.interfaces import KINDS
+from mousai_kit.plugins import installed
+from mousai_kit.registry import Registry
+
+Test = Callable[..., None]
+
+
+class Contract:
+    """What every component keeps to.
+
+    Inherit the suite of your kind, and set `component`:
+
+        class TestEuler(SamplerContract):
+            component = Euler
+            options = {"steps": 7}
+
+    A component that can't keep to a rule says why in `excused`; the rule is then expected to fail
+    (pytest shows the reason), and the suite fails as soon as it no longer does. A suite whose tests
+    are overridden instead is refused.
+    """
+
+    component: ClassVar[type[Component]]
+    """The class under test."""
+    options: ClassVar[Mapping[str, Any]] = {}
+    """Its options as a recipe gives them: small ones, so that the suite is quick."""
+    excused: ClassVar[Mapping[str, str]] = {}
+    """The rules (names of tests) that it does not keep to, and why."""
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "component" not in vars(cls):  # a kind's suite, not a component's
+            return
+        rules = _rules(cls)
+        if replaced := sorted(name for name in vars(cls) if name in rules):
+            raise TypeError(
+                f"{cls.__name__} replaces '{replaced[0]}' of its contract; "
+                f'say why it can\'t hold instead: excused = {{"{replaced[0]}": "the reason"}}'
+            )
+        for name, reason in cls.excused.items():
+            if name not in rules:
+                hint = did_you_mean(name, rules)
+                raise TypeError(f"{cls.__name__} is excused from '{name}', which is no rule{hint}")
+            if not reason.strip():
+                raise TypeError(f"{cls.__name__} is excused from '{name}' without a reason")
+            setattr(cls, name, _expected_to_fail(rules[name], reason))
+
+    def use(self, **changes: Any) -> Use[Any]:
+        """Return the choice of the component with `options`, some of them changed."""
+        values = {"use": self.component.name, **self.options, **changes}
+        return choose(KINDS[self.component.kind], values, {"registry": self.registry()})
+
+    def registry(self) -> Registry:
+        """Return what is installed, with the component in it whether or not it is."""
+        registry = Registry()
+        registry.add(self.component.kind, self.component, owner="contract")
+        for other, owner in installed():
+            if (other.kind, other.name) != (self.component.kind, self.component.name):
+                registry.add(other.kind, other, owner=owner)
+        return registry
+
+    def build(self, *, seed: int = 0, **wiring: Any) -> Any:
+        """Return the component, built with `options` and some wiring, its weights from a seed."""
+        torch.manual_seed(seed)
+        return self.use().build(**wiring)
+
+    def test_a_plug_in_may_offer_it(self) -> None:
+        Registry().add(self.component.kind, self.component, owner="contract")
+        assert self.component.kind in HOOKS
+
+    def test_its_first_line_says_what_it_is(self) -> None:
+        first = (inspect.getdoc(self.component) or "").split("\n", 1)[0]
+        inherited = inspect.getdoc(KINDS[self.component.kind]) or ""
+        assert first.endswith("."), f"a sentence is what `mousai-kit ls` prints (got {first!r})"
+        assert first != inherited.split("\n", 1)[0], "it has no docstring of its own"
+
+    def test_every_option_is_described(self) -> None:
+        fields = self.component.Options.model_fields
+        said = [bool(field.description) or _is_slot(field.annotation) for field in fields.values()]
+        assert [name for name, well in zip(fields, said, strict=True) if not well] == []
+
+    def test_an_unknown_option_is_refused(self) -> None:
+        context = {"registry": self.registry()}
+        with pytest.raises(ValidationError):
+            self.component.Options.model_validate({**self.options, "no_such": 1}, context=context)
+
+    def test_options_can_not_be_changed_after_they_were_checked(self) -> None:
+        options: Options = self.use().options
+        for name in type(options).model_fields:
+            with pytest.raises(ValidationError):
+                setattr(options, name, getattr(options, name))
+
+
+def _rules(contract: type[Contract]) -> dict[str, Test]:
+    """Return the tests that a suite inherits, by name."""
+    return {
+        name: cast("Test", test)
+        for base in reversed(contract.__mro__[1:])
+        for name, test in vars(base).items()
+        if name.startswith("test_") and issubclass(base, Contract)
+    }
+
+
+def _expected_to_fail(rule: Test, reason: str) -> Test:
+    """Return a rule of its own for one suite, marked as failing for a reason."""
+
+    @wraps(rule)
+    def excused(*arguments: Any, **keywords: Any) -> None:
+        rule(*arguments, **keywords)
+
+    excused.pytestmark = [*getattr(rule, "pytestmark", [])]  # type: ignore[attr-defined]
+    return cast("Test", pytest.mark.xfail(reason=reason, strict=True)(excused))
+
+
+def _is_slot(annotation: Any) -> bool:
+    """Whether an option is another component, which says itself what it is."""
+    return get_origin(annotation) is Use
