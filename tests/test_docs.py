@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from importlib import util
-from importlib.metadata import EntryPoint
 from io import StringIO
 from pathlib import Path
 from types import ModuleType
@@ -22,8 +21,6 @@ from typer.main import get_command
 from mousai_kit import cli, plugins
 from mousai_kit.component import Component
 from mousai_kit.console import Screen
-from mousai_kit.errors import PluginError
-from mousai_kit.hookspecs import GROUP
 from mousai_kit.inspection import recipe_facts
 from mousai_kit.interfaces import KINDS, NoiseSource
 from mousai_kit.recipe import load_recipe
@@ -291,64 +288,6 @@ class TestNineKinds:
         assert (len(train), len(held_out)) == (3, 1)
         assert train.clip(0).wave.shape == (2, 4000)
         assert held_out.clip(0).text == "n3, 1 of 2"
-
-
-MISTAKES = {
-    "another kind's class": lambda mk: _with("sampler", mk.Schedule),
-    "no sample": lambda mk: _with("sampler", type("S", (mk.Sampler,), {"name": "s"})),
-    "no name": lambda mk: _with("sampler", type("S", (mk.Sampler,), {"sample": None})),
-    "odd Options": lambda mk: _with(
-        "schedule", type("S", (mk.Schedule,), {"name": "s", "weights": None, "Options": dict})
-    ),
-    "loose wiring": lambda mk: _with(
-        "sampler",
-        type(
-            "S",
-            (mk.Sampler,),
-            {"name": "s", "sample": None, "__init__": lambda self, options, **more: None},
-        ),
-    ),
-    "a name taken": lambda mk: plugins.discover()[0].add(
-        "sampler", plugins.installed().find("sampler", "ddim"), owner="x"
-    ),
-}
-
-
-def _with(kind: str, component: object) -> None:
-    Registry().add(kind, component, owner="x")
-
-
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_the_registrys_messages_stand_in_first_plugin(mistake):
-    import mousai_kit.api as mk
-
-    with pytest.raises(PluginError) as raised:
-        MISTAKES[mistake](mk)
-    page = (ROOT / "docs" / "first-plugin.md").read_text(encoding="utf-8")
-    assert [it.message for it in raised.value.problems if f"| `{it.message}` |" not in page] == []
-
-
-@pytest.mark.parametrize(
-    ("group", "source"),
-    [
-        (GROUP, "import mousai_kit.api as mk\n@mk.hookimpl\ndef mousai_kit_sampler(): ..."),
-        (GROUP, "import mousai_kit.api as mk\n@mk.hookimpl\ndef mousai_kit_samplers(): ..."),
-        (GROUP, "import mousai_kit.api as mk\n@mk.hookimpl\ndef mousai_kit_samplers(): return 1"),
-        (GROUP, '"""Broken."""\nimport nowhere'),
-        ("mousai_kit.v0", ""),
-    ],
-    ids=["misspelled hook", "no return", "no list", "no module", "another version"],
-)
-def test_the_loaders_messages_stand_in_first_plugin(group, source, tmp_path, monkeypatch):
-    (tmp_path / "mousai_kit_broken.py").write_text(source)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "mousai_kit_broken", raising=False)
-    point = EntryPoint("broken", "mousai_kit_broken", group)
-    report = plugins._load(point, Registry()) if group == GROUP else plugins._other_version(point)
-    monkeypatch.delitem(sys.modules, "mousai_kit_broken", raising=False)
-    page = (ROOT / "docs" / "first-plugin.md").read_text(encoding="utf-8")
-    told = [it.removesuffix("...") for it in re.findall(r"^\| `(.*?)` \|", page, re.MULTILINE)]
-    assert [it for it in told if report.fault.startswith(it)] != [], report.fault
 
 
 def test_the_readme_tells_a_typo_as_it_is_told(reader):
