@@ -310,6 +310,7 @@ class TestDesign:
             "plugins/mousai_kit_mousai",
             "plugins/mousai_kit_clips",
             "plugins/mousai_kit_solvers",
+            "plugins/mousai_kit_dit",
         ],
     )
     def test_every_module_stands_in_it(self, package):
