@@ -74,7 +74,10 @@ def print_plugins(rows: list[Facts]) -> None:
             console.print(f"  {escape(offered)}")
     if not rows:
         console.print("no plug-in is installed")
-    _print_lines("left out", "red", [it["told"] for row in rows for it in row["faults"]])
+    broken = [row for row in rows if not row["switched_off"]]
+    off = [row for row in rows if row["switched_off"]]
+    _print_lines("left out", "red", [it["told"] for row in broken for it in row["faults"]])
+    _print_lines("switched off", "yellow", [it["told"] for row in off for it in row["faults"]])
     _print_lines("to be noted", "yellow", [it["told"] for row in rows for it in row["notes"]])
 
 

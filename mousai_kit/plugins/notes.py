@@ -27,7 +27,7 @@ def _notes(report: PluginReport, registry: Registry) -> Iterator[Fault]:
             "methods that use it"
         )
     for component, owner in registry:
-        if owner == report.owner:
+        if owner == report.owner and not report.faults:
             for message in _component_notes(component, registry):
                 yield Fault(f"{component.__qualname__}: {message}", place_of(component))
 

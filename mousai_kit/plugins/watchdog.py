@@ -80,7 +80,7 @@ def _watch(owner: str, seconds: float, ended: Event, can_stop: bool) -> None:
             signal.pthread_kill(main, signal.SIGALRM)
         if still >= LOOKS + 2 * can_stop and not complained:
             complained = True
-            print(_complaint(owner, seconds), file=sys.__stderr__, flush=True)
+            print(_complaint(owner, seconds), file=sys.__stderr__ or sys.stderr, flush=True)
 
 
 def _complaint(owner: str, seconds: float) -> str:
