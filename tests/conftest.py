@@ -183,3 +183,15 @@ def endpoint(tmp_path, monkeypatch):
         )
 
     return set_to
+
+
+@pytest.fixture
+def reader(tmp_path, monkeypatch):
+    """A reader of the documents, in an empty folder."""
+    from reader import Reader
+
+    random = torch.get_rng_state()
+    found = Reader(tmp_path, monkeypatch)
+    yield found
+    found.close()
+    torch.set_rng_state(random)
