@@ -55,7 +55,7 @@ class TestWhatLoads:
     def test_nobody_takes_a_name_from_the_plug_ins_that_come_with_mousai_kit(self, shelf):
         shelf.put(GOOD.format(name="cosine"), package="aaa")
         registry, reports = discover()
-        assert [it.fault for it in reports if it.package == "mousai-kit"] == ["", "", ""]
+        assert {it.fault for it in reports if it.package == "mousai-kit"} == {""}
         assert registry.find("schedule", "cosine").__module__ == "mousai_kit_mousai.schedules"
 
     def test_an_entry_point_of_no_package_loads_too(self, shelf):
