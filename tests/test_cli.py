@@ -172,7 +172,7 @@ def test_a_recipe_is_shown_with_its_stages(trained, command):
 def test_plug_ins_are_listed_with_what_they_offer(command):
     assert "  sampler: ddim\n" in command("plugins").out
     rows = json.loads(command("plugins", "--json").out)
-    assert [it["name"] for it in rows if it["fault"] == ""] == ["clips", "mousai", "solvers"]
+    assert [it["name"] for it in rows if it["fault"] == ""] == ["clips", "dit", "mousai", "solvers"]
 
 
 def test_a_shipped_recipe_is_copied_and_valid(here, command):
