@@ -6,6 +6,7 @@ Legend: b batch, c channels, t frames of the space below.
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -13,13 +14,21 @@ from torch import Tensor
 
 from mousai_kit.interfaces import Condition, NoiseSource
 from mousai_kit.testing.signals import nothing_drawn
-from mousai_kit.testing.stage_ground import CONDITIONS, STEPS, StageGround, Trained
+from mousai_kit.testing.stage_ground import CONDITIONS, PROMPTS, STEPS, StageGround, Trained
 
 EACH_CONDITION = pytest.mark.parametrize("condition", CONDITIONS)
 
 
 class LearningRules(StageGround):
     """What every stage keeps to as it learns."""
+
+    @pytest.mark.parametrize("form", [list, iter])
+    def test_one_pass_over_the_signals_is_enough_to_prepare(self, form: Any) -> None:
+        stage = self.fresh()
+        stage.ready()
+        stage.prepare(form(self.signals().split(1)), list(PROMPTS))
+        rule = "after prepare the loss is not finite; the signals can be gone through once only"
+        assert self.loss(stage, self.signals()).isfinite().all(), rule
 
     @EACH_CONDITION
     @pytest.mark.parametrize("frames", [1, 37, 500])
@@ -30,6 +39,18 @@ class LearningRules(StageGround):
         assert loss.shape == (3,), "the loss is per clip [b]: a bad clip can then be named"
         assert loss.isfinite().all()
         assert loss.requires_grad
+
+    def test_what_it_is_given_is_left_as_it_was(self) -> None:
+        stage, signal = self.stage(), self.signals()
+        state, given = copy.deepcopy(stage.state_dict()), signal.clone()
+        self.loss(stage, signal)
+        stage.eval()
+        self.loss(stage, signal)
+        assert torch.equal(signal, given), "the loss changes the signal that it is given"
+        changed = [
+            name for name, it in stage.state_dict().items() if not torch.equal(it, state[name])
+        ]
+        assert changed == [], "the loss changes the stage itself"
 
     @EACH_CONDITION
     def test_the_same_noise_gives_the_same_loss(self, condition: Condition) -> None:
@@ -58,18 +79,6 @@ class LearningRules(StageGround):
             _assert_near(two[0], three[place])
         circle = self.loss(stage, signal[[2, 0]], condition="other", first=2)
         _assert_near(circle[0], three[2])
-
-    def test_what_it_is_given_is_left_as_it_was(self) -> None:
-        stage, signal = self.stage(), self.signals()
-        state, given = copy.deepcopy(stage.state_dict()), signal.clone()
-        self.loss(stage, signal)
-        stage.eval()
-        self.loss(stage, signal)
-        assert torch.equal(signal, given), "the loss changes the signal that it is given"
-        changed = [
-            name for name, it in stage.state_dict().items() if not torch.equal(it, state[name])
-        ]
-        assert changed == [], "the loss changes the stage itself"
 
     def test_fifty_steps_on_one_batch_halve_the_loss(self, trained: Trained) -> None:
         how = f"{STEPS} steps of Adam at {self.learning_rate:g} on one batch"
