@@ -1,6 +1,7 @@
 """All that a plug-in may import, on one page: `import mousai_kit.api as mk`."""
 
 from mousai_kit import hub
+from mousai_kit.attention import attention
 from mousai_kit.audio import AudioInfo, log_mel, probe, read, shown, tags_of
 from mousai_kit.component import Component, Field, Options, Use, chosen
 from mousai_kit.errors import (
@@ -87,6 +88,7 @@ __all__ = [
     "Velocity",
     "WeightFormat",
     "WeightsError",
+    "attention",
     "chosen",
     "first_line",
     "hookimpl",

@@ -61,19 +61,27 @@ def print_recipe(facts: Facts) -> None:
 
 
 def print_plugins(rows: list[Facts]) -> None:
-    """Print plug-ins with their components, or with what is wrong."""
-    console = Console()
+    """Print plug-ins with their components, then what is wrong with any, a line each."""
+    console = Console(highlight=False)
     for row in rows:
-        title = (
-            f"[bold]{escape(row['name'])}[/bold]  {escape(row['package'])} {escape(row['version'])}"
-        )
-        console.print(title)
-        if row["fault"]:
-            console.print(f"  [red]left out:[/red] {escape(row['fault'])}", soft_wrap=True)
+        if row["components"]:
+            package = escape(f"{row['package']} {row['version']}")
+            console.print(f"[bold]{escape(row['name'])}[/bold]  {package}")
         for offered in row["components"]:
             console.print(f"  {escape(offered)}")
     if not rows:
         console.print("no plug-in is installed")
+    _print_lines("left out", "red", [it["told"] for row in rows for it in row["faults"]])
+    _print_lines("to be noted", "yellow", [it["told"] for row in rows for it in row["notes"]])
+
+
+def _print_lines(title: str, colour: str, lines: list[str]) -> None:
+    """Print a paragraph of lines, if there are any, that no terminal's width breaks."""
+    console = Console(highlight=False)
+    if lines:
+        console.print(f"\n[{colour}]{title}[/{colour}]")
+    for line in lines:
+        console.print(f"  {escape(line)}", soft_wrap=True)
 
 
 def _print_table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:

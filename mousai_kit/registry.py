@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from mousai_kit.component import Component, Options
 from mousai_kit.errors import PluginError, Problem, did_you_mean, listed
+from mousai_kit.hookspecs import HOOKS
 from mousai_kit.interfaces import KINDS
+from mousai_kit.option_faults import option_faults
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -18,6 +20,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._components: dict[tuple[str, str], tuple[type[Component], str]] = {}
+        self._left_out: dict[str, frozenset[tuple[str, str]]] = {}
 
     def add(self, kind: str, component: object, *, owner: str) -> None:
         """Enter a component of a plug-in; PluginError names every rule that it breaks."""
@@ -44,20 +47,42 @@ class Registry:
             key: entry for key, entry in self._components.items() if entry[1] != owner
         }
 
+    def leave_out(self, owner: str, offered: Iterable[tuple[str, str]] = ()) -> None:
+        """Keep in mind that a plug-in is not here, and what (kind, name) it is known to offer."""
+        self._left_out[owner] = frozenset(offered)
+
     def find(self, kind: str, name: str) -> type[Component]:
         """Return a component class; LookupError with one line that helps."""
         if (kind, name) in self._components:
             return self._components[kind, name][0]
+        raise LookupError(f"no {kind} is called '{name}'{self._hint(kind, name)}")
+
+    def _hint(self, kind: str, name: str) -> str:
+        """Return what may help somebody who looks for what is not here."""
+        for owner, offered in self._left_out.items():
+            if (kind, name) in offered:
+                return f"; {owner}, which offers it, was left out: see `mousai-kit plugins`"
+        return self._nearest(kind, name) + self._missing()
+
+    def _nearest(self, kind: str, name: str) -> str:
         others = [other for other, its_name in self._components if its_name == name]
         if others:
-            raise LookupError(f"no {kind} is called '{name}'; '{name}' is a {others[0]}")
+            return f"; '{name}' is a {others[0]}"
         names = self.names(kind)
-        hint = did_you_mean(name, names) or (
+        return did_you_mean(name, names) or (
             f"; there {'is' if len(names) == 1 else 'are'} {listed(names)}"
             if names
             else f"; no plug-in that offers a {kind} is installed"
         )
-        raise LookupError(f"no {kind} is called '{name}'{hint}")
+
+    def _missing(self) -> str:
+        match len(self._left_out):
+            case 0:
+                return ""
+            case 1:
+                return "; 1 plug-in was left out: see `mousai-kit plugins`"
+            case count:
+                return f"; {count} plug-ins were left out: see `mousai-kit plugins`"
 
     def names(self, kind: str) -> list[str]:
         """Return the names of a kind's components, sorted."""
@@ -74,17 +99,31 @@ def _faults(kind: str, component: object) -> Iterator[str]:
     """Yield what keeps a component from being one of its kind."""
     base = KINDS[kind]
     if not (isinstance(component, type) and issubclass(component, base)):
-        yield f"is offered as a {kind} but is no subclass of mk.{base.__name__}"
+        told = f"is offered as a {kind} but is no subclass of mk.{base.__name__}"
+        yield f"{told}; {_instead(kind, component)}"
         return
     if missing := sorted(getattr(component, "__abstractmethods__", ())):
-        yield f"lacks {listed(missing)}, which every {kind} has"
+        define = "define it" if len(missing) == 1 else "define them"
+        yield f"lacks {listed(missing)}, which every {kind} has; {define}"
     name = getattr(component, "name", "")
     if not (isinstance(name, str) and NAME.fullmatch(name)):
         yield f"needs a name of lower-case words joined by '-' (got {name!r})"
     options = component.Options
     if not (isinstance(options, type) and issubclass(options, Options)):
-        yield "has Options that are no subclass of mk.Options"
+        yield "has Options that are no subclass of mk.Options; write `class Options(mk.Options)`"
+    else:
+        yield from option_faults(options)
     yield from _wiring_faults(component, base.wiring)
+
+
+def _instead(kind: str, component: object) -> str:
+    """Return what to do about something that is of no use as this kind."""
+    if isinstance(component, KINDS[kind]):
+        return "return the class, not an instance"
+    other = getattr(component, "kind", None)
+    if isinstance(component, type) and issubclass(component, Component) and other in HOOKS:
+        return f"offer it with {HOOKS[other]}"
+    return f"derive it from mk.{KINDS[kind].__name__}"
 
 
 def _wiring_faults(component: type[Component], wiring: tuple[str, ...]) -> Iterator[str]:

@@ -239,7 +239,7 @@ def test_ctrl_c_from_outside_is_one_line(here, arguments):
         "def slow(**_):\n"
         "    threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\n"
         "    time.sleep(9)\n"
-        "mousai_kit.plugins.entry_points = slow\n"
+        "mousai_kit.plugins.entries.entry_points = slow\n"
         f"sys.argv = ['mousai-kit', *{arguments!r}]\n"
         "cli.main()"
     )

@@ -63,31 +63,31 @@ class TestFaults:
         with pytest.raises(PluginError) as raised:
             Registry().add("sampler", Plain, owner="their-kit 1.2 (theirs)")
         assert str(raised.value) == (
-            f"their-kit 1.2 (theirs): {__name__}.Plain: is offered as a sampler but is no subclass of mk.Sampler"
+            f"their-kit 1.2 (theirs): {__name__}.Plain: is offered as a sampler but is no subclass of mk.Sampler; offer it with mousai_kit_schedules"
         )
 
     def test_what_is_no_class_is_shown(self):
         with pytest.raises(PluginError) as raised:
             Registry().add("unet", "unet1d", owner="b 2 (b)")
         assert str(raised.value) == (
-            "b 2 (b): 'unet1d': is offered as a unet but is no subclass of mk.UNet"
+            "b 2 (b): 'unet1d': is offered as a unet but is no subclass of mk.UNet; derive it from mk.UNet"
         )
 
     def test_an_instance_is_no_class(self):
         assert refusal(Plain(Options()), "schedule") == [
-            "is offered as a schedule but is no subclass of mk.Schedule"
+            "is offered as a schedule but is no subclass of mk.Schedule; return the class, not an instance"
         ]
 
     def test_abstract_methods_must_be_there(self):
         class Hollow(Sampler):
             name = "hollow"
 
-        assert refusal(Hollow) == ["lacks 'sample', which every sampler has"]
+        assert refusal(Hollow) == ["lacks 'sample', which every sampler has; define it"]
 
     def test_all_abstract_methods_that_are_missing_are_named(self):
         stage = type("Hollow", (Stage,), {"name": "hollow"})
         assert refusal(stage, "stage") == [
-            "lacks 'decode', 'encode' and 'loss', which every stage has"
+            "lacks 'decode', 'encode' and 'loss', which every stage has; define them"
         ]
 
     @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ class TestFaults:
     @pytest.mark.parametrize("options", [dict, None, Options.model_validate({})])
     def test_options_must_be_a_class_of_options(self, options):
         assert refusal(sampler(Options=options)) == [
-            "has Options that are no subclass of mk.Options"
+            "has Options that are no subclass of mk.Options; write `class Options(mk.Options)`"
         ]
 
     def test_every_fault_is_told_at_once(self):
@@ -127,9 +127,9 @@ class TestFaults:
                 pass
 
         assert refusal(Bad) == [
-            "lacks 'sample', which every sampler has",
+            "lacks 'sample', which every sampler has; define it",
             "needs a name of lower-case words joined by '-' (got 'Bad One')",
-            "has Options that are no subclass of mk.Options",
+            "has Options that are no subclass of mk.Options; write `class Options(mk.Options)`",
             "must be built with (self, options, *, schedule) (got (self))",
         ]
 

@@ -11,6 +11,7 @@ import time
 
 import fake_hub
 import pytest
+import small_t5
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,7 +26,7 @@ from mousai_kit_mousai.t5_network import _transformers
 from mousai_kit_mousai.t5_tokens import learned_tokenizer
 
 COMMIT = fake_hub.COMMIT
-CAPTIONS = ["Egyptian Darbuka, Drums, Rythm, (Deluxe Edition), 2 of 4", "Metal, 2011, 1 of 4"]
+CAPTIONS = small_t5.CAPTIONS
 WAYS_OUT = (
     "give a folder that holds a T5 (`text: {use: t5, model: /path/to/folder}`) or learn one with "
     "the generator (`text: {use: t5-scratch}`), which needs no download"
@@ -35,26 +36,7 @@ WAYS_OUT = (
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory):
     """A folder as transformers saves a whole T5, decoder and all."""
-    folder = tmp_path_factory.mktemp("t5")
-    library = _transformers()
-    torch.manual_seed(0)
-    config = library.T5Config(
-        vocab_size=600,
-        d_model=32,
-        d_kv=16,
-        d_ff=48,
-        num_layers=2,
-        num_heads=2,
-        decoder_start_token_id=0,
-    )
-    library.T5ForConditionalGeneration(config).save_pretrained(folder)
-    tokenizer = learned_tokenizer(CAPTIONS, 512)
-    tokenizer.enable_padding(length=7)  # as checkpoints carry what their makers last used
-    tokenizer.enable_truncation(3)
-    library.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>"
-    ).save_pretrained(folder)
-    return folder
+    return small_t5.save(tmp_path_factory.mktemp("t5"))
 
 
 @pytest.fixture

@@ -1,0 +1,37 @@
+"""Every U-Net that comes along keeps its contract."""
+
+from first_party import untested
+
+from mousai_kit.testing import UNetContract
+from mousai_kit_mousai.unet import UNet1d
+
+SMALL = {
+    "channels": [8, 16],
+    "factors": [1, 2],
+    "items": [1, 1],
+    "attentions": [0, 1],
+    "injections": [],
+    "attention_heads": 2,
+    "attention_features": 4,
+    "modulation_features": 16,
+    "groups": 4,
+    "transform": None,
+}
+
+
+class TestUNet1d(UNetContract):
+    component = UNet1d
+    options = {**SMALL, "transform": {"filters": 4, "window": 4, "stride": 2}}
+    options_with_context = {"injections": [1, 1]}
+    options_with_text = {"cross_attentions": [1, 1]}
+
+
+class TestUNet1dWithGain(UNetContract):
+    component = UNet1d
+    options = {**SMALL, "head": "gain", "skip": "concatenated"}
+    options_with_context = {"injections": [0, 1]}
+    options_with_text = {"cross_attentions": [0, 1]}
+
+
+def test_every_unet_has_a_suite():
+    assert untested("unet", globals()) == []
