@@ -19,6 +19,7 @@ COMMANDS = (
     *("validate", "ls", "show", "plugins", "doctor", "cp"),
     *("import", "export"),
 )
+NEW = ("plugin", "recipe")
 PROGRAM = [sys.executable, "-c", "from mousai_kit.cli import main; main()"]
 
 
@@ -33,12 +34,15 @@ def plain(monkeypatch):
 
 
 def test_every_command_has_help(command):
-    for name in ((), *((it,) for it in COMMANDS)):
+    for name in ((), *((it,) for it in COMMANDS), *(("new", it) for it in NEW)):
         answer = command(*name, "--help")
         assert answer.code == 0
         assert answer.err == ""
         assert "Usage: mousai-kit" in answer.out
     assert {it.name or it.callback.__name__ for it in app.registered_commands} == set(COMMANDS)
+    (new,) = app.registered_groups
+    assert new.name == "new"
+    assert {it.callback.__name__ for it in new.typer_instance.registered_commands} == set(NEW)
 
 
 def test_without_a_command_there_is_help(command):

@@ -39,6 +39,13 @@ def test_it_holds_the_plug_ins_and_the_types(names):
     assert "mousai_kit/py.typed" in names
 
 
+def test_it_holds_what_new_plug_ins_are_made_of(names):
+    templates = ROOT / "mousai_kit" / "scaffold" / "templates"
+    files = {str(it.relative_to(ROOT)) for it in templates.rglob("*") if it.is_file()}
+    assert len(files) == 45
+    assert files <= names
+
+
 def test_the_music_stays_under_four_megabytes():
     music = ROOT / "plugins" / "mousai_kit_clips" / "music"
     assert sum(it.stat().st_size for it in music.glob("*.ogg")) < 4e6
