@@ -16,7 +16,7 @@ from mousai_kit.training.loop import Training
 
 COMMANDS = (
     *("run", "generate", "reconstruct", "evaluate"),
-    *("validate", "ls", "show", "plugins", "cp"),
+    *("validate", "ls", "show", "plugins", "cp", "schema"),
     *("import", "export"),
 )
 PROGRAM = [sys.executable, "-c", "from mousai_kit.cli import main; main()"]
