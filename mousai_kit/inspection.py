@@ -162,6 +162,7 @@ def _training_bytes(stage: Stage, samples: int, batch: int) -> int | None:
 
 
 def _headline(path: Path) -> str:
-    """Return the comment in a recipe's first line."""
-    first = path.read_text(encoding="utf-8").split("\n", 1)[0]
+    """Return a recipe's first comment, but for the one that editors read."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    first = next(line for line in lines if not line.startswith("# yaml-language-server"))
     return str(first.lstrip("# ").split("   ")[0])
