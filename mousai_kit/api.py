@@ -1,7 +1,9 @@
-"""All that a plug-in may import, on one page: `import mousai_kit.api as mk`."""
+"""All that is public, to users and plug-ins, on one page: `import mousai_kit.api as mk`."""
 
 from mousai_kit import hub
 from mousai_kit.audio import AudioInfo, log_mel, probe, read, shown, tags_of
+from mousai_kit.building import build
+from mousai_kit.cascade import Cascade
 from mousai_kit.component import Component, Field, Options, Use, chosen
 from mousai_kit.errors import (
     AudioError,
@@ -40,14 +42,18 @@ from mousai_kit.interfaces import (
     WeightFormat,
 )
 from mousai_kit.music.captions import Fields
+from mousai_kit.music.made import Music
 from mousai_kit.music.tracks import Track, TrackDataset
 from mousai_kit.pure_torchaudio import torchaudio
+from mousai_kit.recipe import Recipe, load_recipe
 from mousai_kit.stepping import Level, StepOptions, SteppedSampler
+from mousai_kit.trained import TrainedCascade, load, train
 from mousai_kit.windows import joined, scaled, windows
 
 __all__ = [
     "AudioError",
     "AudioInfo",
+    "Cascade",
     "Clip",
     "Component",
     "Condition",
@@ -59,6 +65,7 @@ __all__ = [
     "Level",
     "Metric",
     "MousaiError",
+    "Music",
     "Names",
     "NoiseSource",
     "Options",
@@ -66,6 +73,7 @@ __all__ = [
     "PlacedNoise",
     "PluginError",
     "Problem",
+    "Recipe",
     "RecipeError",
     "Request",
     "RequestError",
@@ -81,17 +89,21 @@ __all__ = [
     "TextEncoder",
     "Track",
     "TrackDataset",
+    "TrainedCascade",
     "TrainingError",
     "UNet",
     "Use",
     "Velocity",
     "WeightFormat",
     "WeightsError",
+    "build",
     "chosen",
     "first_line",
     "hookimpl",
     "hub",
     "joined",
+    "load",
+    "load_recipe",
     "log_mel",
     "probe",
     "read",
@@ -99,5 +111,6 @@ __all__ = [
     "shown",
     "tags_of",
     "torchaudio",
+    "train",
     "windows",
 ]
