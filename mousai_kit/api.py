@@ -42,6 +42,9 @@ from mousai_kit.interfaces import (
 )
 from mousai_kit.music.captions import Fields
 from mousai_kit.music.tracks import Track, TrackDataset
+from mousai_kit.pretrained.checkpoint import Checkpoint, transformers
+from mousai_kit.pretrained.text import PretrainedOptions, PretrainedText, TextNetwork
+from mousai_kit.pretrained.tokens import encodable, token_ids
 from mousai_kit.pure_torchaudio import torchaudio
 from mousai_kit.stepping import Level, StepOptions, SteppedSampler
 from mousai_kit.windows import joined, scaled, windows
@@ -49,6 +52,7 @@ from mousai_kit.windows import joined, scaled, windows
 __all__ = [
     "AudioError",
     "AudioInfo",
+    "Checkpoint",
     "Clip",
     "Component",
     "Condition",
@@ -66,6 +70,8 @@ __all__ = [
     "Pair",
     "PlacedNoise",
     "PluginError",
+    "PretrainedOptions",
+    "PretrainedText",
     "Problem",
     "RecipeError",
     "Request",
@@ -80,6 +86,7 @@ __all__ = [
     "SteppedSampler",
     "Text",
     "TextEncoder",
+    "TextNetwork",
     "Track",
     "TrackDataset",
     "TrainingError",
@@ -90,6 +97,7 @@ __all__ = [
     "WeightsError",
     "attention",
     "chosen",
+    "encodable",
     "first_line",
     "hookimpl",
     "hub",
@@ -100,6 +108,8 @@ __all__ = [
     "scaled",
     "shown",
     "tags_of",
+    "token_ids",
     "torchaudio",
+    "transformers",
     "windows",
 ]
