@@ -13,7 +13,7 @@ from mousai_kit.component import Component
 from mousai_kit.errors import MousaiError, RequestError, did_you_mean, listed
 from mousai_kit.interfaces import KINDS, Stage
 from mousai_kit.option_facts import option_facts
-from mousai_kit.plugins import discover, installed
+from mousai_kit.plugins import Fault, PluginReport, discover, installed
 from mousai_kit.recipe import Recipe, shipped
 
 Facts = dict[str, Any]
@@ -91,7 +91,27 @@ def recipe_facts(recipe: Recipe) -> Facts:
 
 def plugins() -> list[Facts]:
     """Return a report for each installed plug-in."""
-    return [asdict(report) for report in discover()[1]]
+    return [_plugin_facts(report) for report in discover()[1]]
+
+
+def _plugin_facts(report: PluginReport) -> Facts:
+    return {
+        "name": report.name,
+        "package": report.package,
+        "version": report.version,
+        "components": report.components,
+        "fault": report.fault,
+        "faults": [_fault_facts(report, fault) for fault in report.faults],
+        "notes": [_fault_facts(report, note) for note in report.notes],
+        "switched_off": report.switched_off,
+        "seconds": report.seconds,
+    }
+
+
+def _fault_facts(report: PluginReport, fault: Fault) -> Facts:
+    """Return a fault's parts, and the whole of it as a line."""
+    place = asdict(fault.place) if fault.place else {"file": None, "line": None}
+    return {"message": fault.message, **place, "told": f"{report.owner}: {fault}"}
 
 
 def summary(found: type[Component]) -> str:

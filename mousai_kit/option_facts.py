@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import types
 import typing
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
+from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from mousai_kit.component import Use
 
@@ -79,9 +80,12 @@ def _default(field: FieldInfo) -> str:
         return "required"
     if isinstance(value, BaseModel):
         return "see below"
-    return (
-        "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-    )
+    return value if isinstance(value, str) else _as_yaml(value)
+
+
+def _as_yaml(value: Any) -> str:
+    """Return a plain value as a recipe would have it, on one line."""
+    return json.dumps(to_jsonable_python(value, fallback=str)).replace('"', "")
 
 
 def _model(annotation: Any) -> type[BaseModel] | None:

@@ -14,9 +14,7 @@ from torch import Tensor
 
 from mousai_kit import checkpoints
 from mousai_kit.errors import Problem, RunError, WeightsError
-from mousai_kit.recipe import Recipe, differences, model_key, stage_key
-
-RECIPE = "recipe.yaml"
+from mousai_kit.recipe import RECIPE, RUNS, Recipe, differences, model_key, stage_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ class RunFolder:
     @classmethod
     def default(cls, recipe: Recipe) -> RunFolder:
         """Return the run folder that a recipe has where none is named: `runs/<name>`."""
-        return cls(Path("runs") / recipe.name)
+        return cls(RUNS / recipe.name)
 
     @staticmethod
     def is_one(path: Path) -> bool:

@@ -16,7 +16,7 @@ from mousai_kit.training.loop import Training
 
 COMMANDS = (
     *("run", "generate", "reconstruct", "evaluate"),
-    *("validate", "ls", "show", "plugins", "cp"),
+    *("validate", "ls", "show", "plugins", "doctor", "cp"),
     *("import", "export"),
 )
 PROGRAM = [sys.executable, "-c", "from mousai_kit.cli import main; main()"]
@@ -235,7 +235,7 @@ def test_ctrl_c_from_outside_is_one_line(here, arguments):
         "def slow(**_):\n"
         "    threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\n"
         "    time.sleep(9)\n"
-        "mousai_kit.plugins.entry_points = slow\n"
+        "mousai_kit.plugins.entries.entry_points = slow\n"
         f"sys.argv = ['mousai-kit', *{arguments!r}]\n"
         "cli.main()"
     )

@@ -1,5 +1,6 @@
 """Recipes: YAML + extends + --set -> values that remember file:line -> a validated Recipe."""
 
+from mousai_kit.recipe.finding import RECIPE, RUNS
 from mousai_kit.recipe.load import load_recipe
 from mousai_kit.recipe.sampling import with_sampler_steps
 from mousai_kit.recipe.schema import Audio, Evaluate, Generate, Recipe, StageRecipe, Train
@@ -7,6 +8,8 @@ from mousai_kit.recipe.shelf import copy_shipped, shipped
 from mousai_kit.recipe.weights import differences, model_key, stage_hash, stage_key
 
 __all__ = [
+    "RECIPE",
+    "RUNS",
     "Audio",
     "Evaluate",
     "Generate",

@@ -9,24 +9,40 @@ from pydantic import ValidationError
 
 from mousai_kit.problems import problems_in
 from mousai_kit.recipe.extends import read_with_bases
+from mousai_kit.recipe.finding import EarlierRun, Finder
 from mousai_kit.recipe.overrides import overridden
+from mousai_kit.recipe.requires import completed, lacking, required
 from mousai_kit.recipe.schema import Recipe
 from mousai_kit.recipe.values import Faults
 from mousai_kit.registry import Registry
 
 
-def load_recipe(source: Path | str, overrides: Sequence[str] = (), *, registry: Registry) -> Recipe:
+def load_recipe(
+    source: Path | str,
+    overrides: Sequence[str] = (),
+    *,
+    registry: Registry,
+    run: Path | None = None,
+) -> Recipe:
     """Read a recipe file, or a shipped recipe by name, with overrides such as `seed=1`.
 
-    RecipeError tells every problem, each with its file and line or its `--set`.
+    RecipeError tells every problem, each with its file and line or its `--set`. Of a component that
+    is not here it tells the package that would bring it, if the recipe or the run folder that it is
+    for (`run`; by default `runs/<name>`) says so. The recipe that is returned requires the packages
+    of all its components.
     """
     faults = Faults()
     tree = overridden(read_with_bases(source, faults), overrides, faults)
+    earlier = EarlierRun(run) if run else EarlierRun.of(tree)
+    finder = Finder(registry, required(tree), earlier)
     try:
-        recipe = Recipe.model_validate(tree.plain(), context={"registry": registry})
+        recipe = Recipe.model_validate(tree.plain(), context={"registry": finder})
     except ValidationError as error:
         for place, message in problems_in(error, Recipe):
             faults.add(tree.origin_of(place), place, message)
+    for place, message in lacking(tree, complete=finder.complete):
+        faults.add(tree.origin_of(place), place, message)
     if faults.found:
         raise faults.error()
-    return recipe.written_in(tree)
+    requires = completed(recipe.requires, finder.owners)
+    return recipe.model_copy(update={"requires": requires}).written_in(tree)

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from mousai_kit.component import Field, Options, Use, plain
 from mousai_kit.errors import Problem, RecipeError, dotted, shown
 from mousai_kit.interfaces import Dataset, Metric, Stage
+from mousai_kit.recipe import requires
 from mousai_kit.recipe.values import Place, Written
 from mousai_kit.recipe.yaml import dump
 
@@ -51,6 +52,7 @@ _Device = Annotated[
     str,
     _worded(r"auto|cpu|cuda(:[0-9]{1,3})?|mps", "must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'"),
 ]
+_Package = Annotated[str, AfterValidator(requires.checked)]
 _Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -144,6 +146,9 @@ class Recipe(Options):
 
     version: Literal[1] = Field(description="version of the recipe's form")
     name: _FolderName = Field(description="name of the run's folder")
+    requires: list[_Package] = Field(
+        [], description="packages that its components come from, such as mousai-kit-acme>=0.2"
+    )
     seed: int = Field(0, ge=0, lt=2**63, description="seed of all that is random")
     device: _Device = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
     audio: Audio = _defaults("the audio that it learns and makes")
@@ -174,7 +179,7 @@ class Recipe(Options):
 
     @property
     def hash(self) -> str:
-        """12 hexadecimal digits that stand for all values."""
+        """12 hexadecimal digits that stand for all values; what it requires is none."""
         return fingerprint(self.values())
 
     @property
@@ -188,12 +193,12 @@ class Recipe(Options):
         return max(1, round(self.generate.window * self.audio.sample_rate))
 
     def values(self) -> dict[str, Any]:
-        """Return plain values, with every default filled in."""
-        return plain(self)
+        """Return plain values, with every default filled in; what it requires is no value."""
+        return {key: value for key, value in plain(self).items() if key != requires.KEY}
 
     def dump(self) -> str:
         """Return YAML that `load_recipe` reads as the same recipe."""
-        return dump(self.values())
+        return dump(plain(self) if self.requires else self.values())
 
 
 def fingerprint(values: dict[str, Any]) -> str:

@@ -68,6 +68,7 @@ class T5Scratch(mk.TextEncoder):
     def prepare(self, captions: Sequence[str]) -> None:
         """Learn the vocabulary: the same captions, in any order, give the same one."""
         self.tokenizer = learned_tokenizer(captions, self.vocabulary)
+        self.tokenizer.enable_truncation(self.tokens)  # part of the state: use changes it no more
 
     def forward(self, prompts: Sequence[str]) -> mk.Text:
         """Encode prompts; embeddings are zero where masked. WeightsError without a vocabulary."""

@@ -11,6 +11,7 @@ import time
 
 import fake_hub
 import pytest
+import small_t5
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,12 +22,11 @@ from safetensors.torch import load_file, save_file
 import mousai_kit.api as mk
 from mousai_kit.pretrained import files
 from mousai_kit.pretrained import text as pretrained_text
-from mousai_kit.pretrained.checkpoint import transformers as _transformers
 from mousai_kit_mousai.t5 import T5
 from mousai_kit_mousai.t5_tokens import learned_tokenizer
 
 COMMIT = fake_hub.COMMIT
-CAPTIONS = ["Egyptian Darbuka, Drums, Rythm, (Deluxe Edition), 2 of 4", "Metal, 2011, 1 of 4"]
+CAPTIONS = small_t5.CAPTIONS
 WAYS_OUT = (
     "give a folder that holds a T5 (`text: {use: t5, model: /path/to/folder}`) or learn one with "
     "the generator (`text: {use: t5-scratch}`), which needs no download"
@@ -36,26 +36,7 @@ WAYS_OUT = (
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory):
     """A folder as transformers saves a whole T5, decoder and all."""
-    folder = tmp_path_factory.mktemp("t5")
-    library = _transformers()
-    torch.manual_seed(0)
-    config = library.T5Config(
-        vocab_size=600,
-        d_model=32,
-        d_kv=16,
-        d_ff=48,
-        num_layers=2,
-        num_heads=2,
-        decoder_start_token_id=0,
-    )
-    library.T5ForConditionalGeneration(config).save_pretrained(folder)
-    tokenizer = learned_tokenizer(CAPTIONS, 512)
-    tokenizer.enable_padding(length=7)  # as checkpoints carry what their makers last used
-    tokenizer.enable_truncation(3)
-    library.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>"
-    ).save_pretrained(folder)
-    return folder
+    return small_t5.save(tmp_path_factory.mktemp("t5"))
 
 
 @pytest.fixture
@@ -95,7 +76,7 @@ class TestTexts:
         assert encoder([]).embedding.shape == (0, 16, 32)
 
     def test_embeddings_are_transformers_own(self, checkpoint, encoder):
-        library = _transformers()
+        library = mk.transformers()
         tokenizer = library.AutoTokenizer.from_pretrained(checkpoint)
         network = library.T5EncoderModel.from_pretrained(checkpoint).eval()
         ids = tokenizer(
@@ -375,7 +356,7 @@ class TestHub:
 
     def test_weights_may_come_in_several_files(self, broken, checkpoint, endpoint, tmp_path):
         (broken / "model.safetensors").unlink()
-        library = _transformers()
+        library = mk.transformers()
         whole = library.T5ForConditionalGeneration.from_pretrained(checkpoint)
         whole.save_pretrained(broken, max_shard_size="60KB")
         with fake_hub.served(self.handler(broken)) as url:
