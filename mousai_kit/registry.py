@@ -52,6 +52,11 @@ class Registry:
         """Keep in mind that a plug-in is not here, and what (kind, name) it is known to offer."""
         self._left_out[owner] = frozenset(offered)
 
+    @property
+    def left_out(self) -> list[str]:
+        """Return the plug-ins that are installed but not here, as owners."""
+        return list(self._left_out)
+
     def find(self, kind: str, name: str) -> type[Component]:
         """Return a component class; LookupError with one line that helps."""
         if (kind, name) in self._components:

@@ -15,7 +15,7 @@ import torch
 from shelf import GOOD
 
 import mousai_kit
-from mousai_kit import devices, doctor, estimate, plugins
+from mousai_kit import devices, doctor, estimate
 from mousai_kit.doctor import machine, network, parts, software, sound
 from mousai_kit.doctor.finding import Finding
 
@@ -43,9 +43,9 @@ PROGRAM = [sys.executable, "-c", "from mousai_kit.cli import main; main()", "doc
 @pytest.fixture(autouse=True)
 def fresh():
     """What is installed is looked for anew, before and after."""
-    plugins.installed.cache_clear()
+    parts.found.cache_clear()
     yield
-    plugins.installed.cache_clear()
+    parts.found.cache_clear()
 
 
 def lines(found):

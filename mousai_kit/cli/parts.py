@@ -1,4 +1,4 @@
-"""Commands that look at what is here: validate, ls, show, plugins, doctor, cp."""
+"""Commands that look at what is here: validate, ls, show, plugins, doctor, cp, schema."""
 
 from __future__ import annotations
 
@@ -98,7 +98,24 @@ def cp(
     target: Annotated[Path | None, typer.Argument(help="The file to write.")] = None,
     force: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
 ) -> None:
-    """Copy a shipped recipe to edit."""
+    """Copy a shipped recipe to edit, with the schema by which editors check it beside."""
+    from mousai_kit.editors import point_to_schema
     from mousai_kit.recipe import copy_shipped
 
-    typer.echo(str(copy_shipped(name, target, force=force)))
+    copied = copy_shipped(name, target, force=force)
+    point_to_schema(copied)
+    typer.echo(str(copied))
+
+
+@app.command()
+def schema(
+    out: Annotated[Path | None, typer.Option(help="The file to write.")] = None,
+) -> None:
+    """Print a JSON Schema of recipes made of all installed components, for editors."""
+    from mousai_kit import editors
+    from mousai_kit.plugins import installed
+
+    if out:
+        typer.echo(str(editors.write_schema(out)))
+    else:
+        typer.echo(editors.schema_text(installed()), nl=False)

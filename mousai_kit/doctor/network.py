@@ -7,6 +7,7 @@ from typing import Any
 
 from mousai_kit import hub
 from mousai_kit.doctor.finding import Finding, note, ok
+from mousai_kit.doctor.parts import found
 
 ASKED = ("google-t5/t5-base", "config.json")
 """A small file that is always there."""
@@ -41,20 +42,19 @@ def models() -> Iterator[Finding]:
 def _wanted() -> dict[tuple[str, str | None], list[str]]:
     """Return the models (name, revision) of the hub that shipped recipes name, and which those."""
     from mousai_kit.errors import MousaiError
-    from mousai_kit.plugins import installed
     from mousai_kit.recipe import load_recipe, shipped
 
-    found: dict[tuple[str, str | None], list[str]] = {}
+    wanted: dict[tuple[str, str | None], list[str]] = {}
     for name, path in shipped().items():
         try:
-            values = load_recipe(path, registry=installed()).values()
+            values = load_recipe(path, registry=found()[0]).values()
         except MousaiError:  # another check tells of it
             continue
         for options in _mappings(values):
             model, revision = options.get("model"), options.get("revision")
             if isinstance(model, str) and "revision" in options and not hub.is_folder(model):
-                found.setdefault((model, revision), []).append(name)
-    return found
+                wanted.setdefault((model, revision), []).append(name)
+    return wanted
 
 
 def _mappings(value: Any) -> Iterator[dict[str, Any]]:

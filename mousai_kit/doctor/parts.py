@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING
 
 from mousai_kit.doctor.finding import REINSTALL, Finding, note, ok, wrong
+
+if TYPE_CHECKING:  # which need torch
+    from mousai_kit.plugins import PluginReport
+    from mousai_kit.registry import Registry
 
 ALONE = "the author mends it; without it: pip uninstall {package}, or MOUSAI_KIT_WITHOUT={name}"
 
 PARTS = "its parts come with mousai-kit's own plug-ins: see above whether one was left out"
 
 
+@cache
+def found() -> tuple[Registry, list[PluginReport]]:
+    """Return what is installed, loaded once for all checks: a plug-in may take long, or hang."""
+    from mousai_kit.plugins import discover
+
+    return discover()
+
+
 def plug_ins() -> Iterator[Finding]:
     """Load all plug-ins, and tell what is wrong with any."""
     from mousai_kit.hookspecs import GROUP
-    from mousai_kit.plugins import discover
     from mousai_kit.plugins.entries import unwanted
 
-    reports = discover()[1]
+    reports = found()[1]
     loaded = [report for report in reports if not report.fault]
     count = sum(len(report.components) for report in loaded)
     names = ", ".join(report.name for report in loaded)
@@ -44,10 +57,9 @@ def plug_ins() -> Iterator[Finding]:
 def recipes() -> Iterator[Finding]:
     """Check the shipped recipes with the components that there are."""
     from mousai_kit.errors import MousaiError
-    from mousai_kit.plugins import installed
     from mousai_kit.recipe import load_recipe, shipped
 
-    registry, valid = installed(), []
+    registry, valid = found()[0], []
     for name, path in shipped().items():
         try:
             load_recipe(path, registry=registry)

@@ -21,13 +21,15 @@ def notes_on(reports: list[PluginReport], registry: Registry) -> list[PluginRepo
 
 
 def _notes(report: PluginReport, registry: Registry) -> Iterator[Fault]:
+    if report.faults:
+        return
     if report.seconds >= SLOW:
         yield Fault(
             f"takes {report.seconds:.1f} s to load, at every command; import what is heavy in the "
             "methods that use it"
         )
     for component, owner in registry:
-        if owner == report.owner and not report.faults:
+        if owner == report.owner:
             for message in _component_notes(component, registry):
                 yield Fault(f"{component.__qualname__}: {message}", place_of(component))
 

@@ -36,12 +36,12 @@ class TestUNet1dWithGain(UNetContract):
 
 class TestDiT1d(UNetContract):
     component = DiT1d
-    options = {"features": 16, "depth": 2, "heads": 2, "head": "gain"}
+    options = {"features": 16, "depth": 2, "heads": 2, "feed_forward": 2.0}
 
 
-class TestDiT1dInPatches(UNetContract):
+class TestDiT1dOfPatchesWithGain(UNetContract):
     component = DiT1d
-    options = {"features": 8, "depth": 1, "heads": 1, "patch": 4}
+    options = {"features": 16, "depth": 1, "heads": 2, "patch": 4, "head": "gain"}
 
 
 def test_every_unet_has_a_suite():
