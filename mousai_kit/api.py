@@ -45,6 +45,9 @@ from mousai_kit.interfaces import (
 from mousai_kit.music.captions import Fields
 from mousai_kit.music.made import Music
 from mousai_kit.music.tracks import Track, TrackDataset
+from mousai_kit.pretrained.checkpoint import Checkpoint, transformers
+from mousai_kit.pretrained.text import PretrainedOptions, PretrainedText, TextNetwork
+from mousai_kit.pretrained.tokens import encodable, token_ids
 from mousai_kit.pure_torchaudio import torchaudio
 from mousai_kit.recipe import Recipe, load_recipe
 from mousai_kit.stepping import Level, StepOptions, SteppedSampler
@@ -55,6 +58,7 @@ __all__ = [
     "AudioError",
     "AudioInfo",
     "Cascade",
+    "Checkpoint",
     "Clip",
     "Component",
     "Condition",
@@ -73,6 +77,8 @@ __all__ = [
     "Pair",
     "PlacedNoise",
     "PluginError",
+    "PretrainedOptions",
+    "PretrainedText",
     "Problem",
     "Recipe",
     "RecipeError",
@@ -88,6 +94,7 @@ __all__ = [
     "SteppedSampler",
     "Text",
     "TextEncoder",
+    "TextNetwork",
     "Track",
     "TrackDataset",
     "TrainedCascade",
@@ -100,6 +107,7 @@ __all__ = [
     "attention",
     "build",
     "chosen",
+    "encodable",
     "first_line",
     "hookimpl",
     "hub",
@@ -112,7 +120,9 @@ __all__ = [
     "scaled",
     "shown",
     "tags_of",
+    "token_ids",
     "torchaudio",
     "train",
+    "transformers",
     "windows",
 ]
