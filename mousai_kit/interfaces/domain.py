@@ -37,7 +37,8 @@ class Domain(Component, nn.Module):
     def forward(self, wave: Tensor) -> Tensor:
         """Return x [b, channels, t / stride] for audio [b, c, t], t a multiple of `stride`.
 
-        x is float32, has about unit variance once measured, and white noise in x is white in the audio.
+        x is float32 and has about unit variance once measured; white noise in x is white noise in
+        the audio.
         """
 
     @abstractmethod
