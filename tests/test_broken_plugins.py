@@ -183,6 +183,10 @@ BROKEN = {
         OPTIONS + "use: int = 1" + BAD,
         "it.py:2: Bad: has an option 'use', which is how recipes name the component; rename it",
     ),
+    "a former name that leads nowhere": (
+        OPTIONS + "former_names = {'old': 'new'}" + BAD,
+        "it.py:2: Bad: has a former name 'old' of the option 'new', which it does not have; correct `former_names`",
+    ),
     "options that can't be made": (
         OPTIONS + "steps: int = mk.Field(default_factory=lambda: 1 / 0)" + BAD,
         "it.py:2: Bad: has Options that can't be made; correct them (ZeroDivisionError: division by zero)",
