@@ -6,13 +6,24 @@ from abc import ABC
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema, to_jsonable_python
 
 from mousai_kit.errors import shown
 from mousai_kit.problems import problems_in
 
 __all__ = ["Component", "Field", "Finder", "Options", "Use", "chosen"]
+
+SLOT = "x-mousai-kind"
+"""The key under which a slot's JSON Schema names the kind that it takes."""
 
 
 class Options(BaseModel):
@@ -110,9 +121,14 @@ class Use(Generic[K]):
         def validate(value: Any, info: core_schema.ValidationInfo) -> Use[Any]:
             return choose(kind, value, cast("Mapping[str, Any]", info.context or {}))
 
-        return core_schema.with_info_plain_validator_function(
-            validate, metadata={"mousai_kind": kind.kind}
-        )
+        return core_schema.with_info_plain_validator_function(validate, metadata={SLOT: kind.kind})
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Say which kind the slot takes: what there is of it, only a registry knows."""
+        return {"type": ["string", "object"], SLOT: schema["metadata"][SLOT]}
 
 
 def chosen(value: str | Mapping[str, Any]) -> Any:

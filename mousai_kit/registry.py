@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from inspect import Parameter, Signature
 
 from mousai_kit.component import Component, Options
 from mousai_kit.errors import PluginError, Problem, did_you_mean, listed
@@ -50,6 +51,11 @@ class Registry:
     def leave_out(self, owner: str, offered: Iterable[tuple[str, str]] = ()) -> None:
         """Keep in mind that a plug-in is not here, and what (kind, name) it is known to offer."""
         self._left_out[owner] = frozenset(offered)
+
+    @property
+    def left_out(self) -> list[str]:
+        """Return the plug-ins that are installed but not here, as owners."""
+        return list(self._left_out)
 
     def find(self, kind: str, name: str) -> type[Component]:
         """Return a component class; LookupError with one line that helps."""
@@ -117,6 +123,7 @@ def _faults(kind: str, component: object) -> Iterator[str]:
     else:
         yield from option_faults(options)
     yield from _wiring_faults(component, base.wiring)
+    yield from _method_faults(component, base)
 
 
 def _instead(kind: str, component: object) -> str:
@@ -139,6 +146,50 @@ def _wiring_faults(component: type[Component], wiring: tuple[str, ...]) -> Itera
     if loose or len(positional) != 1 or not set(wiring) <= keywords or not required <= set(wiring):
         expected = ", ".join(("self", "options", *(("*", *wiring) if wiring else ())))
         yield f"must be built with ({expected}) (got {inspect.signature(component.__init__)})"
+
+
+def _method_faults(component: type[Component], base: type[Component]) -> Iterator[str]:
+    """Yield which methods could not be called as the kind's are."""
+    for name, method in vars(base).items():
+        own = inspect.getattr_static(component, name)
+        if name.startswith("_") or not (inspect.isfunction(method) and inspect.isfunction(own)):
+            continue
+        expected, found = inspect.signature(method), inspect.signature(own)
+        if not all(_accepts(found, *call) for call in _calls(expected)):
+            yield f"must define {name}{_bare(expected)} (got {name}{_bare(found)})"
+
+
+def _calls(method: Signature) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
+    """Yield ways to call a method: the arguments by place, and those by name.
+
+    What has no default is given by place; the rest by place, by name or not at all.
+    """
+    parameters = list(method.parameters.values())
+    by_place = [it for it in parameters if it.kind is not Parameter.KEYWORD_ONLY]
+    by_name = [it for it in parameters if it.kind is Parameter.KEYWORD_ONLY]
+    needed, needed_names = ([p for p in ps if p.default is p.empty] for ps in (by_place, by_name))
+    optional = [it for it in by_place if it not in needed]
+    for places, names in (
+        (needed, needed_names),
+        (by_place, by_name),
+        (needed, optional + by_name),
+    ):
+        yield [it.name for it in places], [it.name for it in names]
+
+
+def _accepts(method: Signature, places: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether a method takes arguments by place and by name, none of them for another."""
+    try:
+        taken = method.bind(*places, **{name: name for name in names}).arguments
+    except TypeError:
+        return False
+    return all(taken.get(name, name) == name for name in (*places, *names))
+
+
+def _bare(method: Signature) -> str:
+    """Return a signature without `self` and annotations."""
+    own = list(method.parameters.values())[1:]
+    return str(Signature([it.replace(annotation=Parameter.empty) for it in own]))
 
 
 def _place(component: object) -> str:

@@ -188,6 +188,80 @@ class TestConstructors:
         assert registry(sampler()).find("sampler", "made").name == "made"
 
 
+class TestMethods:
+    def bound(self, bind):
+        """Return a U-Net with a `bind` of its own."""
+        members = {
+            "name": "made",
+            "forward": lambda self, x, sigma, *, context=None, text=None: x,
+            "bind": bind,
+        }
+        return type("Made", (UNet,), members)
+
+    @pytest.mark.parametrize(
+        ("bind", "got"),
+        [
+            (lambda self, context=None, text=None: None, "(context=None, text=None)"),
+            (lambda self, context, text, *, levels: None, "(context, text, *, levels)"),
+            (lambda self, *, context=None, levels=None: None, "(*, context=None, levels=None)"),
+            (
+                lambda self, a=None, b=None, *, levels=None: None,
+                "(a=None, b=None, *, levels=None)",
+            ),
+            (
+                lambda self, text=None, context=None, *, levels=None: None,
+                "(text=None, context=None, *, levels=None)",
+            ),
+            (
+                lambda self, context=None, text=None, *, levels=None, steps: None,
+                "(context=None, text=None, *, levels=None, steps)",
+            ),
+            (lambda: None, "()"),
+        ],
+    )
+    def test_a_method_that_could_not_be_called_is_refused(self, bind, got):
+        assert refusal(self.bound(bind), "unet") == [
+            f"must define bind(context=None, text=None, *, levels=None) (got bind{got})"
+        ]
+
+    @pytest.mark.parametrize(
+        "bind",
+        [
+            lambda self, context=None, text=None, *, levels=None: None,
+            lambda self, context=None, text=None, levels=None, more=1: None,
+            lambda self, *places, **names: None,
+            staticmethod(lambda: None),
+            None,
+        ],
+    )
+    def test_what_can_be_called_or_is_no_plain_method_is_taken(self, bind):
+        assert registry(self.bound(bind)).names("unet") == ["made"]
+
+    def test_an_argument_without_default_may_have_another_name(self):
+        class Told(Sampler):
+            name = "told"
+
+            def sample(self, v, x, *, generator=None): ...
+
+        assert registry(Told).names("sampler") == ["told"]
+
+    def test_annotations_are_left_out(self):
+        class Short(Schedule):
+            name = "short"
+
+            def weights(self, sigma: float) -> float: ...
+
+            def levels(self) -> list[float]: ...
+
+        assert refusal(Short, "schedule") == ["must define levels(steps) (got levels())"]
+
+    def test_methods_are_told_with_the_other_faults(self):
+        assert refusal(sampler(sample=lambda self, velocity: None, name="A")) == [
+            "needs a name of lower-case words joined by '-' (got 'A')",
+            "must define sample(velocity, noise, *, generator=None) (got sample(velocity))",
+        ]
+
+
 class TestDuplicates:
     def test_a_name_twice_is_refused_with_both_owners_named(self):
         taken = registry(Good)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from mousai_kit.plugins import installed
 from mousai_kit.problems import problems_in
 from mousai_kit.recipe.extends import read_with_bases
 from mousai_kit.recipe.finding import EarlierRun, Finder
@@ -23,11 +24,12 @@ def load_recipe(
     source: Path | str,
     overrides: Sequence[str] = (),
     *,
-    registry: Registry,
+    registry: Registry | None = None,
     run: Path | None = None,
 ) -> Recipe:
     """Read a recipe file, or a shipped recipe by name, with overrides such as `seed=1`.
 
+    It is made of a registry's components, by default of all that are installed.
     RecipeError tells every problem, each with its file and line or its `--set`. Of a component that
     is not here it tells the package that would bring it, if the recipe or the run folder that it is
     for (`run`; by default `runs/<name>`) says so. The recipe that is returned requires the packages
@@ -53,7 +55,7 @@ def _validated(tree: Written, faults: Faults, registry: Registry, run: Path | No
     today = Today(registry, faults)
     tree = today.of(tree, Recipe)
     earlier = EarlierRun(run) if run else EarlierRun.of(tree)
-    finder = Finder(registry, required(tree), earlier)
+    finder = Finder(installed() if registry is None else registry, required(tree), earlier)
     try:
         recipe = Recipe.model_validate(tree.plain(), context={"registry": finder})
     except ValidationError as error:

@@ -12,7 +12,7 @@ Caught = dict[str, list[str]]
 """Names of the tests that failed, for each class of tests."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Watcher:
     """A pytest plug-in that notes which tests fail, and asks no more of a class that has failed."""
 

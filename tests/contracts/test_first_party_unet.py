@@ -3,6 +3,7 @@
 from first_party import untested
 
 from mousai_kit.testing import UNetContract
+from mousai_kit_dit.dit import DiT1d
 from mousai_kit_mousai.unet import UNet1d
 
 SMALL = {
@@ -31,6 +32,16 @@ class TestUNet1dWithGain(UNetContract):
     options = {**SMALL, "head": "gain", "skip": "concatenated"}
     options_with_context = {"injections": [0, 1]}
     options_with_text = {"cross_attentions": [0, 1]}
+
+
+class TestDiT1d(UNetContract):
+    component = DiT1d
+    options = {"features": 16, "depth": 2, "heads": 2, "feed_forward": 2.0}
+
+
+class TestDiT1dOfPatchesWithGain(UNetContract):
+    component = DiT1d
+    options = {"features": 16, "depth": 1, "heads": 2, "patch": 4, "head": "gain"}
 
 
 def test_every_unet_has_a_suite():

@@ -51,6 +51,15 @@ def test_few_channels_have_gradients_as_exact_as_torchs(shape, groups, dtype, bo
             assert its.norm() < 1e-4
 
 
+def test_a_batch_of_one_may_have_any_stride_over_images():
+    """As a transposed [1, t, c] has, which is contiguous whatever that stride."""
+    x = image(1, 8, 12)
+    odd = x.as_strided(x.shape, (8, 1, 96, 8)).requires_grad_()
+    layer = norm(8, 2, GroupNorm)
+    assert is_own(layer(odd))
+    torch.testing.assert_close(layer(odd), layer(x))
+
+
 def test_its_gradient_is_that_of_its_value():
     torch.manual_seed(0)
     x = image(2, 4, 6, torch.float64).requires_grad_()

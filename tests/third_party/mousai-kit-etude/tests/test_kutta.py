@@ -7,7 +7,7 @@ from math import log, pi
 import mousai_kit.api as mk
 import pytest
 import torch
-from mousai_kit.testing import SamplerContract
+from mousai_kit.testing import SteppedSamplerContract
 from torch import Tensor
 
 from mousai_kit_etude.kutta import Kutta, Weights
@@ -32,7 +32,7 @@ class Steep(Quarter):
         return torch.linspace(1, 0, steps + 1, dtype=torch.float64) ** 6
 
 
-class TestKutta(SamplerContract):
+class TestKutta(SteppedSamplerContract):
     component = Kutta
     options = {"steps": 7}
 
