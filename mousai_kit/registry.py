@@ -61,6 +61,9 @@ class Registry:
         """Return a component class; LookupError with one line that helps."""
         if (kind, name) in self._components:
             return self._components[kind, name][0]
+        for component, _ in self:
+            if component.kind == kind and name in component.former_names:
+                return component
         raise LookupError(f"no {kind} is called '{name}'{self._hint(kind, name)}")
 
     def _hint(self, kind: str, name: str) -> str:

@@ -204,6 +204,10 @@ BROKEN = {
         + BAD,
         "it.py:3: Bad: has an option 'model_copy', which pydantic needs for itself; rename it",
     ),
+    "a former name that leads nowhere": (
+        OPTIONS + "former_names = {'old': 'new'}" + BAD,
+        "it.py:2: Bad: has a former name 'old' of the option 'new', which it does not have; correct `former_names`",
+    ),
     "options that can't be made": (
         OPTIONS + "steps: int = mk.Field(default_factory=lambda: 1 / 0)" + BAD,
         "it.py:2: Bad: has Options that can't be made; correct them (ZeroDivisionError: division by zero)",

@@ -12,6 +12,7 @@ import pytest
 
 from mousai_kit import __version__, audio
 from mousai_kit.cli import app
+from mousai_kit.plugins import installed
 from mousai_kit.training.loop import Training
 
 COMMANDS = (
@@ -273,3 +274,15 @@ def test_a_name_that_is_no_text_can_be_read_and_told(trained, command):
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_words_of_an_earlier_version_are_told_in_a_line_and_go_on_working(command, monkeypatch):
+    options = installed().find("sampler", "ddim").Options
+    monkeypatch.setattr(options, "former_names", {"evaluations": "steps"})
+    changed = "stages.autoencoder.model.sampler.evaluations=7"
+    answer = command("validate", "mousai-tiny", "--set", changed)
+    assert (answer.code, answer.err) == (
+        0,
+        f"--set {changed}: stages.autoencoder.model.sampler.evaluations: is called 'steps' now\n",
+    )
+    assert answer.out.startswith("mousai-tiny: valid (mousai-tiny, ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -22,7 +23,7 @@ from mousai_kit.component import Field, Options, Use, plain
 from mousai_kit.errors import Problem, RecipeError, dotted, shown
 from mousai_kit.interfaces import Dataset, Metric, Stage
 from mousai_kit.recipe import requires
-from mousai_kit.recipe.values import Place, Written
+from mousai_kit.recipe.values import Notice, Place, Written
 from mousai_kit.recipe.yaml import dump
 
 
@@ -191,6 +192,7 @@ class Recipe(Options):
     generate: Generate = _defaults("what is made after training")
     evaluate: Evaluate = _defaults("what is measured after training")
     _written: Written | None = PrivateAttr(None)
+    _notices: tuple[Notice, ...] = PrivateAttr(())
 
     def __eq__(self, other: object) -> bool:
         """Compare values: where they were written is no part of a recipe."""
@@ -199,10 +201,15 @@ class Recipe(Options):
     def __hash__(self) -> int:
         return hash(self.hash)
 
-    def written_in(self, tree: Written) -> Recipe:
-        """Remember where each value was written; return self."""
-        self._written = tree
+    def written_in(self, tree: Written, notices: Sequence[Notice] = ()) -> Recipe:
+        """Remember where each value was written, and what is out of date in it; return self."""
+        self._written, self._notices = tree, tuple(notices)
         return self
+
+    @property
+    def notices(self) -> list[str]:
+        """A line for each word of an earlier version, in the order in which they were read."""
+        return [str(it.problem) for it in sorted(self._notices)]
 
     def fault(self, place: Place, message: str) -> RecipeError:
         """Return an error about the value at a place, with its file and line where known."""
