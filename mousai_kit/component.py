@@ -6,13 +6,24 @@ from abc import ABC
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema, to_jsonable_python
 
 from mousai_kit.errors import shown
 from mousai_kit.problems import problems_in
 
 __all__ = ["Component", "Field", "Finder", "Options", "Use", "chosen"]
+
+SLOT = "x-mousai-kind"
+"""The key under which a slot's JSON Schema names the kind that it takes."""
 
 
 class Options(BaseModel):
@@ -24,6 +35,15 @@ class Options(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, validate_default=True, allow_inf_nan=False
     )
+    former_names: ClassVar[Mapping[str, str]] = {}
+    """What options were called in earlier versions, each with its name of today."""
+
+    @classmethod
+    def __pydantic_on_complete__(cls) -> None:
+        """Let a component read its deprecated options in silence: the recipe's author is told."""
+        for name in cls.model_fields:
+            if name in vars(cls):
+                delattr(cls, name)
 
 
 _Options = Options
@@ -42,6 +62,8 @@ class Component(ABC):
     """Set by the interface: the keywords that a component of this kind is built with."""
     name: ClassVar[str]
     """Set by the component: what a recipe calls it."""
+    former_names: ClassVar[tuple[str, ...]] = ()
+    """Set by a component that had other names in earlier versions; recipes may still say them."""
     Options: ClassVar[type[_Options]] = Options
 
 
@@ -99,9 +121,14 @@ class Use(Generic[K]):
         def validate(value: Any, info: core_schema.ValidationInfo) -> Use[Any]:
             return choose(kind, value, cast("Mapping[str, Any]", info.context or {}))
 
-        return core_schema.with_info_plain_validator_function(
-            validate, metadata={"mousai_kind": kind.kind}
-        )
+        return core_schema.with_info_plain_validator_function(validate, metadata={SLOT: kind.kind})
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Say which kind the slot takes: what there is of it, only a registry knows."""
+        return {"type": ["string", "object"], SLOT: schema["metadata"][SLOT]}
 
 
 def chosen(value: str | Mapping[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,7 @@ Facts = dict[str, Any]
 
 def components(kind: str | None) -> list[Facts]:
     """Return the installed components of one kind or all; RequestError for an unknown kind."""
-    if kind is not None and kind.replace("-", "_") not in (*KINDS, "recipe"):
-        hint = did_you_mean(kind, KINDS) or f"; the kinds are {listed([*KINDS, 'recipe'])}"
-        raise RequestError(f"there is no kind '{kind}'{hint}")
-    wanted = kind and kind.replace("-", "_")
+    wanted = kind and kind_called(kind, (*KINDS, "recipe"))
     rows = [
         {"kind": it.kind, "name": it.name, "summary": summary(it), "plugin": owner}
         for it, owner in installed()
@@ -34,6 +32,14 @@ def components(kind: str | None) -> list[Facts]:
         for name, path in shipped().items()
     ]
     return [row for row in rows if wanted in (None, row["kind"])]
+
+
+def kind_called(word: str, kinds: Collection[str]) -> str:
+    """Return the one of `kinds` that a user names, with `-` or `_`; RequestError where none is."""
+    if (kind := word.replace("-", "_")) in kinds:
+        return kind
+    hint = did_you_mean(kind, kinds) or f"; the kinds are {listed(kinds)}"
+    raise RequestError(f"there is no kind '{word}'{hint}")
 
 
 def component(what: str) -> type[Component] | None:
@@ -156,6 +162,7 @@ def _training_bytes(stage: Stage, samples: int, batch: int) -> int | None:
 
 
 def _headline(path: Path) -> str:
-    """Return the comment in a recipe's first line."""
-    first = path.read_text(encoding="utf-8").split("\n", 1)[0]
+    """Return a recipe's first comment, but for the one that editors read."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    first = next(line for line in lines if not line.startswith("# yaml-language-server"))
     return str(first.lstrip("# ").split("   ")[0])

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from mousai_kit.component import Use
+from mousai_kit.errors import listed
 
 _SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "multiple_of": "multiple of"}
 _SIZES = {"min_length": "at least", "max_length": "at most"}
@@ -27,7 +28,7 @@ def option_facts(model: type[BaseModel], *, prefix: str = "") -> list[dict[str, 
                 "type": type_name(field.annotation),
                 "range": _range(field),
                 "default": _default(field),
-                "description": field.description or "",
+                "description": _meaning(model, name, field),
             }
         )
         if (inner := _model(field.annotation)) is not None:
@@ -81,6 +82,17 @@ def _default(field: FieldInfo) -> str:
     if isinstance(value, BaseModel):
         return "see below"
     return value if isinstance(value, str) else _as_yaml(value)
+
+
+def _meaning(model: type[BaseModel], name: str, field: FieldInfo) -> str:
+    """Return an option's description, with what it was called and why it is on its way out."""
+    former = [old for old, new in getattr(model, "former_names", {}).items() if new == name]
+    parts = [
+        f"deprecated: {field.deprecation_message}" if field.deprecation_message else "",
+        field.description or "",
+        f"formerly {listed(former)}" if former else "",
+    ]
+    return "; ".join(part for part in parts if part)
 
 
 def _as_yaml(value: Any) -> str:

@@ -24,6 +24,12 @@ def option_faults(options: type[Options]) -> Iterator[str]:
             yield "has an option 'use', which is how recipes name the component; rename it"
         elif name.startswith("model_") and hasattr(Options, name):
             yield f"has an option '{name}', which pydantic needs for itself; rename it"
+    for former, name in options.former_names.items():
+        if name not in options.model_fields:
+            yield (
+                f"has a former name '{former}' of the option '{name}', which it does not have; "
+                "correct `former_names`"
+            )
     try:
         wrong = _wrong_defaults(options, _Nothing())
     except Exception as error:  # a default_factory's, a validator's, or pydantic's of the class

@@ -52,10 +52,18 @@ class Registry:
         """Keep in mind that a plug-in is not here, and what (kind, name) it is known to offer."""
         self._left_out[owner] = frozenset(offered)
 
+    @property
+    def left_out(self) -> list[str]:
+        """Return the plug-ins that are installed but not here, as owners."""
+        return list(self._left_out)
+
     def find(self, kind: str, name: str) -> type[Component]:
         """Return a component class; LookupError with one line that helps."""
         if (kind, name) in self._components:
             return self._components[kind, name][0]
+        for component, _ in self:
+            if component.kind == kind and name in component.former_names:
+                return component
         raise LookupError(f"no {kind} is called '{name}'{self._hint(kind, name)}")
 
     def _hint(self, kind: str, name: str) -> str:

@@ -19,8 +19,14 @@ IMPORTS_INTO = "mousai-64x"
 
 
 def recipe_of(source: str, overrides: Sequence[str] | None, *, run: Path | None = None) -> Recipe:
-    """Return a recipe by its file or its shipped name, with overrides, for a run folder or none."""
-    return load_recipe(source, overrides or (), registry=installed(), run=run)
+    """Return a recipe by its file or its shipped name, with overrides, for a run folder or none.
+
+    What it says in words of an earlier version is told on the screen.
+    """
+    recipe = load_recipe(source, overrides or (), registry=installed(), run=run)
+    for line in recipe.notices:
+        Screen().say(line)
+    return recipe
 
 
 def trained_system(

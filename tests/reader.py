@@ -31,7 +31,7 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 KIND_PAGES = [it for it in PAGES if it.parent == DOCS / "kinds" and it.stem != "index"]
 READ_BEFORE = {DOCS / "kinds" / "index.md": KIND_PAGES}
 """Pages whose examples rest on those of others."""
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^```({?\w*}?)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 FILE = re.compile(r"# ([\w./-]+\.\w+)\n")
 COMMANDS = get_command(cli.app)
 OTHER_COMMANDS = {"cd", "git", "hf", "pip", "python3", ".", "nvidia-smi"}

@@ -12,6 +12,7 @@ from reader import PAGES, ROOT, blocks
 from mousai_kit import plugins
 from mousai_kit.inspection import recipe_facts
 from mousai_kit.interfaces import KINDS
+from mousai_kit.option_facts import option_facts
 from mousai_kit.recipe import load_recipe
 from mousai_kit.recipe.values import Faults, Origin
 from mousai_kit.recipe.yaml import parse
@@ -60,10 +61,12 @@ class TestDesign:
             "mousai_kit",
             "mousai_kit/interfaces",
             "mousai_kit/recipe",
+            "mousai_kit/pretrained",
             "plugins/mousai_kit_mousai",
             "plugins/mousai_kit_clips",
             "plugins/mousai_kit_solvers",
             "plugins/mousai_kit_dit",
+            "plugins/mousai_kit_transformers",
         ],
     )
     def test_every_module_stands_in_it(self, package):
@@ -147,3 +150,18 @@ def leaves(value: object, path: str) -> dict[str, object]:
     for key, item in value.items():
         found |= leaves(item, f"{path}.{key}".lstrip("."))
     return found
+
+
+def test_the_compatibility_page_tells_what_a_recipe_is_told(reader):
+    page = ROOT / "docs" / "compatibility.md"
+    reader.follow(page)
+    (told,) = [it.text for it in blocks(page) if it.language == "text"]
+    recipe = load_recipe("kettle.yaml", registry=reader.registry())
+    assert recipe.notices == told.splitlines()
+
+
+def test_a_deprecated_option_and_a_former_name_stand_among_the_facts(reader):
+    reader.follow(ROOT / "docs" / "compatibility.md")
+    steps, lid = option_facts(reader.module.Heat.Options)
+    assert steps["description"] == "evaluations of the network; formerly 'evaluations'"
+    assert lid["description"] == "deprecated: it has no effect; keep the heat"

@@ -45,14 +45,17 @@ HANGS = {
 
 
 @pytest.mark.parametrize("hang", HANGS)
-def test_what_hangs_is_given_up_and_the_rest_loads(shelf, previous, hang):
+def test_what_hangs_is_given_up_and_the_rest_loads(shelf, previous, capfd, hang):
     code, line = HANGS[hang]
     shelf.put(code, package="bad")
     shelf.put(GOOD.format(name="one"), package="good")
     began = time.monotonic()
     registry, (bad, good) = shelf.discover()
     assert time.monotonic() - began < 10
-    assert (bad.fault, good.fault) == (MESSAGE, "")
+    assert (bad.fault, good.fault, bad.notes) == (MESSAGE, "", ())
+    assert capfd.readouterr().err == (
+        "bad 1.2 (p): has hung for 0.4 s while it is loaded; MOUSAI_KIT_WITHOUT=p does without it\n"
+    )
     assert str(bad.faults[0].place) == f"{shelf.folder}/{shelf.modules[0]}.py:{line}"
     assert registry.names("schedule") == ["one"]
     assert signal.getsignal(signal.SIGALRM) is previous
@@ -79,8 +82,8 @@ def test_where_it_cannot_be_ended_somebody_is_told_whose_it_is(shelf, capfd):
     ((_, (report,)),) = found
     assert (report.fault, report.name) == ("", "slow"), module
     assert capfd.readouterr().err == (
-        "theirs 1.2 (slow): hangs while it is loaded, for 0.4 s now; end the command and switch "
-        "the plug-in off: MOUSAI_KIT_WITHOUT=slow\n"
+        "theirs 1.2 (slow): has hung for 0.4 s while it is loaded; MOUSAI_KIT_WITHOUT=slow does "
+        "without it\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""Commands that look at recipes, components and plug-ins: validate, ls, show, plugins, cp."""
+"""Commands that look at what is here: validate, ls, show, plugins, doctor, cp, schema."""
 
 from __future__ import annotations
 
@@ -77,12 +77,45 @@ def plugins(as_json: Json = False) -> None:
 
 
 @app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check this installation (torch, device, audio, disk, hub, plug-ins); say how to mend it."""
+    from dataclasses import asdict
+
+    from mousai_kit import printing
+    from mousai_kit.doctor import examine
+
+    findings = [asdict(finding) for finding in examine()]
+    if as_json:
+        print_json(findings)
+    else:
+        printing.print_findings(findings)
+    raise typer.Exit(int(any(it["state"] == "wrong" for it in findings)))
+
+
+@app.command()
 def cp(
     name: Annotated[str, typer.Argument(help="A shipped recipe, such as mousai.")],
     target: Annotated[Path | None, typer.Argument(help="The file to write.")] = None,
     force: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
 ) -> None:
-    """Copy a shipped recipe to edit."""
+    """Copy a shipped recipe to edit, with the schema by which editors check it beside."""
+    from mousai_kit.editors import point_to_schema
     from mousai_kit.recipe import copy_shipped
 
-    typer.echo(str(copy_shipped(name, target, force=force)))
+    copied = copy_shipped(name, target, force=force)
+    point_to_schema(copied)
+    typer.echo(str(copied))
+
+
+@app.command()
+def schema(
+    out: Annotated[Path | None, typer.Option(help="The file to write.")] = None,
+) -> None:
+    """Print a JSON Schema of recipes made of all installed components, for editors."""
+    from mousai_kit import editors
+    from mousai_kit.plugins import installed
+
+    if out:
+        typer.echo(str(editors.write_schema(out)))
+    else:
+        typer.echo(editors.schema_text(installed()), nl=False)

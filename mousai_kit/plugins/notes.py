@@ -21,6 +21,8 @@ def notes_on(reports: list[PluginReport], registry: Registry) -> list[PluginRepo
 
 
 def _notes(report: PluginReport, registry: Registry) -> Iterator[Fault]:
+    if report.faults:
+        return
     if report.seconds >= SLOW:
         yield Fault(
             f"takes {report.seconds:.1f} s to load, at every command; import what is heavy in the "

@@ -41,9 +41,9 @@ def patience() -> float:
 def watched(owner: str, seconds: float) -> Iterator[None]:
     """Raise Hung in what runs inside, once it has imported no module for so many seconds.
 
-    A slow import of much goes on. Where nothing can be raised (outside the main thread, without
-    POSIX signals, in compiled code that does not return), a line on standard error tells whose
-    plug-in it is.
+    A slow import of much goes on. A line on standard error tells whose plug-in hangs, also where
+    nothing can be raised: outside the main thread, without POSIX signals, in compiled code that
+    does not return.
     """
     ended = Event()
 
@@ -69,23 +69,25 @@ def watched(owner: str, seconds: float) -> Iterator[None]:
 
 
 def _watch(owner: str, seconds: float, ended: Event, can_stop: bool) -> None:
-    """Look now and then whether modules still come; when none do, stop it, then complain."""
+    """Look now and then whether modules still come; when none do, complain, and stop it."""
     known, still, complained = len(sys.modules), 0, False
     while not ended.wait(seconds / LOOKS):
         known, before = len(sys.modules), known
         still = still + 1 if known == before else 0
-        if still >= LOOKS and can_stop:
+        if still < LOOKS:
+            continue
+        if not complained:
+            complained = True
+            print(_complaint(owner, seconds), file=sys.__stderr__ or sys.stderr, flush=True)
+        if can_stop:
             main = threading.main_thread().ident
             assert main is not None
             signal.pthread_kill(main, signal.SIGALRM)
-        if still >= LOOKS + 2 * can_stop and not complained:
-            complained = True
-            print(_complaint(owner, seconds), file=sys.__stderr__, flush=True)
 
 
 def _complaint(owner: str, seconds: float) -> str:
     name = owner.rpartition("(")[2].rstrip(")")
     return (
-        f"{owner}: hangs while it is loaded, for {seconds:g} s now; end the command and switch "
-        f"the plug-in off: MOUSAI_KIT_WITHOUT={name}"
+        f"{owner}: has hung for {seconds:g} s while it is loaded; MOUSAI_KIT_WITHOUT={name} does "
+        "without it"
     )

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 
 from mousai_kit.component import Component
 from mousai_kit.errors import RecipeError
-from mousai_kit.recipe.requires import command, lack, required
+from mousai_kit.recipe.requires import command, is_of, lack, required
 from mousai_kit.recipe.values import Faults, Origin, Written
 from mousai_kit.recipe.yaml import LARGEST, read
 from mousai_kit.registry import Registry
@@ -59,6 +59,10 @@ class Finder:
         if lacking := {it: wrong for it in self.required if (wrong := lack(it))}:
             told = ", and ".join(f"{it}, which {wrong}" for it, wrong in lacking.items())
             return f"this recipe requires {told}: {command(lacking)}"
+        if faulty := [it for it in self.registry.left_out if is_of(it, self.required)]:
+            told = " and ".join(faulty)
+            was = "was" if len(faulty) == 1 else "were"
+            return f"{told}, which this recipe requires, {was} left out: see `mousai-kit plugins`"
         return self.earlier.hint(name)
 
 

@@ -101,14 +101,21 @@ def completed(requires: Sequence[str], owners: Iterable[str]) -> list[str]:
 
     A package that is named already stays as it is; one that is not may be any later version.
     """
-    named = {canonicalize_name(Requirement(it).name) for it in requires} | {_OWN}
     packages = {found[1]: found[2] for it in owners if (found := _OWNER.fullmatch(it))}
-    more = [
-        _from(package, packages[package])
-        for package in sorted(packages)
-        if canonicalize_name(package) not in named
-    ]
-    return [*requires, *more]
+    named = {_name(it) for it in requires} | {_OWN}
+    more = [it for it in sorted(packages) if canonicalize_name(it) not in named]
+    return [*requires, *(_from(package, packages[package]) for package in more)]
+
+
+def is_of(owner: str, requires: Sequence[str]) -> bool:
+    """Return whether a plug-in is of a package that is required."""
+    found = _OWNER.fullmatch(owner)
+    return found is not None and canonicalize_name(found[1]) in map(_name, requires)
+
+
+def _name(requirement: str) -> str:
+    """Return a package's name in the one way of writing it that all agree on."""
+    return canonicalize_name(Requirement(requirement).name)
 
 
 def _from(package: str, found: str) -> str:

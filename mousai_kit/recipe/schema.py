@@ -5,28 +5,51 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, PrivateAttr
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PrivateAttr,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from mousai_kit.component import Field, Options, Use, plain
 from mousai_kit.errors import Problem, RecipeError, dotted, shown
 from mousai_kit.interfaces import Dataset, Metric, Stage
 from mousai_kit.recipe import requires
-from mousai_kit.recipe.values import Place, Written
+from mousai_kit.recipe.values import Notice, Place, Written
 from mousai_kit.recipe.yaml import dump
 
 
-def _worded(pattern: str, rule: str) -> AfterValidator:
-    """Return a check that text is of a form, which `rule` tells in words."""
+@dataclass(frozen=True, slots=True)
+class _Worded:
+    """Text of a form, which `rule` tells in words."""
 
-    def check(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise PydanticCustomError("said", "{text}", {"text": f"{rule} (got {shown(text)})"})
+    pattern: str
+    rule: str
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        form = {"pattern": f"^({self.pattern})$", "patternErrorMessage": self.rule}
+        return {**handler(schema), **form}
+
+    def _checked(self, text: str) -> str:
+        if not re.fullmatch(self.pattern, text):
+            told = {"text": f"{self.rule} (got {shown(text)})"}
+            raise PydanticCustomError("said", "{text}", told)
         return text
-
-    return AfterValidator(check)
 
 
 def _defaults(description: str) -> Any:
@@ -36,23 +59,33 @@ def _defaults(description: str) -> Any:
 
 _FolderName = Annotated[
     str,
-    _worded(
+    _Worded(
         r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
         "must be letters, digits, '-', '_' and '.', as it names the run's folder",
     ),
 ]
 _StageName = Annotated[
     str,
-    _worded(
+    _Worded(
         r"[a-z][a-z0-9]*([-_][a-z0-9]+)*",
         "a stage's name must be lower-case words, as in 'my-stage'",
     ),
 ]
 _Device = Annotated[
     str,
-    _worded(r"auto|cpu|cuda(:[0-9]{1,3})?|mps", "must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'"),
+    _Worded(r"auto|cpu|cuda(:[0-9]{1,3})?|mps", "must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'"),
 ]
 _Package = Annotated[str, AfterValidator(requires.checked)]
+
+
+def _no_truth(value: Any) -> Any:
+    """Return a value that is not `true`, which Python takes for 1."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("said", "{text}", {"text": f"must be 1 (got {shown(value)})"})
+    return value
+
+
+_Version = Annotated[Literal[1], BeforeValidator(_no_truth)]
 _Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -144,7 +177,7 @@ class Evaluate(Options):
 class Recipe(Options):
     """A whole system: audio, music to learn from, stages, and what to make."""
 
-    version: Literal[1] = Field(description="version of the recipe's form")
+    version: _Version = Field(description="version of the recipe's form")
     name: _FolderName = Field(description="name of the run's folder")
     requires: list[_Package] = Field(
         [], description="packages that its components come from, such as mousai-kit-acme>=0.2"
@@ -159,6 +192,7 @@ class Recipe(Options):
     generate: Generate = _defaults("what is made after training")
     evaluate: Evaluate = _defaults("what is measured after training")
     _written: Written | None = PrivateAttr(None)
+    _notices: tuple[Notice, ...] = PrivateAttr(())
 
     def __eq__(self, other: object) -> bool:
         """Compare values: where they were written is no part of a recipe."""
@@ -167,10 +201,15 @@ class Recipe(Options):
     def __hash__(self) -> int:
         return hash(self.hash)
 
-    def written_in(self, tree: Written) -> Recipe:
-        """Remember where each value was written; return self."""
-        self._written = tree
+    def written_in(self, tree: Written, notices: Sequence[Notice] = ()) -> Recipe:
+        """Remember where each value was written, and what is out of date in it; return self."""
+        self._written, self._notices = tree, tuple(notices)
         return self
+
+    @property
+    def notices(self) -> list[str]:
+        """A line for each word of an earlier version, in the order in which they were read."""
+        return [str(it.problem) for it in sorted(self._notices)]
 
     def fault(self, place: Place, message: str) -> RecipeError:
         """Return an error about the value at a place, with its file and line where known."""

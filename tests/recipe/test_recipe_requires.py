@@ -4,6 +4,7 @@
 import importlib
 from pathlib import Path
 
+import nano
 import pytest
 
 from mousai_kit.errors import RecipeError
@@ -49,11 +50,17 @@ def with_acme(desk):
     return desk
 
 
+def copied(registry):
+    """Return a registry of the same components, free to be changed."""
+    made = Registry()
+    for component, owner in registry:
+        made.add(component.kind, component, owner=owner)
+    return made
+
+
 def with_owner(registry, owner):
     """Return a registry with `acme` beside what is in another one."""
-    made = Registry()
-    for component, its_owner in registry:
-        made.add(component.kind, component, owner=its_owner)
+    made = copied(registry)
     made.add("sampler", Acme, owner=owner)
     return made
 
@@ -207,6 +214,29 @@ class TestWhatIsMissing:
             "r.yaml:18: stages.generator.model.sampler.use: no sampler is called 'cosine'; 'cosine' is a schedule"
         ]
 
+    @pytest.mark.parametrize(
+        ("owners", "told"),
+        [
+            (
+                ["mousai-kit-acme 0.3.1 (acme)"],
+                "mousai-kit-acme 0.3.1 (acme), which this recipe requires, was left out",
+            ),
+            (
+                ["Mousai_Kit.Acme 1 (a)", "mousai-kit-acme 1 (b)", "other 1 (c)"],
+                "Mousai_Kit.Acme 1 (a) and mousai-kit-acme 1 (b), which this recipe requires, were left out",
+            ),
+        ],
+    )
+    def test_a_package_whose_plug_in_was_left_out_is_told(self, desk, good, install, owners, told):
+        install("mousai-kit-acme", "0.3.1")
+        desk.registry = copied(desk.registry)
+        for owner in owners:
+            desk.registry.leave_out(owner)
+        text = requiring(good, "[mousai-kit-acme>=0.2]").replace(SAMPLER, "sampler: acme")
+        assert desk.errors(text=text) == [
+            f"r.yaml:18: stages.generator.model.sampler.use: no sampler is called 'acme'; {told}: see `mousai-kit plugins`"
+        ]
+
     def test_where_nothing_is_missing_the_registry_has_the_word(self, errors, good, install):
         install("mousai-kit-acme", "1.0")
         text = requiring(good, "[mousai-kit-acme]").replace(SAMPLER, "sampler: ddimm")
@@ -227,6 +257,12 @@ class TestWhatIsFilledIn:
         install("mousai-kit-acme", "0.3.1")
         text = requiring(good, "[Mousai_Kit.Acme~=0.3.0]").replace(SAMPLER, "sampler: acme")
         assert with_acme.load(text=text).requires == ["Mousai_Kit.Acme~=0.3.0"]
+
+    def test_however_an_owner_writes_its_name(self, desk, good, install):
+        install("acme-kit", "1.0")
+        desk.registry = with_owner(desk.registry, "Acme_Kit 1.0 (x)")
+        text = requiring(good, "[acme.kit]").replace(SAMPLER, "sampler: acme")
+        assert desk.load(text=text).requires == ["acme.kit"]
 
     @pytest.mark.parametrize(
         ("owner", "requires"),
@@ -252,12 +288,12 @@ class TestAnEarlierRun:
     WHERE = f"--set {SET}: stages.generator.model.sampler.use"
 
     @pytest.fixture
-    def ran(self, with_acme, good):
+    def ran(self, with_acme, registry, good):
         """A desk where a run was made with what is no longer there."""
         made = with_acme.load(self.SET, text=good).dump()
         with_acme.write("runs/good/recipe.yaml", made)
         with_acme.write("elsewhere/recipe.yaml", made)
-        with_acme.registry = without_acme(with_acme.registry)
+        with_acme.registry = registry
         return with_acme
 
     def test_it_tells_which_package_brought_a_component(self, ran, good):
@@ -274,6 +310,18 @@ class TestAnEarlierRun:
                 registry=ran.registry,
                 run=Path("elsewhere"),
             )
+
+    @pytest.mark.parametrize("out", [["--out", "elsewhere"], []])
+    def test_the_command_looks_where_its_run_goes(self, ran, command, out):
+        name = "other" if out else "good"
+        ran.write("nano.yaml", nano.RECIPE.replace("name: nano", f"name: {name}"))
+        said = command("run", "nano.yaml", "--set", self.SET, *out)
+        where = out[-1] if out else "runs/good"
+        assert (said.code, said.out) == (2, "")
+        assert (
+            said.err
+            == f"{self.WHERE}: no sampler is called 'acme'; mousai-kit-acme brought it when {where} was made: pip install 'mousai-kit-acme>=0.3.1'\n"
+        )
 
     def test_its_own_recipe_says_so_itself(self, ran):
         assert ran.errors(name="runs/good/recipe.yaml") == [
@@ -300,14 +348,6 @@ class TestAnEarlierRun:
         ran.write("recipe.yaml", (ran.folder / "elsewhere" / "recipe.yaml").read_text())
         text = good.replace("name: good", f"name: {name}")
         assert not [it for it in ran.errors(self.SET, text=text) if "brought it" in it]
-
-
-def without_acme(registry):
-    made = Registry()
-    for component, owner in registry:
-        if component is not Acme:
-            made.add(component.kind, component, owner=owner)
-    return made
 
 
 def ran_line(desk):

@@ -1,0 +1,74 @@
+"""Editors: the schema beside a recipe, and the line that points to it."""
+
+import json
+from pathlib import Path
+
+import nano
+import pytest
+
+from mousai_kit import editors
+from mousai_kit.recipe import load_recipe, shipped
+from mousai_kit.reference import first_party
+
+LINE = "# yaml-language-server: $schema=mousai-kit.schema.json\n"
+SHIPPED = Path(__file__).parents[1] / "recipes" / editors.FILE
+
+
+def test_the_shipped_schema_is_what_the_code_says():
+    written = SHIPPED.read_text(encoding="utf-8")
+    advice = "python -m mousai_kit.editors > recipes/mousai-kit.schema.json"
+    assert written == editors.schema_text(first_party()), advice
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_shipped_recipe_points_to_the_schema_beside_it(name):
+    path = shipped()[name]
+    assert path.read_text(encoding="utf-8").startswith(LINE)
+    assert path.with_name(editors.FILE) == SHIPPED
+
+
+def test_the_schema_is_no_recipe():
+    assert "mousai-kit.schema" not in shipped()
+
+
+def test_the_command_prints_what_it_writes_with_out(here, command):
+    printed = command("schema")
+    assert (printed.code, printed.err) == (0, "")
+    assert json.loads(printed.out)["definitions"]["sampler.ddim"]
+    assert command("schema", "--out", "mine.json").out == "mine.json\n"
+    assert Path("mine.json").read_text() == printed.out
+
+
+def test_a_file_that_can_not_be_written_is_told_in_a_line(here, command):
+    answer = command("schema", "--out", "nowhere/mine.json")
+    assert (answer.code, answer.err) == (2, "nowhere/mine.json: No such file or directory\n")
+
+
+def test_a_copied_recipe_finds_its_schema_beside_it(here, command):
+    command("cp", "mousai-tiny", "mine.yaml")
+    assert nano.names() == ["mine.yaml", editors.FILE]
+    assert Path("mine.yaml").read_text() == shipped()["mousai-tiny"].read_text()
+    assert Path(editors.FILE).read_text() == command("schema").out
+
+
+def test_a_recipe_of_ones_own_is_pointed_to_the_schema_once(here):
+    recipe = Path("nano.yaml")
+    before = nano.recipe()
+    for _ in range(2):
+        assert editors.point_to_schema(recipe) == Path(editors.FILE)
+    assert recipe.read_text() == LINE + nano.RECIPE
+    assert load_recipe(recipe).hash == before.hash
+
+
+def test_a_recipe_keeps_the_schema_that_it_points_to(here):
+    text = "# yaml-language-server: $schema=../other.json\n" + nano.RECIPE
+    Path("nano.yaml").write_text(text)
+    editors.point_to_schema(Path("nano.yaml"))
+    assert Path("nano.yaml").read_text() == text
+
+
+def test_a_recipes_headline_is_not_the_line_for_editors(command):
+    rows = json.loads(command("ls", "recipe", "--json").out)
+    summaries = {it["name"]: it["summary"] for it in rows}
+    assert summaries["mousai-64x"].startswith("Mo\u00fbsai on the authors' published autoencoder")
+    assert all(it.startswith("Mo\u00fbsai") for it in summaries.values())
