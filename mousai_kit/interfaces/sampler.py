@@ -41,4 +41,10 @@ class Sampler(Component):
     def sample(
         self, velocity: Velocity, noise: Tensor, *, generator: NoiseSource | None = None
     ) -> Tensor:
-        """Turn noise [b, c, t] into a sample [b, c, t]; `generator` gives any further noise."""
+        """Turn noise [b, c, t] into a sample [b, c, t]; `generator` gives any further noise.
+
+        The first evaluation is of the noise as it is, at level 1; at each level x is alpha * signal
+        + beta * noise by the schedule's weights. Clips don't mix, nothing is remembered from one
+        sample to the next, and neither the noise nor a velocity is changed in place. Where further
+        noise is needed and no generator is given: RequestError.
+        """

@@ -25,11 +25,16 @@ class Schedule(Component):
 
     @abstractmethod
     def weights(self, sigma: Tensor) -> tuple[Tensor, Tensor]:
-        """Return alpha and beta, each of sigma's shape, for sigma [...] in [0, 1]."""
+        """Return alpha and beta, each of sigma's shape, type and device, for sigma [...] in [0, 1].
+
+        From 0 to 1 alpha falls strictly from 1 to 0 and beta rises from 0 to 1. A level's weights
+        depend on nothing but the level.
+        """
 
     def levels(self, steps: int) -> Tensor:
         """Return the levels [steps + 1] of a sampler's steps, from 1 falling strictly to exactly 0.
 
-        A sampler may follow them over another schedule's weights: as `levels: <name>` in a recipe.
+        They are a new tensor on the CPU, of floats, the same in every call. A sampler may follow
+        them over another schedule's weights: as `levels: <name>` in a recipe.
         """
         return torch.linspace(1, 0, steps + 1)

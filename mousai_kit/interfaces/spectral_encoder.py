@@ -31,5 +31,7 @@ class SpectralEncoder(Component, nn.Module):
     def forward(self, wave: Tensor) -> Tensor:
         """Encode audio [b, c, t] in [-1, 1] to latents [b, channels, t / downsampling].
 
-        t is a multiple of `downsampling`: the stage pads.
+        t is a multiple of `downsampling`: the stage pads. Latents lie in [-1, 1] whatever was
+        learned (by tanh, say), as the noise that is added to them has that scale. Clips don't mix;
+        silence has finite latents and gradients.
         """

@@ -59,7 +59,11 @@ class TextEncoder(Component, nn.Module):
 
     @abstractmethod
     def forward(self, prompts: Sequence[str]) -> Text:
-        """Encode prompts (b of them), on the module's device."""
+        """Encode prompts (b of them), on the module's device; embeddings are float32.
+
+        Any text has a finite encoding, the same alone and in any batch: what is too long is cut,
+        and a lone surrogate is no error.
+        """
 
     def ready(self) -> None:
         """Fetch what must be there before anything trains (a model, say); default: nothing."""

@@ -42,10 +42,11 @@ class UNet(Component, nn.Module):
     def forward(
         self, x: Tensor, sigma: Tensor, *, context: Tensor | None = None, text: Text | None = None
     ) -> Tensor:
-        """Return v [b, channels, t] for x [b, channels, t] and sigma [b] in [0, 1].
+        """Return v [b, channels, t], of x's type, for x [b, channels, t] and sigma [b] in [0, 1].
 
         `context` [b, context_channels, frames] spans the same time as x at a rate of its own;
-        `text`'s masked tokens have no influence.
+        `text`'s masked tokens have no influence, and it may be masked whole. Items don't mix.
+        Gradients reach the context and the text, whose encoders learn by them.
         """
 
     def bind(
@@ -59,7 +60,9 @@ class UNet(Component, nn.Module):
 
         An implementation computes here, once, what does not change from step to step. `levels` [n]
         are those at which a sampler will ask, as far as it knows: the velocity is right at any
-        other level too. Where they are given, the network is about to be used many times.
+        other level too. Where they are given, the network is about to be used many times; empty
+        ones say nothing. Gradients pass as through `forward`; other bindings may be in use beside
+        it, and each new one follows the weights as they are.
         """
 
         def velocity(x: Tensor, sigma: Tensor) -> Tensor:
