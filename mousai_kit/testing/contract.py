@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, ClassVar, cast, get_origin
 
 import pytest
@@ -69,12 +69,7 @@ class Contract:
 
     def registry(self) -> Registry:
         """Return what is installed, with the component in it whether or not it is."""
-        registry = Registry()
-        registry.add(self.component.kind, self.component, owner="contract")
-        for other, owner in installed():
-            if (other.kind, other.name) != (self.component.kind, self.component.name):
-                registry.add(other.kind, other, owner=owner)
-        return registry
+        return _registry_with(self.component)
 
     def build(self, *, seed: int = 0, **wiring: Any) -> Any:
         """Return the component, built with `options` and some wiring, its weights from a seed."""
@@ -107,6 +102,16 @@ class Contract:
         for name in type(options).model_fields:
             with pytest.raises(ValidationError):
                 setattr(options, name, getattr(options, name))
+
+
+@cache
+def _registry_with(component: type[Component]) -> Registry:
+    registry = Registry()
+    registry.add(component.kind, component, owner="contract")
+    for other, owner in installed():
+        if (other.kind, other.name) != (component.kind, component.name):
+            registry.add(other.kind, other, owner=owner)
+    return registry
 
 
 def rules_of(contract: type[Contract]) -> dict[str, Rule]:

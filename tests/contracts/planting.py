@@ -27,6 +27,9 @@ class Watcher:
     caught: Caught = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
 
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.option.tbstyle = "native"  # the quickest; nobody reads it
+
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         self.caught.setdefault(_suite(item.nodeid), [])
 
