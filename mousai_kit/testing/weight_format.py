@@ -168,8 +168,7 @@ def _imported(layouts: Sequence[Names], file: Path, stage: Stage) -> dict[str, T
     """Return a stage's tensors out of a file of theirs, as `mousai-kit import` finds them."""
     found = state_dict(file, str(file))
     match = Match.best(layouts, found.keys())
-    shapes = {name: tensor.shape for name, tensor in stage.state_dict().items()}
-    return match.ours(found, shapes, origin=str(file))
+    return match.ours(found, stage.state_dict(), origin=str(file))
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:
