@@ -44,6 +44,9 @@ class Contract:
     excused: ClassVar[Mapping[str, str]] = {}
     """The rules (names of tests) that it does not keep to, and why."""
 
+    neighbours: ClassVar[tuple[type[Component], ...]] = ()
+    """Components that a suite brings, for recipes to name."""
+
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         rules = rules_of(cls)
@@ -68,8 +71,8 @@ class Contract:
         return choose(KINDS[self.component.kind], values, {"registry": self.registry()})
 
     def registry(self) -> Registry:
-        """Return what is installed, with the component in it whether or not it is."""
-        return _registry_with(self.component)
+        """Return what is installed, with the component and `neighbours` whether they are or not."""
+        return _registry_with((self.component, *self.neighbours))
 
     def build(self, *, seed: int = 0, **wiring: Any) -> Any:
         """Return the component, built with `options` and some wiring, its weights from a seed."""
@@ -105,11 +108,13 @@ class Contract:
 
 
 @cache
-def _registry_with(component: type[Component]) -> Registry:
+def _registry_with(components: tuple[type[Component], ...]) -> Registry:
     registry = Registry()
-    registry.add(component.kind, component, owner="contract")
+    for component in components:
+        registry.add(component.kind, component, owner="contract")
+    ours = {(component.kind, component.name) for component in components}
     for other, owner in installed():
-        if (other.kind, other.name) != (component.kind, component.name):
+        if (other.kind, other.name) not in ours:
             registry.add(other.kind, other, owner=owner)
     return registry
 
