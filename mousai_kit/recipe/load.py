@@ -37,7 +37,7 @@ def load_recipe(
     """
     faults = Faults()
     tree = overridden(read_with_bases(source, faults), overrides, faults)
-    return _validated(tree, faults, registry, run)
+    return _validated(tree, faults, installed() if registry is None else registry, run)
 
 
 def stored_recipe(text: str, *, registry: Registry) -> Recipe:
@@ -55,7 +55,7 @@ def _validated(tree: Written, faults: Faults, registry: Registry, run: Path | No
     today = Today(registry, faults)
     tree = today.of(tree, Recipe)
     earlier = EarlierRun(run) if run else EarlierRun.of(tree)
-    finder = Finder(installed() if registry is None else registry, required(tree), earlier)
+    finder = Finder(registry, required(tree), earlier)
     try:
         recipe = Recipe.model_validate(tree.plain(), context={"registry": finder})
     except ValidationError as error:
