@@ -1,4 +1,5 @@
 # make music: install, train both stages on real music, write clips     make test: the whole suite
+# make docs: the site, into site/
 # A CPU-only machine saves gigabytes with TORCH_INDEX=https://download.pytorch.org/whl/cpu
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 INSTALL += $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: music test clean
+.PHONY: music test docs clean
 
 music: .venv/installed
 	$(BIN)/mousai-kit run recipes/mousai.yaml
@@ -19,6 +20,9 @@ test: .venv/installed-test
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
+docs: .venv/installed-test
+	$(BIN)/python -m sphinx --fail-on-warning --nitpicky --quiet -d build/doctrees docs site
+
 .venv/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
@@ -29,9 +33,9 @@ test: .venv/installed-test
 	touch $@
 
 .venv/installed-test: .venv/python pyproject.toml constraints.txt
-	$(INSTALL) -e '.[test,parity]'
+	$(INSTALL) -e '.[test,docs,parity]'
 	$(BIN)/python -m pip uninstall -q -y data-science-types  # it would tell mypy of an older NumPy
 	touch $@ .venv/installed
 
 clean:
-	rm -rf .venv build dist
+	rm -rf .venv build dist site

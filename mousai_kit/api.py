@@ -1,6 +1,7 @@
 """All that is public, to users and plug-ins, on one page: `import mousai_kit.api as mk`."""
 
 from mousai_kit import hub
+from mousai_kit.attention import attention
 from mousai_kit.audio import AudioInfo, log_mel, probe, read, shown, tags_of
 from mousai_kit.building import build
 from mousai_kit.cascade import Cascade
@@ -44,6 +45,9 @@ from mousai_kit.interfaces import (
 from mousai_kit.music.captions import Fields
 from mousai_kit.music.made import Music
 from mousai_kit.music.tracks import Track, TrackDataset
+from mousai_kit.pretrained.checkpoint import Checkpoint, transformers
+from mousai_kit.pretrained.text import PretrainedOptions, PretrainedText, TextNetwork
+from mousai_kit.pretrained.tokens import encodable, token_ids
 from mousai_kit.pure_torchaudio import torchaudio
 from mousai_kit.recipe import Recipe, load_recipe
 from mousai_kit.stepping import Level, StepOptions, SteppedSampler
@@ -54,6 +58,7 @@ __all__ = [
     "AudioError",
     "AudioInfo",
     "Cascade",
+    "Checkpoint",
     "Clip",
     "Component",
     "Condition",
@@ -72,6 +77,8 @@ __all__ = [
     "Pair",
     "PlacedNoise",
     "PluginError",
+    "PretrainedOptions",
+    "PretrainedText",
     "Problem",
     "Recipe",
     "RecipeError",
@@ -87,6 +94,7 @@ __all__ = [
     "SteppedSampler",
     "Text",
     "TextEncoder",
+    "TextNetwork",
     "Track",
     "TrackDataset",
     "TrainedCascade",
@@ -96,8 +104,10 @@ __all__ = [
     "Velocity",
     "WeightFormat",
     "WeightsError",
+    "attention",
     "build",
     "chosen",
+    "encodable",
     "first_line",
     "hookimpl",
     "hub",
@@ -110,7 +120,9 @@ __all__ = [
     "scaled",
     "shown",
     "tags_of",
+    "token_ids",
     "torchaudio",
     "train",
+    "transformers",
     "windows",
 ]

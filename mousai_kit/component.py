@@ -35,6 +35,15 @@ class Options(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, validate_default=True, allow_inf_nan=False
     )
+    former_names: ClassVar[Mapping[str, str]] = {}
+    """What options were called in earlier versions, each with its name of today."""
+
+    @classmethod
+    def __pydantic_on_complete__(cls) -> None:
+        """Let a component read its deprecated options in silence: the recipe's author is told."""
+        for name in cls.model_fields:
+            if name in vars(cls):
+                delattr(cls, name)
 
 
 _Options = Options
@@ -53,6 +62,8 @@ class Component(ABC):
     """Set by the interface: the keywords that a component of this kind is built with."""
     name: ClassVar[str]
     """Set by the component: what a recipe calls it."""
+    former_names: ClassVar[tuple[str, ...]] = ()
+    """Set by a component that had other names in earlier versions; recipes may still say them."""
     Options: ClassVar[type[_Options]] = Options
 
 

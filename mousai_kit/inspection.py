@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from mousai_kit.component import Component
 from mousai_kit.errors import MousaiError, RequestError, did_you_mean, listed
 from mousai_kit.interfaces import KINDS, Stage
 from mousai_kit.option_facts import option_facts
-from mousai_kit.plugins import discover, installed
+from mousai_kit.plugins import Fault, PluginReport, discover, installed
 from mousai_kit.recipe import Recipe, shipped
 
 Facts = dict[str, Any]
@@ -21,10 +22,7 @@ Facts = dict[str, Any]
 
 def components(kind: str | None) -> list[Facts]:
     """Return the installed components of one kind or all; RequestError for an unknown kind."""
-    if kind is not None and kind.replace("-", "_") not in (*KINDS, "recipe"):
-        hint = did_you_mean(kind, KINDS) or f"; the kinds are {listed([*KINDS, 'recipe'])}"
-        raise RequestError(f"there is no kind '{kind}'{hint}")
-    wanted = kind and kind.replace("-", "_")
+    wanted = kind and kind_called(kind, (*KINDS, "recipe"))
     rows = [
         {"kind": it.kind, "name": it.name, "summary": summary(it), "plugin": owner}
         for it, owner in installed()
@@ -34,6 +32,14 @@ def components(kind: str | None) -> list[Facts]:
         for name, path in shipped().items()
     ]
     return [row for row in rows if wanted in (None, row["kind"])]
+
+
+def kind_called(word: str, kinds: Collection[str]) -> str:
+    """Return the one of `kinds` that a user names, with `-` or `_`; RequestError where none is."""
+    if (kind := word.replace("-", "_")) in kinds:
+        return kind
+    hint = did_you_mean(kind, kinds) or f"; the kinds are {listed(kinds)}"
+    raise RequestError(f"there is no kind '{word}'{hint}")
 
 
 def component(what: str) -> type[Component] | None:
@@ -91,7 +97,27 @@ def recipe_facts(recipe: Recipe) -> Facts:
 
 def plugins() -> list[Facts]:
     """Return a report for each installed plug-in."""
-    return [asdict(report) for report in discover()[1]]
+    return [_plugin_facts(report) for report in discover()[1]]
+
+
+def _plugin_facts(report: PluginReport) -> Facts:
+    return {
+        "name": report.name,
+        "package": report.package,
+        "version": report.version,
+        "components": report.components,
+        "fault": report.fault,
+        "faults": [_fault_facts(report, fault) for fault in report.faults],
+        "notes": [_fault_facts(report, note) for note in report.notes],
+        "switched_off": report.switched_off,
+        "seconds": report.seconds,
+    }
+
+
+def _fault_facts(report: PluginReport, fault: Fault) -> Facts:
+    """Return a fault's parts, and the whole of it as a line."""
+    place = asdict(fault.place) if fault.place else {"file": None, "line": None}
+    return {"message": fault.message, **place, "told": f"{report.owner}: {fault}"}
 
 
 def summary(found: type[Component]) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import types
 import typing
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
+from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from mousai_kit.component import Use
+from mousai_kit.errors import listed
 
 _SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "multiple_of": "multiple of"}
 _SIZES = {"min_length": "at least", "max_length": "at most"}
@@ -26,7 +28,7 @@ def option_facts(model: type[BaseModel], *, prefix: str = "") -> list[dict[str, 
                 "type": type_name(field.annotation),
                 "range": _range(field),
                 "default": _default(field),
-                "description": field.description or "",
+                "description": _meaning(model, name, field),
             }
         )
         if (inner := _model(field.annotation)) is not None:
@@ -79,9 +81,23 @@ def _default(field: FieldInfo) -> str:
         return "required"
     if isinstance(value, BaseModel):
         return "see below"
-    return (
-        "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-    )
+    return value if isinstance(value, str) else _as_yaml(value)
+
+
+def _meaning(model: type[BaseModel], name: str, field: FieldInfo) -> str:
+    """Return an option's description, with what it was called and why it is on its way out."""
+    former = [old for old, new in getattr(model, "former_names", {}).items() if new == name]
+    parts = [
+        f"deprecated: {field.deprecation_message}" if field.deprecation_message else "",
+        field.description or "",
+        f"formerly {listed(former)}" if former else "",
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def _as_yaml(value: Any) -> str:
+    """Return a plain value as a recipe would have it, on one line."""
+    return json.dumps(to_jsonable_python(value, fallback=str)).replace('"', "")
 
 
 def _model(annotation: Any) -> type[BaseModel] | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mousai_kit.inspection import Facts
+from mousai_kit.errors import one_line
+
+if TYPE_CHECKING:  # what it imports may be what is broken
+    from mousai_kit.inspection import Facts
 
 
 def print_components(rows: list[Facts]) -> None:
@@ -61,19 +64,45 @@ def print_recipe(facts: Facts) -> None:
 
 
 def print_plugins(rows: list[Facts]) -> None:
-    """Print plug-ins with their components, or with what is wrong."""
-    console = Console()
+    """Print plug-ins with their components, then what is wrong with any, a line each."""
+    console = Console(highlight=False)
     for row in rows:
-        title = (
-            f"[bold]{escape(row['name'])}[/bold]  {escape(row['package'])} {escape(row['version'])}"
-        )
-        console.print(title)
-        if row["fault"]:
-            console.print(f"  [red]left out:[/red] {escape(row['fault'])}", soft_wrap=True)
+        if row["components"]:
+            package = escape(f"{row['package']} {row['version']}")
+            console.print(f"[bold]{escape(row['name'])}[/bold]  {package}")
         for offered in row["components"]:
             console.print(f"  {escape(offered)}")
     if not rows:
         console.print("no plug-in is installed")
+    broken = [row for row in rows if not row["switched_off"]]
+    off = [row for row in rows if row["switched_off"]]
+    _print_lines("left out", "red", [it["told"] for row in broken for it in row["faults"]])
+    _print_lines("switched off", "yellow", [it["told"] for row in off for it in row["faults"]])
+    _print_lines("to be noted", "yellow", [it["told"] for row in rows for it in row["notes"]])
+
+
+def print_findings(rows: list[Facts]) -> None:
+    """Print the doctor's findings, what to do below each, and their sum."""
+    console = Console(highlight=False)
+    colours = {"ok": "green", "note": "yellow", "wrong": "bold red"}
+    for row in rows:
+        state = f"[{colours[row['state']]}]{row['state']:5}[/]"
+        told = escape(one_line(row["told"]))
+        console.print(f"{state}  {row['subject']:10}  {told}", soft_wrap=True)
+        if row["mend"]:
+            console.print(f"{'':19}-> {escape(row['mend'])}", soft_wrap=True)
+    count = sum(row["state"] == "wrong" for row in rows)
+    total = {0: "nothing is wrong", 1: "1 thing is wrong"}.get(count, f"{count} things are wrong")
+    console.print(f"\n{total}")
+
+
+def _print_lines(title: str, colour: str, lines: list[str]) -> None:
+    """Print a paragraph of lines, if there are any, that no terminal's width breaks."""
+    console = Console(highlight=False)
+    if lines:
+        console.print(f"\n[{colour}]{title}[/{colour}]")
+    for line in lines:
+        console.print(f"  {escape(one_line(line))}", soft_wrap=True)
 
 
 def _print_table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:

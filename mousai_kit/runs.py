@@ -8,15 +8,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from torch import Tensor
 
 from mousai_kit import checkpoints
-from mousai_kit.errors import Problem, RunError, WeightsError
-from mousai_kit.recipe import Recipe, differences, model_key, stage_key
-
-RECIPE = "recipe.yaml"
+from mousai_kit.errors import MousaiError, Problem, RunError, WeightsError
+from mousai_kit.plugins import installed
+from mousai_kit.recipe import (
+    RECIPE,
+    RUNS,
+    Recipe,
+    differences,
+    model_key,
+    stage_key,
+    stored_recipe,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,7 @@ class RunFolder:
     @classmethod
     def default(cls, recipe: Recipe) -> RunFolder:
         """Return the run folder that a recipe has where none is named: `runs/<name>`."""
-        return cls(Path("runs") / recipe.name)
+        return cls(RUNS / recipe.name)
 
     @staticmethod
     def is_one(path: Path) -> bool:
@@ -147,6 +154,8 @@ class RunFolder:
         """Return in what a stage's file differs from what is expected; empty where it fits."""
         found = checkpoints.header(path)
         keys = [found.get("key", {}), expected["key"]]
+        if keys[0] != keys[1]:
+            keys[0] = _key_today(found)
         if "imported" in found:  # not trained here, so not on the recipe's music either
             keys = [model_key(key) for key in keys]
         different = differences(*keys)
@@ -211,6 +220,18 @@ class RunFolder:
                 f"can't be written ({error.strerror}); name another folder with --out",
             )
         )
+
+
+def _key_today(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the key of a stage's file with the names and defaults of today's components.
+
+    As it stands where those do not know what the recipe said.
+    """
+    try:
+        recipe = stored_recipe(found["recipe"], registry=installed())
+        return stage_key(recipe, found["stage"])
+    except (MousaiError, KeyError, ValueError):
+        return cast("dict[str, Any]", found.get("key", {}))
 
 
 def some(paths: list[str]) -> str:

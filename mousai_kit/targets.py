@@ -18,9 +18,15 @@ IMPORTS_INTO = "mousai-64x"
 """The recipe of a run that weights make, where none is named."""
 
 
-def recipe_of(source: str, overrides: Sequence[str] | None) -> Recipe:
-    """Return a recipe by its file or its shipped name, with overrides."""
-    return load_recipe(source, overrides or (), registry=installed())
+def recipe_of(source: str, overrides: Sequence[str] | None, *, run: Path | None = None) -> Recipe:
+    """Return a recipe by its file or its shipped name, with overrides, for a run folder or none.
+
+    What it says in words of an earlier version is told on the screen.
+    """
+    recipe = load_recipe(source, overrides or (), registry=installed(), run=run)
+    for line in recipe.notices:
+        Screen().say(line)
+    return recipe
 
 
 def trained_system(
@@ -72,7 +78,7 @@ def import_target(
     if folder is None:
         folder = RunFolder.default(recipe_of(recipe or IMPORTS_INTO, overrides))
     if not RunFolder.is_one(folder.path):
-        return recipe_of(recipe or IMPORTS_INTO, overrides), folder
+        return recipe_of(recipe or IMPORTS_INTO, overrides, run=into), folder
     if recipe is not None:
         told = "has a recipe of its own; leave --recipe out, or use --into for another folder"
         raise RequestError(Problem(str(folder.path), "", told))

@@ -152,6 +152,19 @@ def command(here, capfd):
 
 
 @pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """Return a folder on the import path, to install plug-ins into."""
+    from shelf import Shelf
+
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    made = Shelf(folder)
+    yield made
+    made.clear()
+
+
+@pytest.fixture
 def endpoint(tmp_path, monkeypatch):
     """Set where the hub is, with an empty cache and no bars."""
     from huggingface_hub import constants
@@ -170,3 +183,15 @@ def endpoint(tmp_path, monkeypatch):
         )
 
     return set_to
+
+
+@pytest.fixture
+def reader(tmp_path, monkeypatch):
+    """A reader of the documents, in an empty folder."""
+    from reader import Reader
+
+    random = torch.get_rng_state()
+    found = Reader(tmp_path, monkeypatch)
+    yield found
+    found.close()
+    torch.set_rng_state(random)

@@ -1,84 +1,14 @@
-"""Plug-ins: each is loaded by itself, whole or not at all, and what is wrong with it is told."""
-# ruff: noqa: E501 (a message that is compared whole stands on one line)
+"""Plug-ins: each is loaded by itself, and what its author should know is told."""
 
 import sys
-from importlib.metadata import EntryPoint, distributions
-from itertools import count
+from importlib.metadata import EntryPoint
 from textwrap import dedent
 
 import pytest
+from shelf import GOOD, HEAD
 
-from mousai_kit.plugins import PluginReport, discover, installed
-
-HEAD = """\
-import mousai_kit.api as mk
-
-class Made(mk.Schedule):
-    name = "{name}"
-
-    def weights(self, sigma):
-        return sigma, sigma
-
-"""
-GOOD = (
-    HEAD
-    + """\
-@mk.hookimpl
-def mousai_kit_schedules():
-    return [Made]
-"""
-)
-ALL_HOOKS = (
-    "'mousai_kit_text_encoders', 'mousai_kit_spectral_encoders', 'mousai_kit_unets', "
-    "'mousai_kit_schedules', 'mousai_kit_samplers', 'mousai_kit_domains', 'mousai_kit_stages', "
-    "'mousai_kit_datasets', 'mousai_kit_metrics' and 'mousai_kit_weight_formats'"
-)
-NUMBERS = count()
-
-
-class Shelf:
-    """A folder on the import path with packages as pip would install them."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.modules = []
-
-    def put(self, code, *, package="theirs", name="p", group="mousai_kit.v1"):
-        """Install a package of one module; return the module's name."""
-        module = f"plug_{next(NUMBERS)}"
-        self.modules.append(module)
-        (self.folder / f"{module}.py").write_text(dedent(code))
-        info = self.folder / f"{package.replace('-', '_')}-1.2.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.2\n")
-        (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {module}\n")
-        return module
-
-    def discover(self):
-        """Load what is on this shelf alone."""
-        found = distributions(path=[str(self.folder)])
-        points = [point for it in found for point in it.entry_points]
-        return discover([point for point in points if point.group == "mousai_kit.v1"])
-
-    def fault(self, code):
-        """Return why a plug-in of this code is left out; a good one beside it must load."""
-        self.put(code, package="theirs", name="bad")
-        self.put(GOOD.format(name="good"), package="zz-good", name="good")
-        registry, reports = self.discover()
-        assert [component.name for component, _ in registry] == ["good"]
-        bad, good = reports
-        assert good == PluginReport("good", "zz-good", "1.2", ("schedule: good",))
-        assert (bad.name, bad.package, bad.version, bad.components) == ("bad", "theirs", "1.2", ())
-        return bad.fault
-
-
-@pytest.fixture
-def shelf(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(tmp_path))
-    made = Shelf(tmp_path)
-    yield made
-    for module in made.modules:
-        sys.modules.pop(module, None)
+from mousai_kit.errors import PluginError
+from mousai_kit.plugins import PluginReport, discover, installed, notes
 
 
 class TestWhatLoads:
@@ -90,6 +20,7 @@ class TestWhatLoads:
                 name = "two"
 
             class Sum(mk.Metric):
+                "A sum."
                 name = "sum"
 
                 def score(self, generated, reference):
@@ -97,7 +28,7 @@ class TestWhatLoads:
 
             @mk.hookimpl
             def mousai_kit_metrics():
-                return (it for it in [Sum, type("Mean", (Sum,), {"name": "mean"})])
+                return (it for it in [Sum, type("Mean", (Sum,), {"name": "mean", "__doc__": "x"})])
             """)
         )
         registry, reports = shelf.discover()
@@ -121,10 +52,41 @@ class TestWhatLoads:
             shelf.put(GOOD.format(name=f"of-{package}"), package=package)
         assert [report.package for report in shelf.discover()[1]] == ["a", "b", "c"]
 
+    def test_nobody_takes_a_name_from_the_plug_ins_that_come_with_mousai_kit(self, shelf):
+        shelf.put(GOOD.format(name="cosine"), package="aaa")
+        registry, reports = discover()
+        assert {it.fault for it in reports if it.package == "mousai-kit"} == {""}
+        assert registry.find("schedule", "cosine").__module__ == "mousai_kit_mousai.schedules"
+
     def test_an_entry_point_of_no_package_loads_too(self, shelf):
         module = shelf.put(GOOD.format(name="one"))
         _, reports = discover([EntryPoint("p", module, "mousai_kit.v1")])
         assert reports == [PluginReport("p", "unknown package", "0", ("schedule: one",))]
+
+    def test_an_entry_point_may_name_an_object_in_a_module(self, shelf):
+        hook = GOOD[len(HEAD) :].replace("\n", "\n    ").replace("():", "(self):")
+        code = HEAD.format(name="one") + f"class Plug:\n    {hook}\nplug = Plug()\n"
+        shelf.put(code, value="{module}:plug")
+        assert shelf.discover()[1] == [PluginReport("p", "theirs", "1.2", ("schedule: one",))]
+
+    def test_a_hook_may_have_another_name_and_says_which_it_is(self, shelf):
+        code = GOOD.format(name="one").replace(
+            "@mk.hookimpl\ndef mousai_kit_schedules",
+            "@mk.hookimpl(specname='mousai_kit_schedules')\ndef mine",
+        )
+        shelf.put(code)
+        assert [it.name for it, _ in shelf.discover()[0]] == ["one"]
+
+    def test_what_answers_to_any_name_is_taken_for_no_hook(self, shelf):
+        shelf.put("from torch import ops\nfrom unittest.mock import call\n" + GOOD.format(name="o"))
+        assert [it.fault for it in shelf.discover()[1]] == [""]
+
+    def test_two_packages_may_call_their_entry_points_alike(self, shelf):
+        shelf.put(GOOD.format(name="one"), package="a")
+        shelf.put(GOOD.format(name="two"), package="b")
+        registry, reports = shelf.discover()
+        assert [it.owner for it in reports] == ["a 1.2 (p)", "b 1.2 (p)"]
+        assert registry.names("schedule") == ["one", "two"]
 
     def test_first_party_plug_ins_are_found_like_everyones(self, shelf):
         shelf.put(GOOD.format(name="theirs"))
@@ -134,6 +96,11 @@ class TestWhatLoads:
         assert found["mousai"].package == found["clips"].package == "mousai-kit"
         assert registry.find("schedule", "theirs").name == "theirs"
         assert registry.find("stage", "diffusion-autoencoder").kind == "stage"
+
+    def test_first_party_plug_ins_have_nothing_to_be_noted(self):
+        owned = [it for it in discover()[1] if it.package == "mousai-kit"]
+        told = [str(it) for report in owned for it in report.notes]
+        assert [it for it in told if not it.startswith("takes ")] == []  # a machine may be slow
 
     def test_what_is_installed_is_found_once(self):
         assert installed() is installed()
@@ -146,157 +113,102 @@ class TestWhatLoads:
         ]
 
 
-class TestWhatDoesNot:
-    def test_a_module_that_is_missing(self, shelf):
-        fault = shelf.fault("import no_such_module_anywhere")
-        assert fault == (
-            f"ModuleNotFoundError: No module named 'no_such_module_anywhere' ({shelf.modules[0]}.py:1)"
-        )
+class TestNotes:
+    def notes(self, shelf, code):
+        shelf.put(code)
+        (report,) = shelf.discover()[1]
+        assert report.fault == ""
+        return [str(it).replace(f"{shelf.folder}/{shelf.modules[0]}", "it") for it in report.notes]
 
-    def test_a_syntax_error(self, shelf):
-        fault = shelf.fault("x = = 1")
-        assert fault.startswith(f"SyntaxError: invalid syntax ({shelf.modules[0]}.py, line 1)")
-
-    def test_an_error_while_it_is_imported(self, shelf):
-        fault = shelf.fault("\n\nraise ValueError('no\\n  luck')")
-        assert fault == f"ValueError: no luck ({shelf.modules[0]}.py:3)"
-
-    def test_an_error_that_says_nothing(self, shelf):
-        assert shelf.fault("raise KeyError") == f"KeyError ({shelf.modules[0]}.py:1)"
-
-    def test_an_exit_while_it_is_imported(self, shelf):
-        assert shelf.fault("raise SystemExit(3)") == f"SystemExit: 3 ({shelf.modules[0]}.py:1)"
-
-    def test_an_error_inside_a_hook(self, shelf):
-        fault = shelf.fault("""\
-        import mousai_kit.api as mk
-
-        @mk.hookimpl
-        def mousai_kit_unets():
-            return [1 / 0]
-        """)
-        assert fault == f"ZeroDivisionError: division by zero ({shelf.modules[0]}.py:5)"
-
-    def test_a_misspelled_hook(self, shelf):
-        fault = shelf.fault("""\
-        import mousai_kit.api as mk
-
-        @mk.hookimpl
-        def mousai_kit_sampler():
-            return []
-        """)
-        assert (
-            fault
-            == "offers an unknown hook 'mousai_kit_sampler'; did you mean 'mousai_kit_samplers'?"
-        )
-
-    def test_a_hook_of_another_name_altogether(self, shelf):
-        fault = shelf.fault("""\
-        import mousai_kit.api as mk
-
-        @mk.hookimpl
-        def setup():
-            return []
-        """)
-        assert fault == "offers an unknown hook 'setup'"
-
-    @pytest.mark.parametrize("value", ["None", "[]", "()"])
-    def test_a_hook_that_offers_nothing(self, shelf, value):
-        fault = shelf.fault(f"""\
-        import mousai_kit.api as mk
-
-        @mk.hookimpl
-        def mousai_kit_unets():
-            return {value}
-        """)
-        assert fault == f"offers no component; it needs one of the hooks {ALL_HOOKS}"
-
-    def test_a_module_without_hooks(self, shelf):
-        assert shelf.fault("x = 1") == (
-            f"offers no component; it needs one of the hooks {ALL_HOOKS}"
-        )
-
-    def test_a_hook_that_is_not_marked(self, shelf):
-        fault = shelf.fault("def mousai_kit_unets():\n    return [int]")
-        assert fault == f"offers no component; it needs one of the hooks {ALL_HOOKS}"
-
-    def test_a_hook_that_returns_the_class_itself(self, shelf):
-        fault = shelf.fault(
-            HEAD.format(name="one") + "@mk.hookimpl\ndef mousai_kit_schedules():\n    return Made\n"
-        )
-        assert fault == (
-            f"mousai_kit_schedules must return a list of classes (got <class '{shelf.modules[0]}.Made'>)"
-        )
-
-    def test_a_hook_that_takes_arguments(self, shelf):
-        fault = shelf.fault("""\
-        import mousai_kit.api as mk
-
-        @mk.hookimpl
-        def mousai_kit_unets(config):
-            return []
-        """)
-        assert fault.startswith("PluginValidationError: Plugin 'bad' for hook 'mousai_kit_unets'")
-        assert "\n" not in fault
-
-    def test_a_component_that_breaks_rules_with_every_rule_told(self, shelf):
-        fault = shelf.fault("""\
-        import mousai_kit.api as mk
-
-        class Bad(mk.Sampler):
-            name = "Bad"
-
-        @mk.hookimpl
-        def mousai_kit_samplers():
-            return [Bad]
-        """)
-        place = f"{shelf.modules[0]}.Bad"
-        assert fault == (
-            f"{place}: lacks 'sample', which every sampler has; "
-            f"{place}: needs a name of lower-case words joined by '-' (got 'Bad')"
-        )
-
-    def test_a_component_of_another_kind(self, shelf):
-        fault = shelf.fault(
-            HEAD.format(name="one") + "@mk.hookimpl\ndef mousai_kit_unets():\n    return [Made]\n"
-        )
-        assert (
-            fault == f"{shelf.modules[0]}.Made: is offered as a unet but is no subclass of mk.UNet"
-        )
-
-    def test_a_plug_in_is_taken_whole_or_not_at_all(self, shelf):
-        fault = shelf.fault(
-            HEAD.format(name="fine")
-            + "@mk.hookimpl\ndef mousai_kit_schedules():\n    return [Made, int]\n"
-        )
-        assert fault == "builtins.int: is offered as a schedule but is no subclass of mk.Schedule"
-
-    def test_a_name_used_twice_is_refused_with_both_owners_named(self, shelf):
-        shelf.put(GOOD.format(name="same"), package="first", name="f")
-        shelf.put(GOOD.format(name="same"), package="second", name="s")
-        registry, reports = shelf.discover()
-        assert [owner for _, owner in registry] == ["first 1.2 (f)"]
-        assert [report.fault for report in reports] == [
-            "",
-            f"{shelf.modules[1]}.Made: the schedule 'same' is already taken by first 1.2 (f); choose another name",
+    def test_a_component_without_a_docstring(self, shelf):
+        code = GOOD.format(name="one").replace('"""A schedule."""', "")
+        assert self.notes(shelf, code) == [
+            "it.py:3: Made: has no docstring; its first line is what `mousai-kit ls` prints"
         ]
 
-    def test_ctrl_c_is_nobodys_fault(self, shelf):
-        shelf.put("raise KeyboardInterrupt")
-        with pytest.raises(KeyboardInterrupt):
-            shelf.discover()
-
-    def test_another_version_of_the_interface_is_told_and_not_loaded(self, shelf):
-        shelf.put(
-            "raise ValueError('imported')", package="new-kit", name="n", group="mousai_kit.v2"
+    def test_a_slot_whose_default_is_not_installed(self, shelf):
+        code = GOOD.format(name="one").replace(
+            '    name = "one"',
+            '    name = "one"\n    class Options(mk.Options):\n'
+            '        inner: mk.Use[mk.Schedule] = mk.chosen("three")\n'
+            "        must: mk.Use[mk.Schedule]\n",
         )
-        _, reports = shelf.discover()
-        assert reports == [
-            PluginReport(
-                "n",
-                "new-kit",
-                "1.2",
-                fault="is written for mousai_kit.v2; this mousai-kit loads mousai_kit.v1: install a version for it",
-            )
-        ]
+        (told,) = self.notes(shelf, code)
+        assert told == (
+            "it.py:3: Made: the default of its slot 'inner.use' can't be used; "
+            "no schedule is called 'three'; there is 'one'"
+        )
+
+    def test_a_slot_may_stand_for_what_loads_later(self, shelf):
+        code = GOOD.format(name="one").replace(
+            '    name = "one"',
+            '    name = "one"\n    class Options(mk.Options):\n'
+            '        inner: mk.Use[mk.Schedule] = mk.chosen("two")\n',
+        )
+        shelf.put(GOOD.format(name="two"), package="zz")
+        shelf.put(code)
+        assert [report.notes for report in shelf.discover()[1]] == [(), ()]
+
+    def test_a_plug_in_that_takes_long(self, shelf, monkeypatch):
+        monkeypatch.setattr(notes, "SLOW", 0.1)
+        (told,) = self.notes(shelf, "import time\ntime.sleep(0.1)\n" + GOOD.format(name="one"))
+        assert told.startswith("takes 0.")
+        assert told.endswith(
+            " s to load, at every command; import what is heavy in the methods that use it"
+        )
+
+
+class TestSwitchingOff:
+    @pytest.mark.parametrize("value", ["bad", "their-s", "Their_S", "x, bad ,", "zz,their-s"])
+    def test_a_plug_in_is_switched_off_by_its_name_or_its_packages(self, shelf, monkeypatch, value):
+        monkeypatch.setenv("MOUSAI_KIT_WITHOUT", value)
+        shelf.put("raise ValueError('imported')", package="their-s", name="bad")
+        shelf.put(GOOD.format(name="one"), package="zzz")
+        bad, good = shelf.discover()[1]
+        assert (bad.switched_off, good.switched_off, good.fault) == (True, False, "")
+        assert bad.fault == (
+            "is switched off by MOUSAI_KIT_WITHOUT; take it out of there to load it"
+        )
         assert shelf.modules[0] not in sys.modules
+
+    def test_nothing_is_switched_off_by_nothing(self, shelf, monkeypatch):
+        monkeypatch.setenv("MOUSAI_KIT_WITHOUT", " ,")
+        shelf.put(GOOD.format(name="one"))
+        assert [it.fault for it in shelf.discover()[1]] == [""]
+
+
+class TestWhatIsLookedForInVain:
+    def refusal(self, registry, name):
+        with pytest.raises(LookupError) as raised:
+            registry.find("schedule", name)
+        return str(raised.value)
+
+    def test_who_was_left_out_is_told_where_it_is_known_to_offer_it(self, shelf):
+        shelf.put(GOOD.format(name="mine").replace("[Made]", "[Made, int]"), package="bad-kit")
+        assert self.refusal(shelf.discover()[0], "mine") == (
+            "no schedule is called 'mine'; bad-kit 1.2 (p), which offers it, was left out: see "
+            "`mousai-kit plugins`"
+        )
+
+    @pytest.mark.parametrize(
+        ("count", "told"), [(1, "1 plug-in was left out"), (2, "2 plug-ins were left out")]
+    )
+    def test_that_plug_ins_were_left_out_is_told(self, shelf, count, told):
+        for number in range(count):
+            shelf.put("1 / 0", package=f"bad-{number}")
+        shelf.put(GOOD.format(name="good"), package="good")
+        registry, _ = shelf.discover()
+        see = f"{told}: see `mousai-kit plugins`"
+        assert self.refusal(registry, "x") == f"no schedule is called 'x'; there is 'good'; {see}"
+        assert self.refusal(registry, "goo") == (
+            f"no schedule is called 'goo'; did you mean 'good'?; {see}"
+        )
+
+
+@pytest.mark.parametrize("value", ["soon", "0", "-1", "nan", "1e300"])
+def test_a_patience_that_is_no_number_of_seconds_is_refused(shelf, monkeypatch, value):
+    monkeypatch.setenv("MOUSAI_KIT_PATIENCE", value)
+    shelf.put(GOOD.format(name="one"))
+    with pytest.raises(PluginError) as raised:
+        shelf.discover()
+    assert str(raised.value) == f"MOUSAI_KIT_PATIENCE: must be a number of seconds (got '{value}')"

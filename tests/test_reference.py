@@ -1,6 +1,7 @@
 """The reference: complete, and as the code is."""
 
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
+from inspect import isfunction
 from pathlib import Path
 
 import pytest
@@ -11,36 +12,53 @@ from mousai_kit.errors import PluginError
 from mousai_kit.hookspecs import GROUP, HOOKS
 from mousai_kit.interfaces import KINDS
 from mousai_kit.option_facts import option_facts
+from mousai_kit.reference import book
+from mousai_kit.reference.markdown import option_table
 
-PAGE = Path(__file__).parents[1] / "docs" / "reference.md"
-
-
-@pytest.fixture(scope="module")
-def page() -> str:
-    return PAGE.read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = reference.pages(DOCS)
 
 
-def test_the_page_is_what_the_code_says(page):
-    assert page == reference.reference(), "python -m mousai_kit.reference > docs/reference.md"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_is_what_the_code_says(page):
+    assert page.read_text(encoding="utf-8") == PAGES[page], "python -m mousai_kit.reference docs"
+
+
+def test_the_kinds_have_a_page_each_and_no_other():
+    pages = {it.stem for it in (DOCS / "kinds").glob("*.md")}
+    assert pages == {*KINDS, "index"}
+
+
+def test_what_is_written_by_hand_is_kept():
+    old = f"{reference.BEGIN}\n\nRules.\n\n{reference.END}"
+    page = reference.kind_page("metric", reference.first_party(), old)
+    assert old in page
+    assert reference.kind_page("metric", reference.first_party(), page) == page
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_stands_with_its_class_its_wiring_and_its_hook(kind, page):
-    section = page.split(f"\n## {kind}\n")[1].split("\n## ")[0]
-    words = [f"mk.{KINDS[kind].__name__}", HOOKS[kind], *KINDS[kind].wiring]
-    assert [word for word in words if f"`{word}`" not in section] == []
+def test_every_kind_stands_with_its_class_its_wiring_its_hook_and_its_methods(kind):
+    it, page = KINDS[kind], (DOCS / "kinds" / f"{kind}.md").read_text(encoding="utf-8")
+    words = [f"mk.{it.__name__}", HOOKS[kind], *it.wiring]
+    assert [word for word in words if f"`{word}`" not in page] == []
+    methods = [name for name, value in vars(it).items() if isfunction(value) and value.__doc__]
+    assert [name for name in methods if f"def {name}(" not in page] == []
+    attributes = [it for it in vars(KINDS[kind])["__annotations__"] if it not in ("kind", "wiring")]
+    assert [name for name in attributes if f"\n| `{name}: " not in page] == []
 
 
 @pytest.mark.parametrize("component", [it for it, _ in reference.first_party()], ids=str)
-def test_every_option_of_a_component_stands_with_its_default_and_its_meaning(component, page):
-    section = page.split(f"\n### {component.kind}: `{component.name}`\n")[1].split("\n##")[0]
+def test_every_option_of_a_component_stands_with_its_default_and_its_meaning(component):
+    page = (DOCS / "kinds" / f"{component.kind}.md").read_text(encoding="utf-8")
+    section = page.split(f"\n### `{component.name}`\n")[1].split("\n##")[0]
     facts = option_facts(component.Options)
     assert section.count("\n| `") == len(facts)
     missing = [it["name"] for it in facts if f"\n| `{it['name']}` | " not in section]
     assert missing == []
 
 
-def test_every_key_of_a_recipe_stands_under_its_whole_path(page):
+def test_every_key_of_a_recipe_stands_under_its_whole_path():
+    page = PAGES[DOCS / "reference.md"]
     paths = [
         f"{place}.{name}".lstrip(".")
         for place, model in reference.KEYS.items()
@@ -66,7 +84,7 @@ def test_a_bar_in_a_cell_does_not_end_the_cell():
 
         choice: int | None = Field(None, description="a|b")
 
-    assert reference._table(option_facts(Barred)) == (
+    assert option_table(option_facts(Barred), kinds=".") == (
         "| option | type | range | default | meaning |\n"
         "| --- | --- | --- | --- | --- |\n"
         "| `choice` | integer \\| null |  | null | a\\|b |"
@@ -74,12 +92,12 @@ def test_a_bar_in_a_cell_does_not_end_the_cell():
 
 
 def test_a_plugin_of_ones_own_that_is_left_out_is_an_error(monkeypatch):
-    own = next(it.dist for it in reference.entry_points(group=GROUP) if it.name == "mousai")
+    own = next(it.dist for it in entry_points(group=GROUP) if it.name == "mousai")
     broken = EntryPoint("broken", "nowhere_at_all", GROUP)
     vars(broken)["dist"] = own
-    monkeypatch.setattr(reference, "entry_points", lambda group: [broken])
+    monkeypatch.setattr(book, "entry_points", lambda group: [broken])
     plugins.installed.cache_clear()
     with pytest.raises(
-        PluginError, match=r"^ModuleNotFoundError: No module named 'nowhere_at_all'"
+        PluginError, match=r"^its entry point names the module 'nowhere_at_all', but there is no"
     ):
         reference.first_party()

@@ -63,31 +63,31 @@ class TestFaults:
         with pytest.raises(PluginError) as raised:
             Registry().add("sampler", Plain, owner="their-kit 1.2 (theirs)")
         assert str(raised.value) == (
-            f"their-kit 1.2 (theirs): {__name__}.Plain: is offered as a sampler but is no subclass of mk.Sampler"
+            f"their-kit 1.2 (theirs): {__name__}.Plain: is offered as a sampler but is no subclass of mk.Sampler; offer it with mousai_kit_schedules"
         )
 
     def test_what_is_no_class_is_shown(self):
         with pytest.raises(PluginError) as raised:
             Registry().add("unet", "unet1d", owner="b 2 (b)")
         assert str(raised.value) == (
-            "b 2 (b): 'unet1d': is offered as a unet but is no subclass of mk.UNet"
+            "b 2 (b): 'unet1d': is offered as a unet but is no subclass of mk.UNet; derive it from mk.UNet"
         )
 
     def test_an_instance_is_no_class(self):
         assert refusal(Plain(Options()), "schedule") == [
-            "is offered as a schedule but is no subclass of mk.Schedule"
+            "is offered as a schedule but is no subclass of mk.Schedule; return the class, not an instance"
         ]
 
     def test_abstract_methods_must_be_there(self):
         class Hollow(Sampler):
             name = "hollow"
 
-        assert refusal(Hollow) == ["lacks 'sample', which every sampler has"]
+        assert refusal(Hollow) == ["lacks 'sample', which every sampler has; define it"]
 
     def test_all_abstract_methods_that_are_missing_are_named(self):
         stage = type("Hollow", (Stage,), {"name": "hollow"})
         assert refusal(stage, "stage") == [
-            "lacks 'decode', 'encode' and 'loss', which every stage has"
+            "lacks 'decode', 'encode' and 'loss', which every stage has; define them"
         ]
 
     @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ class TestFaults:
     @pytest.mark.parametrize("options", [dict, None, Options.model_validate({})])
     def test_options_must_be_a_class_of_options(self, options):
         assert refusal(sampler(Options=options)) == [
-            "has Options that are no subclass of mk.Options"
+            "has Options that are no subclass of mk.Options; write `class Options(mk.Options)`"
         ]
 
     def test_every_fault_is_told_at_once(self):
@@ -127,9 +127,9 @@ class TestFaults:
                 pass
 
         assert refusal(Bad) == [
-            "lacks 'sample', which every sampler has",
+            "lacks 'sample', which every sampler has; define it",
             "needs a name of lower-case words joined by '-' (got 'Bad One')",
-            "has Options that are no subclass of mk.Options",
+            "has Options that are no subclass of mk.Options; write `class Options(mk.Options)`",
             "must be built with (self, options, *, schedule) (got (self))",
         ]
 
@@ -186,6 +186,80 @@ class TestConstructors:
 
     def test_a_constructor_may_be_inherited(self):
         assert registry(sampler()).find("sampler", "made").name == "made"
+
+
+class TestMethods:
+    def bound(self, bind):
+        """Return a U-Net with a `bind` of its own."""
+        members = {
+            "name": "made",
+            "forward": lambda self, x, sigma, *, context=None, text=None: x,
+            "bind": bind,
+        }
+        return type("Made", (UNet,), members)
+
+    @pytest.mark.parametrize(
+        ("bind", "got"),
+        [
+            (lambda self, context=None, text=None: None, "(context=None, text=None)"),
+            (lambda self, context, text, *, levels: None, "(context, text, *, levels)"),
+            (lambda self, *, context=None, levels=None: None, "(*, context=None, levels=None)"),
+            (
+                lambda self, a=None, b=None, *, levels=None: None,
+                "(a=None, b=None, *, levels=None)",
+            ),
+            (
+                lambda self, text=None, context=None, *, levels=None: None,
+                "(text=None, context=None, *, levels=None)",
+            ),
+            (
+                lambda self, context=None, text=None, *, levels=None, steps: None,
+                "(context=None, text=None, *, levels=None, steps)",
+            ),
+            (lambda: None, "()"),
+        ],
+    )
+    def test_a_method_that_could_not_be_called_is_refused(self, bind, got):
+        assert refusal(self.bound(bind), "unet") == [
+            f"must define bind(context=None, text=None, *, levels=None) (got bind{got})"
+        ]
+
+    @pytest.mark.parametrize(
+        "bind",
+        [
+            lambda self, context=None, text=None, *, levels=None: None,
+            lambda self, context=None, text=None, levels=None, more=1: None,
+            lambda self, *places, **names: None,
+            staticmethod(lambda: None),
+            None,
+        ],
+    )
+    def test_what_can_be_called_or_is_no_plain_method_is_taken(self, bind):
+        assert registry(self.bound(bind)).names("unet") == ["made"]
+
+    def test_an_argument_without_default_may_have_another_name(self):
+        class Told(Sampler):
+            name = "told"
+
+            def sample(self, v, x, *, generator=None): ...
+
+        assert registry(Told).names("sampler") == ["told"]
+
+    def test_annotations_are_left_out(self):
+        class Short(Schedule):
+            name = "short"
+
+            def weights(self, sigma: float) -> float: ...
+
+            def levels(self) -> list[float]: ...
+
+        assert refusal(Short, "schedule") == ["must define levels(steps) (got levels())"]
+
+    def test_methods_are_told_with_the_other_faults(self):
+        assert refusal(sampler(sample=lambda self, velocity: None, name="A")) == [
+            "needs a name of lower-case words joined by '-' (got 'A')",
+            "must define sample(velocity, noise, *, generator=None) (got sample(velocity))",
+        ]
 
 
 class TestDuplicates:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import nano
 import pytest
+import yaml
 
 from mousai_kit import checkpoints
 from mousai_kit.errors import RunError, WeightsError
+from mousai_kit.plugins import installed
 from mousai_kit.runs import RunFolder, StageFolder, some
 
 HOLDING = """
@@ -160,6 +162,44 @@ def test_another_recipes_weights_are_refused_by_the_options_that_differ(trained,
 def test_what_does_not_change_weights_keeps_them(trained, change):
     for name in ("autoencoder", "generator"):
         assert RunFolder(trained).load(nano.recipe(change), name)
+
+
+@pytest.fixture
+def earlier(trained):
+    """Rewrite the autoencoder's file as an earlier version would have written it."""
+
+    def write(change):
+        path = RunFolder(trained).stage("autoencoder").weights
+        tensors, header = checkpoints.read(path)
+        values = yaml.safe_load(header["recipe"])
+        change(values["stages"]["autoencoder"]["model"])
+        header["recipe"] = yaml.safe_dump(values, sort_keys=False)
+        change(header["key"]["stages"]["autoencoder"]["model"])
+        del header["digest"], header["version"], header["format"]
+        checkpoints.write(path, tensors, header)
+        return RunFolder(trained)
+
+    return write
+
+
+def test_an_option_that_has_come_since_leaves_weights_as_they_are(earlier):
+    run = earlier(lambda model: model["unet"].pop("head"))
+    assert run.load(nano.recipe(), "autoencoder")
+
+
+def test_an_option_that_has_another_name_since_leaves_weights_as_they_are(earlier, monkeypatch):
+    options = installed().find("unet", "unet1d").Options
+    monkeypatch.setattr(options, "former_names", {"widths": "channels"})
+    run = earlier(lambda model: model["unet"].update(widths=model["unet"].pop("channels")))
+    assert run.load(nano.recipe(), "autoencoder")
+    with pytest.raises(WeightsError, match=r"it differs in stages.autoencoder.model.unet.channels"):
+        run.load(nano.recipe("stages.autoencoder.model.unet.channels=[16,32]"), "autoencoder")
+
+
+def test_an_option_that_is_gone_is_a_difference(earlier):
+    run = earlier(lambda model: model["unet"].update(gone=1))
+    with pytest.raises(WeightsError, match=r"it differs in stages.autoencoder.model.unet.gone$"):
+        run.load(nano.recipe(), "autoencoder")
 
 
 def test_a_generator_on_another_autoencoder_is_refused(trained):

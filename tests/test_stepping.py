@@ -4,11 +4,12 @@ from math import cos, inf, log, pi
 
 import pytest
 import torch
-from exact import COSINE, SHIFTED, noise
+from known_schedules import COSINE, SHIFTED
 
 import mousai_kit.api as mk
 from mousai_kit.component import Use
 from mousai_kit.interfaces import Sampler
+from mousai_kit.testing.exact import noise
 from mousai_kit_mousai.schedules import Cosine, ShiftedCosine
 
 

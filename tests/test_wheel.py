@@ -34,9 +34,16 @@ def test_it_holds_the_music_with_its_credits_and_licences(names):
 
 def test_it_holds_the_plug_ins_and_the_types(names):
     plugins = {it.name for it in (ROOT / "plugins").iterdir()}
-    assert plugins == {"mousai_kit_clips", "mousai_kit_mousai", "mousai_kit_solvers"}
+    assert plugins > {"mousai_kit_clips", "mousai_kit_mousai"}
     assert {f"{it}/__init__.py" for it in plugins} <= names
     assert "mousai_kit/py.typed" in names
+
+
+def test_it_holds_what_new_plug_ins_are_made_of(names):
+    templates = ROOT / "mousai_kit" / "scaffold" / "templates"
+    files = {str(it.relative_to(ROOT)) for it in templates.rglob("*") if it.is_file()}
+    assert len(files) == 45
+    assert files <= names
 
 
 def test_the_music_stays_under_four_megabytes():

@@ -21,7 +21,7 @@ def run(source: Source, overrides: Set = None, out: Out = None, as_json: Json = 
     from mousai_kit.system import System
     from mousai_kit.targets import own_orders, recipe_of
 
-    recipe = recipe_of(source, overrides)
+    recipe = recipe_of(source, overrides, run=out)
     folder = RunFolder(out) if out else RunFolder.default(recipe)
     with folder.locked():
         system = System(recipe, folder, Screen())

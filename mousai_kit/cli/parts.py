@@ -1,4 +1,4 @@
-"""Commands on recipes, components and plug-ins: validate, ls, show, plugins, cp, schema."""
+"""Commands that look at what is here: validate, ls, show, plugins, doctor, cp, schema."""
 
 from __future__ import annotations
 
@@ -74,6 +74,22 @@ def plugins(as_json: Json = False) -> None:
         print_json(rows)
     else:
         printing.print_plugins(rows)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check this installation (torch, device, audio, disk, hub, plug-ins); say how to mend it."""
+    from dataclasses import asdict
+
+    from mousai_kit import printing
+    from mousai_kit.doctor import examine
+
+    findings = [asdict(finding) for finding in examine()]
+    if as_json:
+        print_json(findings)
+    else:
+        printing.print_findings(findings)
+    raise typer.Exit(int(any(it["state"] == "wrong" for it in findings)))
 
 
 @app.command()

@@ -16,8 +16,8 @@ from mousai_kit.exchange.importing import layouts
 from mousai_kit.exchange.matching import theirs
 from mousai_kit.interfaces import Names
 from mousai_kit.plugins import installed
-from mousai_kit.recipe import Recipe
-from mousai_kit.runs import RECIPE, RunFolder
+from mousai_kit.recipe import RECIPE, Recipe
+from mousai_kit.runs import RunFolder
 
 OWN = "safetensors"
 """The format of our own names."""

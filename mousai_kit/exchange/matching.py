@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mousai_kit.checkpoints import of_any_shape
 from mousai_kit.errors import Problem, WeightsError
 from mousai_kit.interfaces import Names
 
@@ -43,7 +44,7 @@ class Match:
     def ours(
         self, found: Mapping[str, Tensor], shapes: Mapping[str, torch.Size], *, origin: str
     ) -> dict[str, Tensor]:
-        """Return a stage's tensors, in float32; WeightsError tells all that does not fit.
+        """Return a stage's tensors, floats as float32; WeightsError tells all that does not fit.
 
         `shapes` are those of all tensors of the stage.
         """
@@ -55,7 +56,7 @@ class Match:
         if faults := list(self._faults(inside, shapes)):
             raise WeightsError(*(Problem(origin, "", fault) for fault in faults))
         taken = {
-            pair.ours: inside[pair.theirs].float().reshape(shapes[pair.ours]).contiguous()
+            pair.ours: _ours(pair.ours, inside[pair.theirs], shapes[pair.ours])
             for pair in self.names.pairs
             if pair.theirs in inside
         }
@@ -88,6 +89,8 @@ class Match:
     ) -> Iterator[str]:
         for pair in self.names.pairs:
             wanted = (*shapes[pair.ours], *([1] if pair.pointwise else []))
+            if of_any_shape(pair.ours):
+                continue
             if pair.theirs in inside and (got := tuple(inside[pair.theirs].shape)) != wanted:
                 yield f"{pair.theirs} ({_shape(got)} for {_shape(wanted)})"
 
@@ -120,6 +123,12 @@ def theirs(names: Names, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         tensor = tensors[pair.ours]
         made[pair.theirs] = tensor[..., None] if pair.pointwise else tensor
     return made
+
+
+def _ours(name: str, tensor: Tensor, shape: torch.Size) -> Tensor:
+    """Return their tensor as a stage holds it; whole numbers (a vocabulary) stay what they are."""
+    learned = tensor.float() if tensor.is_floating_point() else tensor
+    return learned.contiguous() if of_any_shape(name) else learned.reshape(shape).contiguous()
 
 
 def _prefixes(names: Names, found: Collection[str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 from torch import Tensor, nn
 
 from mousai_kit.component import Component, Options
+from mousai_kit.errors import MousaiError
 from mousai_kit.interfaces.text_encoder import Text
 
 
@@ -35,6 +36,7 @@ class UNet(Component, nn.Module):
         self, options: Options, *, channels: int, context_channels: int, text_features: int
     ) -> None:
         super().__init__()
+        self.context_channels, self.text_features = context_channels, text_features
 
     @abstractmethod
     def forward(
@@ -65,6 +67,19 @@ class UNet(Component, nn.Module):
             return result
 
         return velocity
+
+    def check_given(self, context: Tensor | None, text: Text | None) -> None:
+        """Raise MousaiError where the conditioning is not what the network was built for."""
+        embedding = None if text is None else text.embedding
+        kinds = (
+            ("a context of", "channels", self.context_channels, context, 1),
+            ("a text of", "features", self.text_features, embedding, 2),
+        )
+        for what, unit, size, given, dim in kinds:
+            found = 0 if given is None else given.shape[dim]
+            if found != size:
+                needs = f"needs {what} {size} {unit}" if size else f"takes no {what.split()[1]}"
+                raise MousaiError(f"{self.name}: {needs}, but {found or 'none'} came")
 
     def settle(self) -> None:
         """Sample only, from now on: weights may be kept in another form; default: nothing changes.

@@ -1,12 +1,15 @@
 """Recipes: YAML + extends + --set -> values that remember file:line -> a validated Recipe."""
 
-from mousai_kit.recipe.load import load_recipe
+from mousai_kit.recipe.finding import RECIPE, RUNS
+from mousai_kit.recipe.load import load_recipe, stored_recipe
 from mousai_kit.recipe.sampling import with_sampler_steps
 from mousai_kit.recipe.schema import Audio, Evaluate, Generate, Recipe, StageRecipe, Train
 from mousai_kit.recipe.shelf import copy_shipped, shipped
 from mousai_kit.recipe.weights import differences, model_key, stage_hash, stage_key
 
 __all__ = [
+    "RECIPE",
+    "RUNS",
     "Audio",
     "Evaluate",
     "Generate",
@@ -20,5 +23,6 @@ __all__ = [
     "shipped",
     "stage_hash",
     "stage_key",
+    "stored_recipe",
     "with_sampler_steps",
 ]

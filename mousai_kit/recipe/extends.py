@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mousai_kit.errors import did_you_mean, listed, shown
+from mousai_kit.recipe.requires import KEY, united
 from mousai_kit.recipe.shelf import shipped, shipped_under
 from mousai_kit.recipe.values import Faults, Origin, Written
 from mousai_kit.recipe.yaml import LARGEST, read
@@ -23,7 +24,7 @@ def read_with_bases(given: Path | str, faults: Faults) -> Written:
         layers.append(_read(chain[-1], faults))
     tree = layers.pop()
     while layers:
-        tree = merged(layers.pop(), tree)
+        tree = _laid(layers.pop(), tree)
     return tree
 
 
@@ -41,6 +42,13 @@ def merged(over: Written, under: Written) -> Written:
     for key, item in new.items():
         items[key] = merged(item, items[key]) if key in items else item
     return Written(items, over.origin)
+
+
+def _laid(over: Written, under: Written) -> Written:
+    """Return a recipe laid over the one that it extends; it requires what either requires."""
+    both = united(over, under)
+    tree = merged(over, under)
+    return tree if both is None else Written({**tree.value, KEY: both}, tree.origin)
 
 
 def _items(written: Written, *, beside: Written) -> dict[str, Written] | None:

@@ -5,17 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, PrivateAttr
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PrivateAttr,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from mousai_kit.component import Field, Options, Use, plain
 from mousai_kit.errors import Problem, RecipeError, dotted, shown
 from mousai_kit.interfaces import Dataset, Metric, Stage
-from mousai_kit.recipe.values import Place, Written
+from mousai_kit.recipe import requires
+from mousai_kit.recipe.values import Notice, Place, Written
 from mousai_kit.recipe.yaml import dump
 
 
@@ -67,6 +75,7 @@ _Device = Annotated[
     str,
     _Worded(r"auto|cpu|cuda(:[0-9]{1,3})?|mps", "must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'"),
 ]
+_Package = Annotated[str, AfterValidator(requires.checked)]
 
 
 def _no_truth(value: Any) -> Any:
@@ -170,6 +179,9 @@ class Recipe(Options):
 
     version: _Version = Field(description="version of the recipe's form")
     name: _FolderName = Field(description="name of the run's folder")
+    requires: list[_Package] = Field(
+        [], description="packages that its components come from, such as mousai-kit-acme>=0.2"
+    )
     seed: int = Field(0, ge=0, lt=2**63, description="seed of all that is random")
     device: _Device = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
     audio: Audio = _defaults("the audio that it learns and makes")
@@ -180,6 +192,7 @@ class Recipe(Options):
     generate: Generate = _defaults("what is made after training")
     evaluate: Evaluate = _defaults("what is measured after training")
     _written: Written | None = PrivateAttr(None)
+    _notices: tuple[Notice, ...] = PrivateAttr(())
 
     def __eq__(self, other: object) -> bool:
         """Compare values: where they were written is no part of a recipe."""
@@ -188,10 +201,15 @@ class Recipe(Options):
     def __hash__(self) -> int:
         return hash(self.hash)
 
-    def written_in(self, tree: Written) -> Recipe:
-        """Remember where each value was written; return self."""
-        self._written = tree
+    def written_in(self, tree: Written, notices: Sequence[Notice] = ()) -> Recipe:
+        """Remember where each value was written, and what is out of date in it; return self."""
+        self._written, self._notices = tree, tuple(notices)
         return self
+
+    @property
+    def notices(self) -> list[str]:
+        """A line for each word of an earlier version, in the order in which they were read."""
+        return [str(it.problem) for it in sorted(self._notices)]
 
     def fault(self, place: Place, message: str) -> RecipeError:
         """Return an error about the value at a place, with its file and line where known."""
@@ -200,7 +218,7 @@ class Recipe(Options):
 
     @property
     def hash(self) -> str:
-        """12 hexadecimal digits that stand for all values."""
+        """12 hexadecimal digits that stand for all values; what it requires is none."""
         return fingerprint(self.values())
 
     @property
@@ -214,12 +232,12 @@ class Recipe(Options):
         return max(1, round(self.generate.window * self.audio.sample_rate))
 
     def values(self) -> dict[str, Any]:
-        """Return plain values, with every default filled in."""
-        return plain(self)
+        """Return plain values, with every default filled in; what it requires is no value."""
+        return {key: value for key, value in plain(self).items() if key != requires.KEY}
 
     def dump(self) -> str:
         """Return YAML that `load_recipe` reads as the same recipe."""
-        return dump(self.values())
+        return dump(plain(self) if self.requires else self.values())
 
 
 def fingerprint(values: dict[str, Any]) -> str:

@@ -26,6 +26,15 @@ def shipped_under(name: str) -> Path | None:
     return shipped().get(name.removesuffix(".yaml"))
 
 
+def shipped_called(name: str) -> Path:
+    """Return the shipped recipe that is called `name`; RecipeError where none is."""
+    if found := shipped_under(name):
+        return found
+    known = shipped()
+    hint = did_you_mean(name, known) or f"; there are {listed(known)}"
+    raise RecipeError(f"no shipped recipe is called '{name}'{hint}")
+
+
 def copy_shipped(name: str, target: Path | None = None, *, force: bool = False) -> Path:
     """Copy a shipped recipe to `target` (by default its own name, here); return the new file.
 
@@ -33,11 +42,7 @@ def copy_shipped(name: str, target: Path | None = None, *, force: bool = False) 
     called so, or where the file is there already and `force` is not given. A recipe that extends
     another one keeps doing so: a shipped one is found by its name from anywhere.
     """
-    source = shipped_under(name)
-    if source is None:
-        known = shipped()
-        hint = did_you_mean(name, known) or f"; there are {listed(known)}"
-        raise RecipeError(f"no shipped recipe is called '{name}'{hint}")
+    source = shipped_called(name)
     target = target or Path(source.name)
     if target.is_dir():
         target = target / source.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from mousai_kit.errors import Problem, RecipeError, dotted, one_line
 
@@ -60,6 +60,13 @@ class Written:
             return self.value[place[0]].origin_of(place[1:])
         except (KeyError, IndexError, TypeError, AttributeError):
             return self.origin
+
+
+class Notice(NamedTuple):
+    """A line for a recipe's author, who need do nothing yet."""
+
+    origin: Origin
+    problem: Problem
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, ClassVar, cast, get_origin
 
 import pytest
@@ -18,7 +18,7 @@ from mousai_kit.interfaces import KINDS
 from mousai_kit.plugins import installed
 from mousai_kit.registry import Registry
 
-Test = Callable[..., None]
+Rule = Callable[..., None]
 
 
 class Contract:
@@ -31,10 +31,12 @@ class Contract:
             options = {"steps": 7}
 
     A component that can't keep to a rule says why in `excused`; the rule is then expected to fail
-    (pytest shows the reason), and the suite fails as soon as it no longer does. A suite whose tests
-    are overridden instead is refused.
+    (pytest shows the reason), and the suite fails as soon as it no longer does. A suite that
+    replaces a rule instead is refused.
     """
 
+    interface: ClassVar[type[Component]] = Component
+    """Set by a kind's suite: what it is a suite of."""
     component: ClassVar[type[Component]]
     """The class under test."""
     options: ClassVar[Mapping[str, Any]] = {}
@@ -44,21 +46,21 @@ class Contract:
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        if "component" not in vars(cls):  # a kind's suite, not a component's
-            return
-        rules = _rules(cls)
-        if replaced := sorted(name for name in vars(cls) if name in rules):
-            raise TypeError(
-                f"{cls.__name__} replaces '{replaced[0]}' of its contract; "
-                f'say why it can\'t hold instead: excused = {{"{replaced[0]}": "the reason"}}'
-            )
-        for name, reason in cls.excused.items():
-            if name not in rules:
-                hint = did_you_mean(name, rules)
-                raise TypeError(f"{cls.__name__} is excused from '{name}', which is no rule{hint}")
-            if not reason.strip():
-                raise TypeError(f"{cls.__name__} is excused from '{name}' without a reason")
-            setattr(cls, name, _expected_to_fail(rules[name], reason))
+        rules = rules_of(cls)
+        for name, rule in rules.items():
+            if not _keeps(inspect.getattr_static(cls, name), rule):
+                raise TypeError(
+                    f"{cls.__name__} replaces '{name}' of its contract; "
+                    f'say why it can\'t hold instead: excused = {{"{name}": "the reason"}}'
+                )
+        if hasattr(cls, "component"):  # else it is a kind's suite, not a component's
+            _refuse_what_is_no_suite(cls)
+            _refuse_odd_excuses(cls, rules)
+            for name, rule in rules.items():
+                if reason := cls.excused.get(name):
+                    setattr(cls, name, _expected_to_fail(rule, reason))
+                elif inspect.getattr_static(cls, name) is not rule:  # excused in a base class only
+                    setattr(cls, name, rule)
 
     def use(self, **changes: Any) -> Use[Any]:
         """Return the choice of the component with `options`, some of them changed."""
@@ -67,12 +69,7 @@ class Contract:
 
     def registry(self) -> Registry:
         """Return what is installed, with the component in it whether or not it is."""
-        registry = Registry()
-        registry.add(self.component.kind, self.component, owner="contract")
-        for other, owner in installed():
-            if (other.kind, other.name) != (self.component.kind, self.component.name):
-                registry.add(other.kind, other, owner=owner)
-        return registry
+        return _registry_with(self.component)
 
     def build(self, *, seed: int = 0, **wiring: Any) -> Any:
         """Return the component, built with `options` and some wiring, its weights from a seed."""
@@ -92,7 +89,8 @@ class Contract:
     def test_every_option_is_described(self) -> None:
         fields = self.component.Options.model_fields
         said = [bool(field.description) or _is_slot(field.annotation) for field in fields.values()]
-        assert [name for name, well in zip(fields, said, strict=True) if not well] == []
+        mute = [name for name, well in zip(fields, said, strict=True) if not well]
+        assert mute == [], "`mousai-kit show` prints what mk.Field(description=...) says of each"
 
     def test_an_unknown_option_is_refused(self) -> None:
         context = {"registry": self.registry()}
@@ -106,17 +104,59 @@ class Contract:
                 setattr(options, name, getattr(options, name))
 
 
-def _rules(contract: type[Contract]) -> dict[str, Test]:
-    """Return the tests that a suite inherits, by name."""
-    return {
-        name: cast("Test", test)
-        for base in reversed(contract.__mro__[1:])
-        for name, test in vars(base).items()
-        if name.startswith("test_") and issubclass(base, Contract)
-    }
+@cache
+def _registry_with(component: type[Component]) -> Registry:
+    registry = Registry()
+    registry.add(component.kind, component, owner="contract")
+    for other, owner in installed():
+        if (other.kind, other.name) != (component.kind, component.name):
+            registry.add(other.kind, other, owner=owner)
+    return registry
 
 
-def _expected_to_fail(rule: Test, reason: str) -> Test:
+def rules_of(contract: type[Contract]) -> dict[str, Rule]:
+    """Return the tests of a suite by name, those of all kinds first, as they were first written."""
+    names: dict[str, Rule] = {}
+    for base in contract.__mro__:
+        if issubclass(base, Contract):
+            own = {name: it for name, it in vars(base).items() if name.startswith("test_")}
+            names = {**own, **names, **own}
+    return names
+
+
+def _keeps(found: object, rule: Rule) -> bool:
+    """Whether a class has a rule as it was written, or excused."""
+    return found is rule or getattr(found, "excuses", None) is rule
+
+
+def _refuse_what_is_no_suite(cls: type[Contract]) -> None:
+    """Raise where the suite is another kind's, or where its rules would not be what is run."""
+    if not issubclass(cls.component, cls.interface):
+        raise TypeError(
+            f"{cls.__name__} tests {cls.component.__name__} with the suite of another kind: "
+            f"it is no subclass of {cls.interface.__name__}"
+        )
+    for name in ("use", "registry", "build"):
+        if name in vars(cls):
+            raise TypeError(
+                f"{cls.__name__} replaces '{name}' of its contract; what the component is "
+                "built with goes into options"
+            )
+    if not getattr(cls, "__test__", True):
+        raise TypeError(f"{cls.__name__} is hidden from pytest: __test__ must not be False")
+
+
+def _refuse_odd_excuses(cls: type[Contract], rules: Mapping[str, Rule]) -> None:
+    """Raise where a component is excused from what is no rule, or for no reason."""
+    for name, reason in cls.excused.items():
+        if name not in rules:
+            hint = did_you_mean(name, rules)
+            raise TypeError(f"{cls.__name__} is excused from '{name}', which is no rule{hint}")
+        if not reason.strip():
+            raise TypeError(f"{cls.__name__} is excused from '{name}' without a reason")
+
+
+def _expected_to_fail(rule: Rule, reason: str) -> Rule:
     """Return a rule of its own for one suite, marked as failing for a reason."""
 
     @wraps(rule)
@@ -124,7 +164,8 @@ def _expected_to_fail(rule: Test, reason: str) -> Test:
         rule(*arguments, **keywords)
 
     excused.pytestmark = [*getattr(rule, "pytestmark", [])]  # type: ignore[attr-defined]
-    return cast("Test", pytest.mark.xfail(reason=reason, strict=True)(excused))
+    excused.excuses = rule  # type: ignore[attr-defined]
+    return cast("Rule", pytest.mark.xfail(reason=reason, strict=True)(excused))
 
 
 def _is_slot(annotation: Any) -> bool:

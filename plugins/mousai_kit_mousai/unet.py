@@ -17,7 +17,7 @@ from mousai_kit_mousai.layers.learned_transform import LearnedTransform
 from mousai_kit_mousai.layers.modulation import NoiseLevelFeatures
 from mousai_kit_mousai.layers.packable import Packable
 from mousai_kit_mousai.unet_options import UNet1dOptions
-from mousai_kit_mousai.unet_wiring import check_given, check_wiring
+from mousai_kit_mousai.unet_wiring import check_wiring
 
 
 class UNet1d(Packable, mk.UNet):
@@ -42,8 +42,6 @@ class UNet1d(Packable, mk.UNet):
         )
         check_wiring(options, context_channels, text_features)
         self.options = options
-        self.context_channels = context_channels
-        self.text_features = text_features
         self.levels = NoiseLevelFeatures(options.modulation_features)
         outputs = 2 * channels if options.head == "gain" else channels
         self.transform = _transform(options, channels, outputs)
@@ -82,7 +80,7 @@ class UNet1d(Packable, mk.UNet):
         is worked out at once, and the weights are packed for its matrix units. Weights must not
         change while it is used, nor gradients be taken of more than one call.
         """
-        self._check(context, text)
+        self.check_given(context, text)
         return BoundUNet1d(self, self._conditioning(context, text, levels))
 
     def _conditioning(
@@ -143,12 +141,6 @@ class UNet1d(Packable, mk.UNet):
         for depth in reversed(depths):
             x = depth.up(before.pop(), x, conditions)
         return x
-
-    def _check(self, context: Tensor | None, text: mk.Text | None) -> None:
-        """Raise where the conditioning is not what the network was built for."""
-        check_given("a context of", "channels", self.context_channels, context, dim=1)
-        embedding = None if text is None else text.embedding
-        check_given("a text of", "features", self.text_features, embedding, dim=2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,11 @@ OUTPUTS = 1e-5
 GRADIENTS = 1e-4
 """Largest relative error of a parameter's gradient."""
 SEEDS = (11, 13)
+PROMPTS = ("Egyptian Darbuka", "Drums, 2 of 4")
+STEPS = 10
+SAMPLER = {"use": "ddim", "steps": STEPS}
+SCALE = 5.0
+"""Guidance."""
 
 
 def error(ours, theirs):
@@ -42,6 +47,37 @@ def losses(stage, model, signal, prompts, monkeypatch, **theirs):
         patch.setattr(model.diffusion, "sigma_distribution", lambda **_: levels)
         patch.setattr(torch, "randn_like", drawn.like)
         return ours, model(signal, **theirs)
+
+
+@torch.no_grad()
+def latents(stage, model, wave):
+    """Return the latents of audio [b, c, t] that our autoencoder and the authors' make."""
+    return stage.encode(wave), model.encode(wave)
+
+
+@torch.no_grad()
+def decoded(stage, model, wave):
+    """Return what both autoencoders make of audio [b, c, t], from the same latents and noise."""
+    latent = model.encode(wave)
+    noise = mk.Request(PROMPTS, SEEDS, 1).noise().normal(*wave.shape[1:])
+    ours = stage.decode(latent, mk.Request(["", ""], SEEDS, wave.shape[2]))
+    return ours, model.sample(noise, channels=at_depth(model, latent), num_steps=STEPS)
+
+
+@torch.no_grad()
+def guided(stage, model, shape):
+    """Return guided samples of a shape [c, t] that both generators make of the same noise."""
+    noise = mk.Request(PROMPTS, SEEDS, 1).noise().normal(*shape)
+    embedding = stage.text(PROMPTS).embedding
+    length = shape[1] * stage.below.stride
+    ours = stage.decode(None, mk.Request(PROMPTS, SEEDS, length, guidance=SCALE))
+    sampled = model.sample(noise, embedding=embedding, embedding_scale=SCALE, num_steps=STEPS)
+    return ours, sampled
+
+
+def at_depth(model, latent):
+    """Return a latent where a DiffusionAE of theirs hears it."""
+    return [None] * model.inject_depth + [latent]
 
 
 def worst_gradient(names, stage, model):

@@ -2,7 +2,19 @@
 
 import pytest
 import torch
-from comparing import GRADIENTS, OUTPUTS, SEEDS, error, losses, worst_gradient
+from comparing import (
+    GRADIENTS,
+    OUTPUTS,
+    PROMPTS,
+    SAMPLER,
+    at_depth,
+    decoded,
+    error,
+    guided,
+    latents,
+    losses,
+    worst_gradient,
+)
 from reference_models import (
     autoencoder,
     generator,
@@ -11,13 +23,6 @@ from reference_models import (
     with_weights,
 )
 from small_models import AUTOENCODERS, ENCODER, GENERATORS, MEL, UNET
-
-import mousai_kit.api as mk
-
-STEPS = 10
-SCALE = 5.0
-PROMPTS = ("Egyptian Darbuka", "Drums, 2 of 4")
-SAMPLER = {"use": "ddim", "steps": STEPS}
 
 
 @pytest.fixture(autouse=True)
@@ -49,15 +54,14 @@ def text_twins(request):
 class TestAutoencoder:
     def test_latents_are_the_same(self, twins):
         stage, theirs, _, wave = twins
-        with torch.no_grad():
-            assert error(stage.encode(wave), theirs.encode(wave)) < OUTPUTS
+        assert error(*latents(stage, theirs, wave)) < OUTPUTS
 
     def test_velocities_are_the_same_at_every_call(self, twins):
         stage, theirs, _, wave = twins
         level = torch.rand(2)
         with torch.no_grad():
             latent = theirs.encode(wave)
-            expected = theirs.net(wave, level, channels=_at_depth(theirs, latent))
+            expected = theirs.net(wave, level, channels=at_depth(theirs, latent))
             velocity = stage.unet.bind(latent, None)
             assert error(velocity(wave, level), expected) < OUTPUTS
             assert error(velocity(wave, level), expected) < OUTPUTS
@@ -72,12 +76,7 @@ class TestAutoencoder:
 
     def test_decoded_audio_is_the_same(self, twins):
         stage, theirs, _, wave = twins
-        with torch.no_grad():
-            latent = theirs.encode(wave)
-            noise = mk.Request(PROMPTS, SEEDS, 1).noise().normal(*wave.shape[1:])
-            expected = theirs.sample(noise, channels=_at_depth(theirs, latent), num_steps=STEPS)
-            made = stage.decode(latent, mk.Request(["", ""], SEEDS, wave.shape[2]))
-        assert error(made, expected) < OUTPUTS
+        assert error(*decoded(stage, theirs, wave)) < OUTPUTS
 
 
 class TestGenerator:
@@ -101,14 +100,7 @@ class TestGenerator:
 
     def test_guided_samples_are_the_same(self, text_twins):
         stage, theirs, _, x = text_twins
-        embedding = stage.text(PROMPTS).embedding
-        noise = mk.Request(PROMPTS, SEEDS, 1).noise().normal(*x.shape[1:])
-        with torch.no_grad():
-            expected = theirs.sample(
-                noise, embedding=embedding, embedding_scale=SCALE, num_steps=STEPS
-            )
-            made = stage.decode(None, mk.Request(PROMPTS, SEEDS, x.shape[2], guidance=SCALE))
-        assert error(made, expected) < OUTPUTS
+        assert error(*guided(stage, theirs, x.shape[1:])) < OUTPUTS
 
 
 @pytest.mark.parametrize("samples", [720, 75, 15])
@@ -130,8 +122,3 @@ def test_latents_of_any_length_that_the_authors_take_are_the_same(encoder, sampl
     wave = torch.randn(2, 2, samples) * 0.3
     with torch.no_grad():
         assert error(stage.encoder(wave), theirs.encoder(wave)) < OUTPUTS
-
-
-def _at_depth(theirs, latent):
-    """Return a latent where a DiffusionAE of theirs hears it."""
-    return [None] * theirs.inject_depth + [latent]

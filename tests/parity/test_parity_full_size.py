@@ -4,7 +4,18 @@ import gc
 
 import pytest
 import torch
-from comparing import GRADIENTS, OUTPUTS, error, losses, worst_gradient
+from comparing import (
+    GRADIENTS,
+    OUTPUTS,
+    PROMPTS,
+    SAMPLER,
+    decoded,
+    error,
+    guided,
+    latents,
+    losses,
+    worst_gradient,
+)
 from reference_models import (
     autoencoder,
     generator,
@@ -36,7 +47,7 @@ def _alone():
 
 
 def check_training(model, stage, signal, prompts, monkeypatch, **theirs):
-    """Compare loss and gradients; return how many parameters the authors' model has."""
+    """Compare loss and gradients; return the authors' model, and how many parameters it has."""
     reference = theirs_of(model, stage)
     names = with_weights(model, stage, reference.state_dict())
     ours, expected = losses(stage, reference, signal, prompts, monkeypatch, **theirs)
@@ -44,38 +55,41 @@ def check_training(model, stage, signal, prompts, monkeypatch, **theirs):
     ours.backward()
     expected.backward()
     assert worst_gradient(names, stage, reference) < (GRADIENTS, "")
-    return sum(parameter.numel() for parameter in reference.parameters())
+    stage.zero_grad()
+    reference.zero_grad()
+    return reference, sum(parameter.numel() for parameter in reference.parameters())
 
 
 def test_the_papers_autoencoder(monkeypatch):
-    model, stage = autoencoder()
+    model, stage = autoencoder(sampler=SAMPLER)
     wave = torch.randn(2, 2, 8192) * 0.3
-    size = check_training(model, stage, wave, ["", ""], monkeypatch)
+    theirs, size = check_training(model, stage, wave, ["", ""], monkeypatch)
     assert round(size / 1e6, 3) == 185.108
+    assert error(*latents(stage, theirs, wave)) < OUTPUTS
+    assert error(*decoded(stage, theirs, wave)) < OUTPUTS
 
 
 def test_the_papers_generator(monkeypatch):
-    model, stage = generator(unet=PAPERS_UNET, tokens=64, features=768)
-    latents, prompts = torch.randn(2, 32, 64), ["Darbuka", "Drums"]
-    embedding = stage.text(prompts).embedding
-    size = check_training(model, stage, latents, prompts, monkeypatch, embedding=embedding)
+    model, stage = generator(unet=PAPERS_UNET, tokens=64, features=768, sampler=SAMPLER)
+    x, embedding = torch.randn(2, 32, 64), stage.text(PROMPTS).embedding
+    theirs, size = check_training(model, stage, x, PROMPTS, monkeypatch, embedding=embedding)
     assert round(size / 1e6, 1) == 562.6
+    assert error(*guided(stage, theirs, x.shape[1:])) < OUTPUTS
 
 
 def test_the_readmes_autoencoder(monkeypatch):
     unet = {**README, "injections": [0, 0, 0, 0, 0, 0, 1, 0, 0]}
     model, stage = autoencoder(encoder="mel", unet=unet)
     wave = torch.randn(2, 2, 8192) * 0.3
-    size = check_training(model, stage, wave, ["", ""], monkeypatch)
+    _, size = check_training(model, stage, wave, ["", ""], monkeypatch)
     assert round(size / 1e6, 1) == 197.9
 
 
 def test_the_readmes_text_conditional_generator(monkeypatch):
     unet = {**README, **ATTENTIVE, "cross_attentions": [0, 0, 0, 1, 1, 1, 1, 1, 1]}
     model, stage = generator(channels=2, unet=unet, tokens=64, features=768)
-    wave, prompts = torch.randn(2, 2, 8192), ["Darbuka", "Drums"]
-    embedding = stage.text(prompts).embedding
-    check_training(model, stage, wave, prompts, monkeypatch, embedding=embedding)
+    wave, embedding = torch.randn(2, 2, 8192), stage.text(PROMPTS).embedding
+    check_training(model, stage, wave, PROMPTS, monkeypatch, embedding=embedding)
 
 
 def test_the_readmes_unconditional_generator():

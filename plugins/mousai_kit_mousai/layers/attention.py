@@ -41,7 +41,7 @@ class Attention(nn.Module):
         packing: Packing | None,
     ) -> Tensor:
         """Add to x [b, t, c] what its queries find; `mask` [b, 1, 1, n] says where they look."""
-        found = attention(queries.to(keys.dtype), keys, values, mask).transpose(1, 2).flatten(2)
+        found = mk.attention(queries.to(keys.dtype), keys, values, mask).transpose(1, 2).flatten(2)
         result: Tensor = self.leave(found, x, packing)
         return result
 
@@ -134,18 +134,3 @@ def _behind(norm: nn.LayerNorm, layer: nn.Linear) -> tuple[Tensor, Tensor]:
 def _added(visible: Tensor, dtype: torch.dtype) -> Tensor:
     """Return a mask in the form that need not be converted at every use."""
     return torch.zeros(visible.shape, dtype=dtype).masked_fill_(~visible, -torch.inf)
-
-
-def attention(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-    """Return softmax(queries keys^T / sqrt(head features)) values, each [b, h, t or n, ...].
-
-    PyTorch's fused form, except where bfloat16 is trained on a CPU: there its backward pass is up
-    to eight times slower than this on 64 to 256 frames (torch 2.13), and faster from about 1,000.
-    """
-    slow = queries.dtype == torch.bfloat16 and queries.device.type == "cpu"
-    if not (slow and queries.requires_grad):
-        return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
-    scores = (queries * queries.shape[3] ** -0.5) @ keys.transpose(2, 3)
-    if mask is not None:
-        scores = scores.masked_fill(~mask, -torch.inf)
-    return scores.softmax(dim=3) @ values

@@ -54,7 +54,9 @@ class Packable(nn.Module):
     ) -> None:
         """Refuse a state dict where packed weights have taken the place of those asked for."""
         if self._settled and self._packed is not None:
-            raise mk.MousaiError("unet1d: settled for sampling; load the weights anew to keep them")
+            raise mk.MousaiError(
+                "the network is settled for sampling; load the weights anew to keep them"
+            )
         super()._save_to_state_dict(destination, prefix, keep_vars)
 
     def _settled_in(self, dtype: torch.dtype) -> Packing:
@@ -62,5 +64,5 @@ class Packable(nn.Module):
             self._packed = [], {dtype: Packing(dtype, replaces=True)}
         if dtype not in self._packed[1]:
             first = next(iter(self._packed[1]))
-            raise mk.MousaiError(f"unet1d: settled for {first}, not for {dtype}")
+            raise mk.MousaiError(f"the network is settled for {first}, not for {dtype}")
         return self._packed[1][dtype]

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mousai_kit_mousai.layers.frames import as_frames, as_image
+from mousai_kit_mousai.layers.group_norm import GroupNorm
 from mousai_kit_mousai.layers.packing import Packing
 from mousai_kit_mousai.layers.products import Convolution
 
@@ -33,18 +34,12 @@ class NormalisedConvolution(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, groups: int) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(groups, inputs)
+        self.norm = GroupNorm(groups, inputs)
         self.convolution = Convolution(inputs, outputs, 3, padding=1)
 
     def forward(self, image: Tensor, plus: Tensor | None, packing: Packing | None) -> Tensor:
         """Map an image [b, inputs, 1, t] to [b, outputs, 1, t], and add `plus`."""
-        learns = torch.is_grad_enabled()
-        if learns and not image.requires_grad:
-            # where channels lie last, torch 2.13's backward pass crashes without a gradient to give
-            normal = self.norm(image.squeeze(2)).unsqueeze(2)
-        else:
-            normal = self.norm(image)
-        active = F.silu(normal, inplace=not learns)
+        active = F.silu(self.norm(image), inplace=not torch.is_grad_enabled())
         result: Tensor = self.convolution(active, plus, packing)
         return result
 

@@ -1,14 +1,13 @@
 """DDIM against the published recurrence and the published fresh noise."""
 
 from itertools import pairwise
-from types import MappingProxyType
 
 import pytest
 import torch
-from exact import COSINE, MIDDLE, SCHEDULES, carried, curved, gaussian, mixture, noise, order, point
-from sampler_contract import SamplerContract
+from known_schedules import COSINE, MIDDLE, SCHEDULES
 
 import mousai_kit.api as mk
+from mousai_kit.testing.exact import carried, curved, gaussian, mixture, noise, order, point
 from mousai_kit_mousai.samplers import DDIM
 
 
@@ -27,15 +26,6 @@ def authors_sample(velocity, x, schedule, steps):
         n_pred = s * x + a * v
         x = a_later * x_pred + s_later * n_pred
     return x
-
-
-class TestContract(SamplerContract):
-    component = DDIM
-
-
-class TestContractWithFreshNoise(SamplerContract):
-    component = DDIM
-    options = MappingProxyType({"eta": 1.0})
 
 
 class TestDDIM:

@@ -11,6 +11,7 @@ import time
 
 import fake_hub
 import pytest
+import small_t5
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,13 +20,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 import mousai_kit.api as mk
-from mousai_kit_mousai import t5, t5_hub
+from mousai_kit.pretrained import files
+from mousai_kit.pretrained import text as pretrained_text
 from mousai_kit_mousai.t5 import T5
-from mousai_kit_mousai.t5_network import _transformers
 from mousai_kit_mousai.t5_tokens import learned_tokenizer
 
 COMMIT = fake_hub.COMMIT
-CAPTIONS = ["Egyptian Darbuka, Drums, Rythm, (Deluxe Edition), 2 of 4", "Metal, 2011, 1 of 4"]
+CAPTIONS = small_t5.CAPTIONS
 WAYS_OUT = (
     "give a folder that holds a T5 (`text: {use: t5, model: /path/to/folder}`) or learn one with "
     "the generator (`text: {use: t5-scratch}`), which needs no download"
@@ -35,26 +36,7 @@ WAYS_OUT = (
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory):
     """A folder as transformers saves a whole T5, decoder and all."""
-    folder = tmp_path_factory.mktemp("t5")
-    library = _transformers()
-    torch.manual_seed(0)
-    config = library.T5Config(
-        vocab_size=600,
-        d_model=32,
-        d_kv=16,
-        d_ff=48,
-        num_layers=2,
-        num_heads=2,
-        decoder_start_token_id=0,
-    )
-    library.T5ForConditionalGeneration(config).save_pretrained(folder)
-    tokenizer = learned_tokenizer(CAPTIONS, 512)
-    tokenizer.enable_padding(length=7)  # as checkpoints carry what their makers last used
-    tokenizer.enable_truncation(3)
-    library.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>"
-    ).save_pretrained(folder)
-    return folder
+    return small_t5.save(tmp_path_factory.mktemp("t5"))
 
 
 @pytest.fixture
@@ -94,7 +76,7 @@ class TestTexts:
         assert encoder([]).embedding.shape == (0, 16, 32)
 
     def test_embeddings_are_transformers_own(self, checkpoint, encoder):
-        library = _transformers()
+        library = mk.transformers()
         tokenizer = library.AutoTokenizer.from_pretrained(checkpoint)
         network = library.T5EncoderModel.from_pretrained(checkpoint).eval()
         ids = tokenizer(
@@ -110,7 +92,7 @@ class TestTexts:
 
     def test_padding_has_no_influence(self, encoder):
         expected = encoder(["drums", "metal"]).embedding
-        junk = encoder.pretrained.load().get_input_embeddings()
+        junk = encoder.pretrained.load().network.get_input_embeddings()
         with torch.no_grad():
             junk.weight[0] += 1000  # the padding token's embedding
         encoder.pretrained.memory.clear()
@@ -189,7 +171,7 @@ class TestMemory:
         assert torch.equal(again.embedding, first.embedding[1:])
 
     def test_it_forgets_what_was_used_longest_ago(self, encoder, monkeypatch):
-        monkeypatch.setattr(t5, "REMEMBERED", 2)
+        monkeypatch.setattr(pretrained_text, "REMEMBERED", 2)
         asked = calls(encoder)
         for prompt in ("a", "b", "a", "c", "a", "b"):
             encoder([prompt])
@@ -374,7 +356,7 @@ class TestHub:
 
     def test_weights_may_come_in_several_files(self, broken, checkpoint, endpoint, tmp_path):
         (broken / "model.safetensors").unlink()
-        library = _transformers()
+        library = mk.transformers()
         whole = library.T5ForConditionalGeneration.from_pretrained(checkpoint)
         whole.save_pretrained(broken, max_shard_size="60KB")
         with fake_hub.served(self.handler(broken)) as url:
@@ -385,7 +367,7 @@ class TestHub:
         parts = sorted((tmp_path / "cache").rglob("model-*.safetensors"))
         assert len(parts) > 1
         parts[0].unlink()
-        assert t5_hub._is_complete(parts[0].parent) is False
+        assert files.is_complete(parts[0].parent) is False
 
     def test_no_way_to_the_hub_is_told_within_seconds(self, endpoint):
         endpoint("http://127.0.0.1:9")

@@ -188,7 +188,7 @@ class TestSettled:
         with pytest.raises(mk.MousaiError) as caught:
             network.state_dict()
         assert str(caught.value) == (
-            "unet1d: settled for sampling; load the weights anew to keep them"
+            "the network is settled for sampling; load the weights anew to keep them"
         )
 
     @torch.no_grad()
@@ -199,7 +199,9 @@ class TestSettled:
         network.bind(context, text, levels=LEVELS)(x, sigma)
         with pytest.raises(mk.MousaiError) as caught, torch.autocast("cpu", torch.bfloat16):
             network.bind(context, text, levels=LEVELS)
-        assert str(caught.value) == ("unet1d: settled for torch.float32, not for torch.bfloat16")
+        assert str(caught.value) == (
+            "the network is settled for torch.float32, not for torch.bfloat16"
+        )
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3, 5])

@@ -4,19 +4,9 @@ from math import pi
 
 import pytest
 import torch
-from exact import (
-    COSINE,
-    MEANS,
-    SHIFTED,
-    carried,
-    curved,
-    distance,
-    mixture,
-    noise,
-    order,
-)
-from sampler_contract import SamplerContract
+from known_schedules import COSINE, SHIFTED
 
+from mousai_kit.testing.exact import MEANS, carried, curved, distance, mixture, noise, order
 from mousai_kit_mousai.samplers import DDIM
 from mousai_kit_solvers.angle import Angle2M
 
@@ -27,10 +17,6 @@ def angle(steps, schedule=COSINE):
 
 def ddim(steps, schedule=COSINE):
     return DDIM(DDIM.Options(steps=steps), schedule=schedule)
-
-
-class TestContract(SamplerContract):
-    component = Angle2M
 
 
 @pytest.mark.parametrize("schedule", [COSINE, SHIFTED])

@@ -1,15 +1,14 @@
 """DPM-Solver++ against its published algorithm, exact transport and its order of convergence."""
 
 from math import exp, log2, sqrt
-from types import MappingProxyType
 
 import pytest
 import torch
-from exact import (
-    COSINE,
+from known_schedules import COSINE, MIDDLE, SHIFTED
+
+import mousai_kit.api as mk
+from mousai_kit.testing.exact import (
     MEANS,
-    MIDDLE,
-    SHIFTED,
     carried,
     curved,
     distance,
@@ -18,9 +17,6 @@ from exact import (
     noise,
     order,
 )
-from sampler_contract import SamplerContract
-
-import mousai_kit.api as mk
 from mousai_kit_mousai.samplers import DDIM
 from mousai_kit_solvers.dpmpp import DPMSolverPlusPlus2M, DPMSolverPlusPlus2MSDE
 
@@ -55,19 +51,6 @@ def algorithm_2(velocity, x, schedule, steps):
             signal = (1 + 1 / (2 * r)) * seen[-1] - 1 / (2 * r) * seen[-2]
         x = sigma[i] / sigma[i - 1] * x - alpha[i] * (exp(-h[i - 1]) - 1) * signal
     return x
-
-
-class TestContract(SamplerContract):
-    component = DPMSolverPlusPlus2M
-
-
-class TestContractWithFreshNoise(SamplerContract):
-    component = DPMSolverPlusPlus2MSDE
-
-
-class TestContractWithSomeFreshNoise(SamplerContract):
-    component = DPMSolverPlusPlus2MSDE
-    options = MappingProxyType({"eta": 0.4})
 
 
 def test_away_from_the_ends_it_is_the_published_algorithm():

@@ -4,24 +4,15 @@ from math import pi
 
 import pytest
 import torch
-from exact import COSINE, MEANS, SHIFTED, carried, curved, distance, mixture, noise, order
-from sampler_contract import SamplerContract
+from known_schedules import COSINE, SHIFTED
 
+from mousai_kit.testing.exact import MEANS, carried, curved, distance, mixture, noise, order
 from mousai_kit_mousai.samplers import DDIM
 from mousai_kit_solvers.heun import Heun
 
 
 def heun(steps, schedule=COSINE):
     return Heun(Heun.Options(steps=steps), schedule=schedule)
-
-
-class TestContract(SamplerContract):
-    component = Heun
-
-    def expected_levels(self, levels):
-        """Each level but both ends is asked twice: from above, and from where it leads."""
-        inner = [level for level in levels[1:-1] for _ in range(2)]
-        return [levels[0], *inner]
 
 
 @pytest.mark.parametrize("schedule", [COSINE, SHIFTED])
@@ -67,6 +58,20 @@ def test_short_steps_are_those_of_algorithm_1():
         )
         > 2 * away
     )
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 8, 9])
+def test_each_level_between_the_ends_is_asked_twice(steps):
+    """From above, and from where it leads."""
+    asked = []
+
+    def velocity(x, sigma):
+        asked.append(sigma[0].item())
+        return curved(x, sigma)
+
+    heun(steps).sample(velocity, noise(2, 3, 5))
+    first, *inner, _ = heun(steps).levels().tolist()
+    assert asked == [first, *(level for level in inner for _ in range(2))]
 
 
 def test_an_even_number_of_evaluations_leaves_one_unused():

@@ -5,9 +5,9 @@ from math import pi
 
 import pytest
 import torch
-from exact import COSINE
 from hypothesis import given
 from hypothesis import strategies as st
+from known_schedules import COSINE
 
 from mousai_kit_solvers.spacings import CosineSpaced, Karras, UniformLogSNR
 

@@ -1,0 +1,174 @@
+"""What every network keeps to that learns with its stage, whatever its kind."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from mousai_kit import checkpoints
+from mousai_kit.testing.comparing import assert_alike, assert_finite
+from mousai_kit.testing.contract import Contract
+
+
+class NetworkContract(Contract):
+    """What text encoders, spectral encoders and U-Nets keep to as networks.
+
+    Networks are built small, with `options`, and their weights are stirred, so that what starts at
+    zero is tested as it is after learning.
+    """
+
+    @abstractmethod
+    def network(self, *, seed: int = 0) -> Any:
+        """Return the network, built, ready to be used and stirred."""
+
+    @abstractmethod
+    def fresh(self, *, seed: int = 0) -> Any:
+        """Return the network as it is built, before anything is learned."""
+
+    @abstractmethod
+    def inputs(self, *, device: str = "cpu") -> Sequence[Any]:
+        """Return a batch that the network may be given."""
+
+    @abstractmethod
+    def answer(self, network: Any, inputs: Sequence[Any]) -> Tensor:
+        """Return what the network makes of a batch [b, ...]."""
+
+    def test_every_parameter_gets_a_gradient(self) -> None:
+        network = self.network().train()
+        learned = _learned(network)
+        if learned:
+            _weighted(self.answer(network, self.inputs())).backward()
+        without = [name for name, it in learned if it.grad is None or not it.grad.any()]
+        assert without == [], "a parameter without a gradient never learns: remove or use it"
+        for name, parameter in learned:
+            assert parameter.grad is not None
+            assert_finite(parameter.grad, f"the gradient of {name} must be finite")
+
+    def test_frozen_weights_are_no_part_of_its_state(self) -> None:
+        network = self.network()
+        frozen = [name for name, it in network.named_parameters() if not it.requires_grad]
+        rule = "what is not learned belongs outside the module's state, or checkpoints repeat it"
+        assert frozen == [], rule
+
+    def test_the_seed_decides_its_first_weights(self) -> None:
+        once, again, other = (_state(self.fresh(seed=seed)) for seed in (0, 0, 1))
+        rule = "first weights must come from torch's generator, which training seeds"
+        assert [name for name in once if not torch.equal(once[name], again[name])] == [], rule
+        changed = [name for name in once if not torch.equal(once[name], other[name])]
+        assert changed or not _learned(self.fresh()), rule
+
+    def test_it_answers_the_same_every_time(self) -> None:
+        network, inputs = self.network().eval(), self.inputs()
+        with torch.no_grad():
+            torch.manual_seed(0)
+            once = self.answer(network, inputs)
+            torch.manual_seed(1)
+            again = self.answer(network, inputs)
+        rule = "outside of training a network must answer the same every time, whatever the seed"
+        assert torch.equal(once, again), rule
+
+    def test_using_it_leaves_its_weights_and_buffers(self) -> None:
+        network = self.network().eval()
+        before = copy.deepcopy(_state(network))
+        with torch.no_grad():
+            self.answer(network, self.inputs())
+        after = _state(network)
+        rule = "outside of training use must change no state: a checkpoint would depend on it"
+        assert [name for name in before if not torch.equal(before[name], after[name])] == [], rule
+
+    def test_its_state_comes_back_from_a_weights_file(self, tmp_path: Path) -> None:
+        network, fresh, inputs = self.network().eval(), self.fresh(seed=1).eval(), self.inputs()
+        state = network.state_dict()
+        odd = [name for name, value in state.items() if not isinstance(value, Tensor)]
+        assert odd == [], "weight files hold tensors only: return extra state as one, of bytes say"
+        checkpoints.write(tmp_path / "weights.safetensors", state, {})
+        tensors, _ = checkpoints.read(tmp_path / "weights.safetensors")
+        checkpoints.load_into(fresh, tensors, origin="weights.safetensors")
+        with torch.no_grad():
+            expected, made = self.answer(network, inputs), self.answer(fresh, inputs)
+        rule = "with a file's weights a network must answer as the one that was saved"
+        assert_alike(made, expected, rule)
+
+    def test_on_the_meta_device_it_makes_shapes(self) -> None:
+        expected = self.answer(self.network(), self.inputs())
+        with torch.device("meta"):
+            built = self.fresh()
+        rule = "create tensors on the device of inputs or weights: `show` builds on torch's meta"
+        for network in (built, self.network().to("meta")):
+            made = self.answer(network, self.inputs(device="meta"))
+            assert (made.shape, made.device.type) == (expected.shape, "meta"), rule
+
+    def test_a_copy_answers_the_same(self) -> None:
+        network, inputs = self.network().eval(), self.inputs()
+        with torch.no_grad():
+            expected = self.answer(network, inputs)
+            made = self.answer(copy.deepcopy(network), inputs)
+        assert_alike(made, expected, "a copy.deepcopy must answer as what it was made of")
+
+    def test_it_can_learn_after_use_in_inference_mode(self) -> None:
+        network, inputs = self.network(), self.inputs()
+        with torch.inference_mode():
+            self.answer(network.eval(), inputs)
+        if _learned(network):
+            _weighted(self.answer(network.train(), inputs)).backward()
+        missing = [name for name, it in _learned(network) if it.grad is None]
+        assert missing == [], "what is kept of a call must not stop gradients of the next"
+
+    def test_in_bfloat16_autocast_it_is_near_its_float_self(self) -> None:
+        network, inputs = self.network().eval(), self.inputs()
+        with torch.no_grad():
+            exact = self.answer(network, inputs)
+            with torch.autocast("cpu", torch.bfloat16):
+                rough = self.answer(network, inputs).float()
+        away = ((rough - exact).norm() / exact.norm()).item()
+        rule = f"in bfloat16 autocast, as training may use, it is {away:.0%} off; keep within 20 %"
+        assert away < 0.2, rule
+
+    def test_inputs_are_not_changed_in_place(self) -> None:
+        inputs, kept = self.inputs(), copy.deepcopy(self.inputs())
+        with torch.no_grad():
+            self.answer(self.network(), inputs)
+        same = [
+            torch.equal(one, other) if isinstance(one, Tensor) else one == other
+            for one, other in zip(inputs, kept, strict=True)
+        ]
+        assert all(same), "inputs are the caller's: copy what you change"
+
+
+@torch.no_grad()
+def stirred(network: Any) -> Any:
+    """Return a network with every weight moved a little, as learning does."""
+    generator = Generator().manual_seed(0)
+    for _, parameter in _learned(network):
+        parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
+    return network
+
+
+def leaks(made: Tensor, given: Tensor) -> bool:
+    """Whether the first item of a result [b, ...] follows any item of what was given but its own.
+
+    Asks gradients, so that randomness in training does not hide it.
+    """
+    (gradient,) = torch.autograd.grad(_weighted(made[:1]), given)
+    return bool(gradient[1:].any())
+
+
+def _weighted(made: Tensor) -> Tensor:
+    """Return a scalar in which every number of a result counts differently."""
+    weights = torch.randn(made.shape, generator=Generator().manual_seed(0))
+    return (made.float() * weights).sum()
+
+
+def _learned(network: Any) -> list[tuple[str, Tensor]]:
+    return [(name, it) for name, it in network.named_parameters() if it.requires_grad]
+
+
+def _state(network: Any) -> dict[str, Tensor]:
+    """Return a network's tensors by name."""
+    return {name: it for name, it in network.state_dict().items() if isinstance(it, Tensor)}

@@ -1,0 +1,129 @@
+"""What the rules of stages stand on: a stage as it is built, as it trains, and what it is asked.
+
+Legend: b batch, c channels, t frames of the space below.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor
+
+from mousai_kit.interfaces import Condition, NoiseSource, Request, Space, Stage
+from mousai_kit.testing.contract import Contract
+from mousai_kit.testing.signals import chords
+
+PROMPTS = ("low saw", "high bells, fast", "soft drums")
+"""A text for each clip, without a word in common."""
+CONDITIONS: tuple[Condition, ...] = ("training", "right", "other", "none")
+STEPS = 50
+"""Of training, on one batch."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A stage that has learned one batch, and its loss before and after."""
+
+    stage: Any
+    before: float
+    after: float
+
+
+class StageGround(Contract):
+    """A stage, and the signals that it learns."""
+
+    interface: ClassVar = Stage
+    below: ClassVar[Space] = Space(channels=2, stride=1, sample_rate=8000)
+    """What the stage stands on: audio, unless you say the space of another stage's latents."""
+    samples: ClassVar[int] = 2048
+    """Length of the clips it learns, in samples of audio."""
+    learning_rate: ClassVar[float] = 1e-2
+    """Of Adam, for fifty steps on one batch."""
+
+    @pytest.fixture
+    def trained(self) -> Trained:
+        """Return the stage after fifty steps on one batch and noise; it is not to be changed."""
+        suite = type(self)
+        if suite not in _TRAINED:
+            _TRAINED[suite] = self._learn()
+        return _TRAINED[suite]
+
+    def _learn(self) -> Trained:
+        """Train the stage, for all rules of a suite."""
+        stage, signal = self.stage(), self.signals()
+        learned = [it for it in stage.parameters() if it.requires_grad]
+        optimizer = torch.optim.Adam(learned, lr=self.learning_rate)
+        losses = []
+        for _ in range(STEPS):
+            loss = self.loss(stage, signal).mean()
+            losses.append(loss.item())
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(learned, 1.0)
+            optimizer.step()
+        after = self.loss(stage, signal).mean().item()
+        return Trained(stage.eval(), losses[0], after)
+
+    def fresh(self, *, seed: int = 0, device: str = "cpu") -> Any:
+        """Return the stage as it is built."""
+        with torch.device(device):
+            return self.build(seed=seed, below=self.below)
+
+    def stage(self) -> Any:
+        """Return the stage as training begins: what it needs is there and measured."""
+        stage = self.fresh()
+        stage.ready()
+        stage.prepare(iter(self.signals().split(1)), list(PROMPTS))
+        return stage.train()
+
+    def signals(self, frames: int | None = None) -> Tensor:
+        """Return three clips [3, below.channels, t], each of another chord."""
+        length = self.below.frames(self.samples) if frames is None else frames
+        return chords(3, self.below.channels, length)
+
+    def loss(
+        self,
+        stage: Any,
+        signal: Tensor,
+        *,
+        condition: Condition = "training",
+        first: int = 0,
+        seeds: int = 0,
+    ) -> Tensor:
+        """Return the loss [b] of clips whose texts are the prompts from `first` on."""
+        places = range(first, first + len(signal))
+        noise = NoiseSource([1000 * seeds + place for place in places])
+        prompts = [PROMPTS[place % len(PROMPTS)] for place in places]
+        found: Tensor = stage.loss(signal, prompts, noise=noise, condition=condition)
+        return found
+
+    def request(self, clips: int = 3, samples: int | None = None, **more: Any) -> Request:
+        """Return a request for clips of the prompts, a seed each."""
+        asked: dict[str, Any] = {
+            "prompts": list(PROMPTS[:clips]),
+            "seeds": list(range(5, 5 + clips)),
+            "samples": self.samples if samples is None else samples,
+        }
+        return Request(**{**asked, **more})
+
+    def latents(self, stage: Any, samples: int | None = None) -> Tensor | None:
+        """Return what the stage above would hand down for such clips; None at the top."""
+        if stage.space is None:
+            return None
+        frames = self.below.frames(self.samples if samples is None else samples)
+        found: Tensor = stage.encode(self.signals(frames))
+        return found
+
+    def decoded(self, stage: Any, **asked: Any) -> Tensor:
+        """Return what the stage makes of three clips' latents, or of their texts."""
+        with torch.no_grad():
+            latents = self.latents(stage, asked.get("samples"))
+            made: Tensor = stage.decode(latents, self.request(**asked))
+        return made
+
+
+_TRAINED: dict[type[StageGround], Trained] = {}
+"""What suites have trained."""

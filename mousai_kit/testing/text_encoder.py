@@ -1,0 +1,124 @@
+"""The contract of text encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from mousai_kit.component import Component
+from mousai_kit.interfaces import Text, TextEncoder
+from mousai_kit.testing.comparing import assert_alike, assert_differs, assert_finite
+from mousai_kit.testing.network import NetworkContract, stirred
+
+ODD = ("\U0001f3b8", "\ud800", "e\u0301", "\u0645", "a\x00b")
+"""An emoji, half a pair of surrogates, a combining accent, Arabic, and a null."""
+PROMPTS = ("", "drums", "a calm piano, 120 bpm", "drums " * 2000, "x" * 10_000, "a\nb\r\n\t", *ODD)
+
+
+class TextEncoderContract(NetworkContract):
+    """What every text encoder keeps to."""
+
+    interface: ClassVar[type[Component]] = TextEncoder
+    captions: ClassVar[Sequence[str]] = (
+        "a calm piano, 120 bpm",
+        "loud metal guitars, drums",
+        "drums, electronic, 1 of 4",
+        "slow strings, ambient, 2 of 4",
+    )
+    """Captions from which it may learn a vocabulary, and prompts whose encodings must differ."""
+
+    def fresh(self, *, seed: int = 0) -> Any:
+        """Return the encoder as it is built."""
+        return self.build(seed=seed)
+
+    def network(self, *, seed: int = 0) -> Any:
+        """Return the encoder, ready, prepared, stirred and out of training."""
+        encoder = self.build(seed=seed)
+        encoder.ready()
+        encoder.prepare(self.captions)
+        return stirred(encoder).eval()
+
+    def inputs(self, *, device: str = "cpu") -> Sequence[Any]:
+        """Return prompts, which are on no device."""
+        return self.captions
+
+    def answer(self, network: Any, inputs: Sequence[Any]) -> Tensor:
+        """Return the embeddings [b, n, d], 0 where masked."""
+        return _heard(network(inputs))
+
+    def encoded(self, prompts: Sequence[str], **more: Any) -> Text:
+        """Return prompts encoded by a network of its own."""
+        with torch.no_grad():
+            text: Text = self.network(**more)(prompts)
+        return text
+
+    def test_a_text_has_the_shape_and_type_that_is_told(self) -> None:
+        encoder = self.network()
+        for prompts in (["drums"], ["drums", ""], list(PROMPTS)):
+            text, sizes = encoder(prompts), (len(prompts), encoder.tokens)
+            rule = "embedding must be [b, tokens, features]"
+            assert tuple(text.embedding.shape) == (*sizes, encoder.features), rule
+            assert tuple(text.mask.shape) == sizes, "mask must be [b, tokens]"
+            assert text.mask.dtype == torch.bool, "mask must be of booleans, true where real"
+            assert text.embedding.dtype == torch.float32, "embedding must be float32"
+
+    def test_an_empty_prompt_is_allowed(self) -> None:
+        assert_finite(_heard(self.encoded([""])), "an empty prompt must have a finite encoding")
+
+    def test_any_text_is_encoded_finitely(self) -> None:
+        for prompt, heard in zip(PROMPTS, _heard(self.encoded(PROMPTS)), strict=True):
+            assert_finite(heard, f"every text must have a finite encoding (got {prompt[:20]!r})")
+
+    def test_every_prompt_with_words_has_a_real_token(self) -> None:
+        real = self.encoded(self.captions).mask.any(1)
+        assert real.all(), "mask must be true at some token of a prompt, or nothing is heard of it"
+
+    def test_different_prompts_have_different_encodings(self) -> None:
+        heard = _heard(self.encoded(self.captions))
+        for place, one in enumerate(heard):
+            for other in heard[place + 1 :]:
+                assert_differs(one, other, "different prompts must have different encodings")
+
+    def test_a_prompts_encoding_does_not_depend_on_its_place_in_a_batch(self) -> None:
+        encoder = self.network()
+        with torch.no_grad():
+            text, turned = encoder(self.captions), encoder(self.captions[::-1])
+        rule = "a prompt must be encoded alike wherever it stands in a batch"
+        assert torch.equal(text.mask, turned.mask.flip(0)), rule
+        assert_alike(_heard(turned).flip(0), _heard(text), rule)
+
+    def test_a_prompts_encoding_does_not_depend_on_the_others(self) -> None:
+        encoder = self.network()
+        prompts = ["drums", *PROMPTS]
+        with torch.no_grad():
+            together = encoder(prompts)
+            alone = Text.joined(*(encoder([prompt]) for prompt in prompts))
+        rule = "a prompt must be encoded alike alone and beside others, longer ones too"
+        assert torch.equal(together.mask, alone.mask), rule
+        assert_alike(_heard(together), _heard(alone), rule)
+
+    def test_a_long_prompt_is_cut(self) -> None:
+        mask = self.encoded(["drums " * 2000]).mask
+        assert mask.all(), "a prompt of more tokens than there is room for must fill them all"
+
+    def test_prompts_may_be_any_sequence(self) -> None:
+        encoder = self.network()
+        with torch.no_grad():
+            listed, tupled = encoder(["drums", ""]), encoder(("drums", ""))
+        assert_alike(_heard(tupled), _heard(listed), "a tuple of prompts must do as a list does")
+
+    def test_its_sizes_are_told_before_anything_is_loaded(self) -> None:
+        with torch.device("meta"):
+            encoder = self.fresh()
+        for name in ("features", "tokens"):
+            size = getattr(encoder, name, None)
+            rule = f"`{name}` must be a whole number once the encoder is built (got {size!r})"
+            assert isinstance(size, int) and size > 0, rule  # noqa: PT018 (one rule)
+
+
+def _heard(text: Text) -> Tensor:
+    """Return the embeddings [b, n, d], 0 where masked: what is there may have any value."""
+    return torch.where(text.mask[:, :, None], text.embedding, 0)
