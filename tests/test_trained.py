@@ -40,7 +40,10 @@ def refusal(call, *arguments, **values):
     [
         ({}, ()),
         ({"seed": 3, "seconds": 0.3, "guidance": 3}, ("--seed=3", "--seconds=0.3", "--guidance=3")),
-        ({"steps": 4}, ("--steps=4",)),
+        (
+            {"steps": 4, "seed": 1, "seconds": 0.2, "guidance": 4},
+            ("--steps=4", "--seed=1", "--seconds=0.2", "--guidance=4"),
+        ),
     ],
     ids=["the recipe's", "others", "steps"],
 )
