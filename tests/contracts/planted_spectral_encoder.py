@@ -1,7 +1,9 @@
 """Spectral encoders with a bug each."""
 
+from threading import Lock
+
 import torch
-from planting import plant
+from planted_suites import suites
 from torch import nn
 
 import mousai_kit.api as mk
@@ -38,12 +40,16 @@ class Healthy(mk.SpectralEncoder):
 class Unbounded(Healthy):
     """Latents without a bound."""
 
+    breaks = "test_latents_lie_between_minus_one_and_one"
+
     def bounded(self, latent):
         return latent.float()
 
 
 class BatchNorm(Healthy):
     """A batch norm, which mixes the clips of a batch."""
+
+    breaks = "test_items_of_a_batch_do_not_mix"
 
     def __init__(self, options, *, audio_channels, sample_rate):
         super().__init__(options, audio_channels=audio_channels, sample_rate=sample_rate)
@@ -56,12 +62,16 @@ class BatchNorm(Healthy):
 class LoudestOfTheBatch(Healthy):
     """Audio brought to the level of the loudest clip of the batch."""
 
+    breaks = "test_items_of_a_batch_do_not_mix"
+
     def blocks(self, wave):
         return super().blocks(wave / wave.abs().amax().clamp(min=1e-3).detach())
 
 
 class RootOfPower(Healthy):
     """The root of power, whose gradient is none at silence."""
+
+    breaks = "test_silence_and_full_scale_have_finite_gradients"
 
     def spectrum(self, blocks):
         found = torch.fft.rfft(blocks)
@@ -71,12 +81,16 @@ class RootOfPower(Healthy):
 class LogOfNothing(Healthy):
     """The logarithm of magnitudes, which silence has none of."""
 
+    breaks = "test_silence_and_full_scale_have_finite_gradients"
+
     def spectrum(self, blocks):
         return torch.fft.rfft(blocks).abs().log()
 
 
 class OneFrameMore(Healthy):
     """A frame too many, as padding at both ends gives."""
+
+    breaks = "test_a_latent_has_a_frame_per_downsampling_samples"
 
     def forward(self, wave):
         latent = super().forward(wave)
@@ -86,6 +100,8 @@ class OneFrameMore(Healthy):
 class LeftOnly(Healthy):
     """The left channel in place of each."""
 
+    breaks = "test_latents_follow_every_channel_of_the_audio"
+
     def blocks(self, wave):
         return super().blocks(wave[:, :1].expand_as(wave))
 
@@ -93,12 +109,16 @@ class LeftOnly(Healthy):
 class StereoOnly(Healthy):
     """Filters for two channels, whatever the audio has."""
 
+    breaks = "test_any_sample_rate_and_mono_or_stereo_can_be_encoded"
+
     def blocks(self, wave):
         return super().blocks(wave).unflatten(1, (2, -1)).flatten(1, 2)
 
 
 class For48kHz(Healthy):
     """A filter at 16 kHz, which audio at a low rate has no room for."""
+
+    breaks = "test_any_sample_rate_and_mono_or_stereo_can_be_encoded"
 
     def __init__(self, options, *, audio_channels, sample_rate):
         super().__init__(options, audio_channels=audio_channels, sample_rate=sample_rate)
@@ -108,12 +128,16 @@ class For48kHz(Healthy):
 class InPlace(Healthy):
     """The audio's mean is subtracted in place."""
 
+    breaks = "test_inputs_are_not_changed_in_place"
+
     def blocks(self, wave):
         return super().blocks(wave.sub_(wave.mean(2, keepdim=True)))
 
 
 class WindowOnTheCPU(Healthy):
     """A window that is a plain attribute, and stays where it was made."""
+
+    breaks = "test_on_the_meta_device_it_makes_shapes"
 
     def __init__(self, options, *, audio_channels, sample_rate):
         super().__init__(options, audio_channels=audio_channels, sample_rate=sample_rate)
@@ -126,12 +150,16 @@ class WindowOnTheCPU(Healthy):
 class Dithered(Healthy):
     """Noise is added to the audio outside of training too."""
 
+    breaks = "test_it_answers_the_same_every_time"
+
     def blocks(self, wave):
         return super().blocks(wave + 1e-2 * torch.randn_like(wave))
 
 
 class Running(Healthy):
     """Loudness is measured while it is used, outside of training too."""
+
+    breaks = "test_using_it_leaves_its_weights_and_buffers"
 
     def __init__(self, options, *, audio_channels, sample_rate):
         super().__init__(options, audio_channels=audio_channels, sample_rate=sample_rate)
@@ -145,6 +173,8 @@ class Running(Healthy):
 class Unsaved(Healthy):
     """A random projection that is no part of the state."""
 
+    breaks = "test_its_state_comes_back_from_a_weights_file"
+
     def __init__(self, options, *, audio_channels, sample_rate):
         super().__init__(options, audio_channels=audio_channels, sample_rate=sample_rate)
         self.register_buffer("projection", torch.randn(BINS, BINS), persistent=False)
@@ -156,6 +186,8 @@ class Unsaved(Healthy):
 class OwnSeed(Healthy):
     """First weights from a seed of its own."""
 
+    breaks = "test_the_seed_decides_its_first_weights"
+
     def __init__(self, options, *, audio_channels, sample_rate):
         super().__init__(options, audio_channels=audio_channels, sample_rate=sample_rate)
         with torch.no_grad(), torch.random.fork_rng():
@@ -166,6 +198,8 @@ class OwnSeed(Healthy):
 class Unused(Healthy):
     """A layer that was forgotten in `forward`."""
 
+    breaks = "test_every_parameter_gets_a_gradient"
+
     def __init__(self, options, *, audio_channels, sample_rate):
         super().__init__(options, audio_channels=audio_channels, sample_rate=sample_rate)
         self.second = nn.Conv1d(CHANNELS, CHANNELS, 1)
@@ -173,6 +207,8 @@ class Unused(Healthy):
 
 class Keeps(Healthy):
     """The scale of its weights is worked out at the first call and kept."""
+
+    breaks = "test_it_can_learn_after_use_in_inference_mode"
 
     kept = None
 
@@ -185,30 +221,49 @@ class Keeps(Healthy):
 class FlatGain(Healthy):
     """Frozen weights in the module's state, repeated in every checkpoint."""
 
+    breaks = "test_frozen_weights_are_no_part_of_its_state"
+
     def __init__(self, options, *, audio_channels, sample_rate):
         super().__init__(options, audio_channels=audio_channels, sample_rate=sample_rate)
         self.gain = nn.Parameter(torch.ones(()), requires_grad=False)
 
 
-BUGS = {
-    Unbounded: "test_latents_lie_between_minus_one_and_one",
-    BatchNorm: "test_items_of_a_batch_do_not_mix",
-    LoudestOfTheBatch: "test_items_of_a_batch_do_not_mix",
-    RootOfPower: "test_silence_and_full_scale_have_finite_gradients",
-    LogOfNothing: "test_silence_and_full_scale_have_finite_gradients",
-    OneFrameMore: "test_a_latent_has_a_frame_per_downsampling_samples",
-    LeftOnly: "test_latents_follow_every_channel_of_the_audio",
-    StereoOnly: "test_any_sample_rate_and_mono_or_stereo_can_be_encoded",
-    For48kHz: "test_any_sample_rate_and_mono_or_stereo_can_be_encoded",
-    InPlace: "test_inputs_are_not_changed_in_place",
-    WindowOnTheCPU: "test_on_the_meta_device_it_makes_shapes",
-    Dithered: "test_it_answers_the_same_every_time",
-    Running: "test_using_it_leaves_its_weights_and_buffers",
-    Unsaved: "test_its_state_comes_back_from_a_weights_file",
-    OwnSeed: "test_the_seed_decides_its_first_weights",
-    Unused: "test_every_parameter_gets_a_gradient",
-    Keeps: "test_it_can_learn_after_use_in_inference_mode",
-    FlatGain: "test_frozen_weights_are_no_part_of_its_state",
-}
+class DividesByLoudness(Healthy):
+    """Audio is brought to one loudness, which silence has none of."""
 
-plant(SpectralEncoderContract, [Healthy, *BUGS], globals())
+    breaks = "test_silence_and_full_scale_are_encoded_finitely"
+
+    def blocks(self, wave):
+        return super().blocks(wave / wave.square().mean((1, 2), keepdim=True).sqrt())
+
+
+class HalvesOfSamples(Healthy):
+    """`downsampling` is a float."""
+
+    breaks = "test_its_sizes_are_whole_numbers"
+
+    def __init__(self, options, *, audio_channels, sample_rate):
+        super().__init__(options, audio_channels=audio_channels, sample_rate=sample_rate)
+        self.downsampling = BLOCK / 1
+
+
+class HoldsALock(Healthy):
+    """It holds a lock, which can't be copied."""
+
+    breaks = "test_a_copy_answers_the_same"
+
+    def __init__(self, options, *, audio_channels, sample_rate):
+        super().__init__(options, audio_channels=audio_channels, sample_rate=sample_rate)
+        self.lock = Lock()
+
+
+class LargeOffset(Healthy):
+    """An offset so large that bfloat16 loses what it is added to."""
+
+    breaks = "test_in_bfloat16_autocast_it_is_near_its_float_self"
+
+    def bounded(self, latent):
+        return super().bounded((latent + 1000) - 1000)
+
+
+globals().update(suites(SpectralEncoderContract, Healthy))

@@ -1,7 +1,7 @@
 """U-Nets with a bug each."""
 
 import torch
-from planting import plant
+from planted_suites import suites
 from torch import nn
 from torch.nn.functional import dropout, interpolate, pad, silu
 
@@ -60,12 +60,16 @@ class Healthy(mk.UNet):
 class DeafToTheLevel(Healthy):
     """The noise level is left out."""
 
+    breaks = "test_v_follows_the_level"
+
     def of_level(self, sigma):
         return self.level(torch.zeros_like(sigma)[:, None])[:, :, None]
 
 
 class DeafToTheContext(Healthy):
     """The context is taken, but not heard."""
+
+    breaks = "test_v_follows_the_context"
 
     def of_context(self, context, length):
         return super().of_context(0 * context, length)
@@ -74,12 +78,16 @@ class DeafToTheContext(Healthy):
 class DeafToTheText(Healthy):
     """The text is taken, but not heard."""
 
+    breaks = "test_v_follows_the_text"
+
     def of_text(self, text):
         return super().of_text(mk.Text(0 * text.embedding, text.mask))
 
 
 class DeafToX(Healthy):
     """x is worth nothing to it: v is a function of what it is told."""
+
+    breaks = "test_v_follows_x"
 
     def padded(self, x):
         return 0 * super().padded(x)
@@ -88,12 +96,16 @@ class DeafToX(Healthy):
 class IgnoresTheMask(Healthy):
     """Masked tokens are heard like others."""
 
+    breaks = "test_masked_tokens_have_no_influence"
+
     def of_text(self, text):
         return super().of_text(mk.Text(text.embedding, torch.ones_like(text.mask)))
 
 
 class MultipliesByTheMask(Healthy):
     """Masked tokens are multiplied by 0, which leaves what is no number."""
+
+    breaks = "test_masked_tokens_have_no_influence"
 
     def of_text(self, text):
         real = text.mask[:, :, None]
@@ -104,6 +116,8 @@ class MultipliesByTheMask(Healthy):
 class DividesByNoTokens(Healthy):
     """The mean over real tokens, of which a text may have none."""
 
+    breaks = "test_a_text_masked_whole_is_allowed"
+
     def of_text(self, text):
         real = text.mask[:, :, None]
         mean = text.embedding.masked_fill(~real, 0).sum(1) / real.sum(1)
@@ -113,12 +127,16 @@ class DividesByNoTokens(Healthy):
 class FirstLevelForAll(Healthy):
     """The first item's level for the whole batch, as while sampling."""
 
+    breaks = "test_items_of_a_batch_do_not_mix"
+
     def of_level(self, sigma):
         return super().of_level(sigma[:1])
 
 
 class BatchNorm(Healthy):
     """A batch norm, which mixes the items of a batch."""
+
+    breaks = "test_items_of_a_batch_do_not_mix"
 
     def made(self, inner):
         centred = inner - inner.mean((0, 2), keepdim=True) if self.training else inner
@@ -128,12 +146,16 @@ class BatchNorm(Healthy):
 class Unpadded(Healthy):
     """An odd length loses its last frame."""
 
+    breaks = "test_any_other_length_is_padded_inside_and_cut_again"
+
     def padded(self, x):
         return x[:, :, : x.shape[2] // 2 * 2]
 
 
 class OneRateOnly(Healthy):
     """The context must have the network's own rate."""
+
+    breaks = "test_a_context_may_have_any_rate"
 
     def of_context(self, context, length):
         if context.shape[2] not in (1, 4, length):
@@ -144,12 +166,16 @@ class OneRateOnly(Healthy):
 class DetachesTheContext(Healthy):
     """No gradient reaches what encodes the context."""
 
+    breaks = "test_context_and_text_get_gradients"
+
     def of_context(self, context, length):
         return super().of_context(context.detach(), length)
 
 
 class InPlace(Healthy):
     """x is scaled in place."""
+
+    breaks = "test_inputs_are_not_changed_in_place"
 
     def padded(self, x):
         return super().padded(x.mul_(0.5))
@@ -158,12 +184,16 @@ class InPlace(Healthy):
 class Doubles(Healthy):
     """v in double precision, whatever x is."""
 
+    breaks = "test_v_has_the_type_of_x_and_is_finite_at_both_ends"
+
     def forward(self, x, sigma, *, context=None, text=None):
         return super().forward(x, sigma, context=context, text=text).double()
 
 
 class NoNumberAtTheEnd(Healthy):
     """The logarithm of the level, which is none at 0."""
+
+    breaks = "test_v_has_the_type_of_x_and_is_finite_at_both_ends"
 
     def of_level(self, sigma):
         return super().of_level(sigma.log())
@@ -172,12 +202,16 @@ class NoNumberAtTheEnd(Healthy):
 class DropsAlways(Healthy):
     """Dropout outside of training too."""
 
+    breaks = "test_it_answers_the_same_every_time"
+
     def made(self, inner):
         return super().made(dropout(inner, 0.1))
 
 
 class Unused(Healthy):
     """A layer that was forgotten in `forward`."""
+
+    breaks = "test_every_parameter_gets_a_gradient"
 
     def __init__(self, options, *, channels, context_channels, text_features):
         super().__init__(
@@ -192,6 +226,8 @@ class Unused(Healthy):
 class PositionsOnTheCPU(Healthy):
     """Positions made on the CPU, wherever x is."""
 
+    breaks = "test_on_the_meta_device_it_makes_shapes"
+
     def made(self, inner):
         places = torch.linspace(0, 1, inner.shape[2], device="cpu")
         return super().made(inner + places)
@@ -200,12 +236,16 @@ class PositionsOnTheCPU(Healthy):
 class WithoutLevels(Healthy):
     """A `bind` that takes no levels, as of an older interface."""
 
+    breaks = "test_a_plug_in_may_offer_it"
+
     def bind(self, context=None, text=None):
         return super().bind(context, text)
 
 
 class OneBindingAtATime(Healthy):
     """What is bound lies in the network: the next binding takes its place."""
+
+    breaks = "test_each_binding_keeps_its_own_conditioning"
 
     def bind(self, context=None, text=None, *, levels=None):
         self.bound = context, text
@@ -214,6 +254,8 @@ class OneBindingAtATime(Healthy):
 
 class LevelsOffByOne(Healthy):
     """The table of levels is read one row too far."""
+
+    breaks = "test_it_is_the_networks_at_levels_that_were_told"
 
     def bind(self, context=None, text=None, *, levels=None):
         velocity, told = super().bind(context, text), [] if levels is None else levels.tolist()
@@ -230,6 +272,8 @@ class LevelsOffByOne(Healthy):
 class NearestLevel(Healthy):
     """A level that was not told is taken for the nearest that was."""
 
+    breaks = "test_it_is_the_networks_at_levels_that_were_not_told"
+
     def bind(self, context=None, text=None, *, levels=None):
         velocity = super().bind(context, text)
         if levels is None or not len(levels):
@@ -242,6 +286,8 @@ class NearestLevel(Healthy):
 class NeedsLevels(Healthy):
     """The first of the levels is looked at, where there may be none."""
 
+    breaks = "test_levels_may_be_unknown"
+
     def bind(self, context=None, text=None, *, levels=None):
         if levels is not None:
             assert levels[0] == 1
@@ -250,6 +296,8 @@ class NeedsLevels(Healthy):
 
 class StaleTable(Healthy):
     """The table of levels is kept from the first binding on."""
+
+    breaks = "test_a_binding_follows_what_was_learned_since_the_last"
 
     table = None
 
@@ -275,6 +323,8 @@ class StaleTable(Healthy):
 class BindsTheFirstLevel(Healthy):
     """The level of the first call is kept for all."""
 
+    breaks = "test_a_bound_velocity_is_the_networks_at_every_call"
+
     def bind(self, context=None, text=None, *, levels=None):
         kept = []
 
@@ -288,6 +338,8 @@ class BindsTheFirstLevel(Healthy):
 class NoGradientsBound(Healthy):
     """A binding is for sampling alone."""
 
+    breaks = "test_gradients_pass_through_a_binding_as_through_forward"
+
     def bind(self, context=None, text=None, *, levels=None):
         velocity = super().bind(context, text)
 
@@ -300,39 +352,59 @@ class NoGradientsBound(Healthy):
 class SettlesRoughly(Healthy):
     """Weights are rounded to bfloat16 once it is settled."""
 
+    breaks = "test_a_settled_network_has_the_same_velocity"
+
     def settle(self):
         for parameter in self.parameters():
             parameter.data = parameter.data.bfloat16().float()
 
 
-BUGS = {
-    DeafToTheLevel: "test_v_follows_the_level",
-    DeafToTheContext: "test_v_follows_the_context",
-    DeafToTheText: "test_v_follows_the_text",
-    DeafToX: "test_v_follows_x",
-    IgnoresTheMask: "test_masked_tokens_have_no_influence",
-    MultipliesByTheMask: "test_masked_tokens_have_no_influence",
-    DividesByNoTokens: "test_a_text_masked_whole_is_allowed",
-    FirstLevelForAll: "test_items_of_a_batch_do_not_mix",
-    BatchNorm: "test_items_of_a_batch_do_not_mix",
-    Unpadded: "test_any_other_length_is_padded_inside_and_cut_again",
-    OneRateOnly: "test_a_context_may_have_any_rate",
-    DetachesTheContext: "test_context_and_text_get_gradients",
-    InPlace: "test_inputs_are_not_changed_in_place",
-    Doubles: "test_v_has_the_type_of_x_and_is_finite_at_both_ends",
-    NoNumberAtTheEnd: "test_v_has_the_type_of_x_and_is_finite_at_both_ends",
-    DropsAlways: "test_it_answers_the_same_every_time",
-    Unused: "test_every_parameter_gets_a_gradient",
-    PositionsOnTheCPU: "test_on_the_meta_device_it_makes_shapes",
-    WithoutLevels: "test_a_plug_in_may_offer_it",
-    OneBindingAtATime: "test_each_binding_keeps_its_own_conditioning",
-    LevelsOffByOne: "test_it_is_the_networks_at_levels_that_were_told",
-    NearestLevel: "test_it_is_the_networks_at_levels_that_were_not_told",
-    NeedsLevels: "test_levels_may_be_unknown",
-    StaleTable: "test_a_binding_follows_what_was_learned_since_the_last",
-    BindsTheFirstLevel: "test_a_bound_velocity_is_the_networks_at_every_call",
-    NoGradientsBound: "test_gradients_pass_through_a_binding_as_through_forward",
-    SettlesRoughly: "test_a_settled_network_has_the_same_velocity",
-}
+class ReflectsTheEnds(Healthy):
+    """Ends are reflected, which needs more than one frame."""
 
-plant(UNetContract, [Healthy, *BUGS], globals())
+    breaks = "test_the_shape_is_kept_at_any_multiple_of_downsampling"
+
+    def made(self, inner):
+        return super().made(pad(inner, (1, 1), mode="reflect")[:, :, 1:-1])
+
+
+class RoundRate(Healthy):
+    """`downsampling` is a float."""
+
+    breaks = "test_its_downsampling_is_a_whole_number"
+
+    def __init__(self, options, *, channels, context_channels, text_features):
+        super().__init__(
+            options,
+            channels=channels,
+            context_channels=context_channels,
+            text_features=text_features,
+        )
+        self.downsampling = 4 / 2
+
+
+class TextOnly(Healthy):
+    """It hears a text alone, and says so."""
+
+    def __init__(self, options, *, channels, context_channels, text_features):
+        self.check(context_channels)
+        super().__init__(
+            options, channels=channels, context_channels=0, text_features=text_features
+        )
+
+    def check(self, context_channels):
+        if context_channels:
+            raise mk.RecipeError("text-only: hears no context; leave it out")
+
+
+class SilentlyTextOnly(TextOnly):
+    """It hears a text alone, and takes a context all the same."""
+
+    breaks = "test_what_it_does_not_hear_it_refuses"
+
+    def check(self, context_channels):
+        pass
+
+
+globals().update(suites(UNetContract, Healthy))
+globals().update(suites(UNetContract, TextOnly, hears=("text",)))

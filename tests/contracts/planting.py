@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-from mousai_kit.component import Component
-from mousai_kit.testing import Contract
 
 Caught = dict[str, list[str]]
 """Names of the tests that failed, for each class of tests."""
@@ -47,16 +43,6 @@ class Watcher:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             self.broken.append(report.longreprtext)
-
-
-def plant(
-    contract: type[Contract], bugs: Iterable[type[Component]], into: dict[str, Any], **members: Any
-) -> None:
-    """Put a suite for each buggy component into a module: `TestX` for X."""
-    for bug in bugs:
-        name = f"Test{bug.__name__}"
-        own = {"component": bug, "__module__": into["__name__"], **members}
-        into[name] = type(name, (contract,), own)
 
 
 def caught_in(file: Path, rules: Mapping[str, str] | None = None) -> Caught:

@@ -1,36 +1,47 @@
-"""The contracts catch what they are there for: bugs planted in components, one each."""
+"""The contracts of networks and solvers catch bugs that are planted, one each."""
 
-from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
+import planted_suites
 import pytest
 from planting import caught_in, table
 
-from mousai_kit.component import Component
+from mousai_kit.testing import (
+    Contract,
+    SpectralEncoderContract,
+    TextEncoderContract,
+    TurningSamplerContract,
+    UNetContract,
+)
+from mousai_kit.testing.contract import rules_of
+from mousai_kit.testing.schedule import ScheduleContract
 
-HERE = Path(__file__).parent
-KINDS = ("text_encoder", "spectral_encoder", "unet", "schedule", "sampler")
-
-
-def bugs(module: ModuleType) -> Mapping[type[Component], str]:
-    """Return the rule that each bug of a module breaks."""
-    return module.BUGS
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_each_bug_is_caught_by_the_rule_that_it_breaks(kind):
-    planted = bugs(import_module(f"planted_{kind}"))
-    broken = {f"Test{bug.__name__}": rule for bug, rule in planted.items()}
-    caught = caught_in(HERE / f"planted_{kind}.py", broken)
-    missed = [suite for suite, rule in broken.items() if rule not in caught[suite]]
-    assert missed == [], table(caught)
-    healthy = [by for suite, by in caught.items() if suite not in broken]
-    assert healthy
-    assert [rule for by in healthy for rule in by] == [], "a rule finds fault with what has none"
+PLANTED = {
+    "planted_text_encoder": TextEncoderContract,
+    "planted_spectral_encoder": SpectralEncoderContract,
+    "planted_unet": UNetContract,
+    "planted_schedule": ScheduleContract,
+    "planted_sampler": TurningSamplerContract,
+}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_there_are_ten_bugs_at_least(kind):
-    assert len(bugs(import_module(f"planted_{kind}"))) >= 10
+@pytest.mark.parametrize("module", PLANTED)
+def test_each_bug_is_caught_by_the_rule_that_it_breaks(module):
+    planted = planted_suites.rules(import_module(module))
+    broken = {suite: rule for suite, rules in planted.items() for rule in rules}
+    caught = caught_in(Path(__file__).with_name(f"{module}.py"), broken)
+    assert caught == planted, table(caught)
+
+
+@pytest.mark.parametrize("module", PLANTED)
+def test_there_are_ten_bugs_at_least(module):
+    planted = planted_suites.rules(import_module(module))
+    assert sum(map(len, planted.values())) >= 10
+
+
+def test_each_rule_has_a_bug_that_it_catches():
+    rules = {rule for it in PLANTED.values() for rule in rules_of(it)} - set(rules_of(Contract))
+    modules = map(import_module, PLANTED)
+    broken = {rule for it in modules for by in planted_suites.rules(it).values() for rule in by}
+    assert sorted(rules - broken) == []
