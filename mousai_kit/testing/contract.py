@@ -69,12 +69,7 @@ class Contract:
 
     def registry(self) -> Registry:
         """Return what is installed, with the component in it whether or not it is."""
-        registry = Registry()
-        registry.add(self.component.kind, self.component, owner="contract")
-        for other, owner in installed():
-            if (other.kind, other.name) != (self.component.kind, self.component.name):
-                registry.add(other.kind, other, owner=owner)
-        return registry
+        return installed().replacing(self.component, owner="contract")
 
     def build(self, *, seed: int = 0, **wiring: Any) -> Any:
         """Return the component, built with `options` and some wiring, its weights from a seed."""
