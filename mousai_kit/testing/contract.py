@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import cache, wraps
+from functools import wraps
 from typing import Any, ClassVar, cast, get_origin
 
 import pytest
@@ -72,7 +72,10 @@ class Contract:
 
     def registry(self) -> Registry:
         """Return what is installed, with the component and `neighbours` whether they are or not."""
-        return _registry_with((self.component, *self.neighbours))
+        registry = installed()
+        for component in (*self.neighbours, self.component):
+            registry = registry.replacing(component, owner="contract")
+        return registry
 
     def build(self, *, seed: int = 0, **wiring: Any) -> Any:
         """Return the component, built with `options` and some wiring, its weights from a seed."""
@@ -105,18 +108,6 @@ class Contract:
         for name in type(options).model_fields:
             with pytest.raises(ValidationError):
                 setattr(options, name, getattr(options, name))
-
-
-@cache
-def _registry_with(components: tuple[type[Component], ...]) -> Registry:
-    registry = Registry()
-    for component in components:
-        registry.add(component.kind, component, owner="contract")
-    ours = {(component.kind, component.name) for component in components}
-    for other, owner in installed():
-        if (other.kind, other.name) not in ours:
-            registry.add(other.kind, other, owner=owner)
-    return registry
 
 
 def rules_of(contract: type[Contract]) -> dict[str, Rule]:
