@@ -22,6 +22,7 @@ nitpicky = True
 
 myst_heading_anchors = 4  # links to headings work as on GitHub
 highlight_language = "none"
+smartquotes = False  # x' is a formula, and what is shown is to be copied
 copybutton_prompt_text = "$ "
 
 html_theme = "furo"
@@ -33,7 +34,6 @@ html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#7a3b12", "color-brand-content": "#9a4a14"},
     "dark_css_variables": {"color-brand-primary": "#e8a87c", "color-brand-content": "#e8a87c"},
 }
-pygments_style, pygments_dark_style = "tango", "github-dark"
 
 ELSEWHERE = {
     "start": ROOT / "README.md",

@@ -131,8 +131,16 @@ class Reader:
         check(command)
         if command[:2] == ["pip", "install"] and command[-1].startswith("./"):
             self._install(self.folder / command[-1])
+        elif command[:3] == ["python", "-m", "pytest"] and Path(command[-1]).is_dir():
+            self._test(Path(command[-1]))
         elif expected:
             assert_alike(self._output(command), expected)
+
+    def _test(self, package: Path) -> None:
+        output = StringIO()
+        with redirect_stdout(output):
+            code = pytest.main([str(package), "-p", "no:cacheprovider", "--tb=short"])
+        assert code == 0, output.getvalue()
 
     def _output(self, command: list[str]) -> str:
         assert command[0] == "mousai-kit", f"only mousai-kit's output is compared: {command}"

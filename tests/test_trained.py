@@ -40,7 +40,10 @@ def refusal(call, *arguments, **values):
     [
         ({}, ()),
         ({"seed": 3, "seconds": 0.3, "guidance": 3}, ("--seed=3", "--seconds=0.3", "--guidance=3")),
-        ({"steps": 4}, ("--steps=4",)),
+        (
+            {"steps": 4, "seed": 1, "seconds": 0.2, "guidance": 4},
+            ("--steps=4", "--seed=1", "--seconds=0.2", "--guidance=4"),
+        ),
     ],
     ids=["the recipe's", "others", "steps"],
 )
@@ -71,7 +74,7 @@ def test_the_same_steps_asked_for_again_load_nothing(cascade, monkeypatch):
 
 
 def test_training_is_what_run_does_and_leaves_a_run(here):
-    random = torch.get_rng_state()
+    random = torch.manual_seed(123).get_state()
     cascade = mk.train(nano.recipe(), quiet=True)
     assert torch.get_rng_state().equal(random)
     assert repr(cascade) == "TrainedCascade(nano, runs/nano)"

@@ -52,9 +52,8 @@ def _head(kind: str) -> Iterator[str]:
     yield paragraphs(it)
     wiring = ", ".join(f"`{keyword}`" for keyword in it.wiring)
     yield table(
-        ("", ""),
+        ("class", f"`mk.{it.__name__}`"),
         [
-            ("class", f"`mk.{it.__name__}`"),
             ("wiring", wiring or "none"),
             ("hook", f"`{HOOKS[kind]}`"),
             ("contract suite", f"`mousai_kit.testing.{it.__name__}Contract`"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import cache, wraps
+from functools import wraps
 from typing import Any, ClassVar, cast, get_origin
 
 import pytest
@@ -44,6 +44,9 @@ class Contract:
     excused: ClassVar[Mapping[str, str]] = {}
     """The rules (names of tests) that it does not keep to, and why."""
 
+    neighbours: ClassVar[tuple[type[Component], ...]] = ()
+    """Components that a suite brings, for recipes to name."""
+
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         rules = rules_of(cls)
@@ -68,8 +71,11 @@ class Contract:
         return choose(KINDS[self.component.kind], values, {"registry": self.registry()})
 
     def registry(self) -> Registry:
-        """Return what is installed, with the component in it whether or not it is."""
-        return _registry_with(self.component)
+        """Return what is installed, with the component and `neighbours` whether they are or not."""
+        registry = installed()
+        for component in (*self.neighbours, self.component):
+            registry = registry.replacing(component, owner="contract")
+        return registry
 
     def build(self, *, seed: int = 0, **wiring: Any) -> Any:
         """Return the component, built with `options` and some wiring, its weights from a seed."""
@@ -102,16 +108,6 @@ class Contract:
         for name in type(options).model_fields:
             with pytest.raises(ValidationError):
                 setattr(options, name, getattr(options, name))
-
-
-@cache
-def _registry_with(component: type[Component]) -> Registry:
-    registry = Registry()
-    registry.add(component.kind, component, owner="contract")
-    for other, owner in installed():
-        if (other.kind, other.name) != (component.kind, component.name):
-            registry.add(other.kind, other, owner=owner)
-    return registry
 
 
 def rules_of(contract: type[Contract]) -> dict[str, Rule]:

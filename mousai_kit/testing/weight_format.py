@@ -14,11 +14,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from mousai_kit.component import Use, choose
+from mousai_kit.component import Component, Use, choose
 from mousai_kit.exchange.matching import Match, theirs
 from mousai_kit.exchange.reading import state_dict
 from mousai_kit.interfaces import KINDS, Names, Space, Stage, WeightFormat
-from mousai_kit.registry import Registry
 from mousai_kit.testing.contract import Contract
 from mousai_kit.testing.one_convolution import OneConvolution
 from mousai_kit.testing.signals import chords, white
@@ -39,14 +38,9 @@ class WeightFormatContract(Contract):
     """Stages that the other project has."""
     unfit: ClassVar[Sequence[Model]] = ({"use": "one-convolution"},)
     """Stages that it has not; every one is a stage of this suite's that nobody has."""
+    neighbours: ClassVar[tuple[type[Component], ...]] = (OneConvolution,)
     below: ClassVar[Space] = Space(channels=2, stride=1, sample_rate=8000)
     """What the stages stand on."""
-
-    def registry(self) -> Registry:
-        """Return what is installed, and the suite's own stage."""
-        registry = super().registry()
-        registry.add("stage", OneConvolution, owner="contract")
-        return registry
 
     def chosen(self, model: Model) -> Use[Stage]:
         """Return a model, checked and not built."""
@@ -172,8 +166,7 @@ def _imported(layouts: Sequence[Names], file: Path, stage: Stage) -> dict[str, T
     """Return a stage's tensors out of a file of theirs, as `mousai-kit import` finds them."""
     found = state_dict(file, str(file))
     match = Match.best(layouts, found.keys())
-    shapes = {name: tensor.shape for name, tensor in stage.state_dict().items()}
-    return match.ours(found, shapes, origin=str(file))
+    return match.ours(found, stage.state_dict(), origin=str(file))
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:
