@@ -1,8 +1,10 @@
-"""All that a plug-in may import, on one page: `import mousai_kit.api as mk`."""
+"""All that is public, to users and plug-ins, on one page: `import mousai_kit.api as mk`."""
 
 from mousai_kit import hub
 from mousai_kit.attention import attention
 from mousai_kit.audio import AudioInfo, log_mel, probe, read, shown, tags_of
+from mousai_kit.building import build
+from mousai_kit.cascade import Cascade
 from mousai_kit.component import Component, Field, Options, Use, chosen
 from mousai_kit.errors import (
     AudioError,
@@ -41,14 +43,22 @@ from mousai_kit.interfaces import (
     WeightFormat,
 )
 from mousai_kit.music.captions import Fields
+from mousai_kit.music.made import Music
 from mousai_kit.music.tracks import Track, TrackDataset
+from mousai_kit.pretrained.checkpoint import Checkpoint, transformers
+from mousai_kit.pretrained.text import PretrainedOptions, PretrainedText, TextNetwork
+from mousai_kit.pretrained.tokens import encodable, token_ids
 from mousai_kit.pure_torchaudio import torchaudio
+from mousai_kit.recipe import Recipe, load_recipe
 from mousai_kit.stepping import Level, StepOptions, SteppedSampler
+from mousai_kit.trained import TrainedCascade, load, train
 from mousai_kit.windows import joined, scaled, windows
 
 __all__ = [
     "AudioError",
     "AudioInfo",
+    "Cascade",
+    "Checkpoint",
     "Clip",
     "Component",
     "Condition",
@@ -60,13 +70,17 @@ __all__ = [
     "Level",
     "Metric",
     "MousaiError",
+    "Music",
     "Names",
     "NoiseSource",
     "Options",
     "Pair",
     "PlacedNoise",
     "PluginError",
+    "PretrainedOptions",
+    "PretrainedText",
     "Problem",
+    "Recipe",
     "RecipeError",
     "Request",
     "RequestError",
@@ -80,8 +94,10 @@ __all__ = [
     "SteppedSampler",
     "Text",
     "TextEncoder",
+    "TextNetwork",
     "Track",
     "TrackDataset",
+    "TrainedCascade",
     "TrainingError",
     "UNet",
     "Use",
@@ -89,17 +105,24 @@ __all__ = [
     "WeightFormat",
     "WeightsError",
     "attention",
+    "build",
     "chosen",
+    "encodable",
     "first_line",
     "hookimpl",
     "hub",
     "joined",
+    "load",
+    "load_recipe",
     "log_mel",
     "probe",
     "read",
     "scaled",
     "shown",
     "tags_of",
+    "token_ids",
     "torchaudio",
+    "train",
+    "transformers",
     "windows",
 ]

@@ -106,7 +106,7 @@ class Cascade:
         """Return audio [b, c, request.samples], from the latents of stage `top` downwards."""
         return torch.cat([*self.stream(latents, request, top=top)], -1)
 
-    def generate(self, request: Request) -> Tensor:
+    def make(self, request: Request) -> Tensor:
         """Make audio [b, c, request.samples] from the request's prompts."""
         return torch.cat([*self.play(request)], -1)
 

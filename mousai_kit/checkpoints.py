@@ -98,13 +98,18 @@ def load_into(module: nn.Module, tensors: Mapping[str, Tensor], *, origin: str) 
 
 
 def _reshaped(state: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> list[str]:
-    """Return tensors whose shape differs; extra state (a tokenizer, say) may have any."""
+    """Return tensors whose shape differs, of those that have one."""
     shared = sorted(state.keys() & tensors.keys())
     return [
         name
         for name in shared
-        if not name.endswith("_extra_state") and state[name].shape != tensors[name].shape
+        if not of_any_shape(name) and state[name].shape != tensors[name].shape
     ]
+
+
+def of_any_shape(name: str) -> bool:
+    """Whether a tensor of a state dict is extra state (a tokenizer, say), of whatever length."""
+    return name.endswith("_extra_state")
 
 
 def _some(names: list[str]) -> str:

@@ -23,10 +23,13 @@ QUIET_EVERY = 15.0
 
 
 class Screen:
-    """Where a command talks: standard error, so that `--json` keeps standard output clean."""
+    """Where a command talks: standard error, so that `--json` keeps standard output clean.
 
-    def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+    A quiet one says nothing.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
 
     def say(self, line: str) -> None:
         """Print a line."""
@@ -35,7 +38,7 @@ class Screen:
     @contextmanager
     def bar(self, label: str, total: float) -> Iterator[Bar]:
         """Show a progress bar of `total` units while the context lasts."""
-        if not self._console.is_terminal:
+        if self._console.quiet or not self._console.is_terminal:
             yield Bar(label, total, self)
             return
         columns = (

@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from mousai_kit import __version__, audio
 from mousai_kit.cascade import Cascade
 from mousai_kit.console import Screen
@@ -121,6 +124,31 @@ class Generator:
             for order, path in pairs
         ]
 
+    def heard(self, wanted: Sequence[Order], *, batch: int, screen: Screen) -> list[Tensor]:
+        """Return the clips [c, t] in memory, float32 on the CPU: as `make` writes them."""
+        groups = [wanted[first : first + batch] for first in range(0, len(wanted), batch)]
+        requests = [self._request(group, batch) for group in groups]
+        check_memory(self.cascade, requests[0])
+        total = sum(len(it.prompts) * self.cascade.reports(it) for it in requests)
+        clips: list[Tensor] = []
+        with screen.bar("generating", total) as bar:
+            for request in requests:
+                told = replace(request, progress=partial(bar.advance, len(request.prompts)))
+                pieces = self.player.heard(self.cascade.play(told), told)
+                clips += torch.cat([*pieces], -1)
+        return clips
+
+    def tags_of(self, order: Order) -> dict[str, str]:
+        """Return what a clip's file says of where it comes from."""
+        return {
+            **self.tags,
+            "title": " ".join(order.prompt.split())[:120],
+            "prompt": order.prompt,
+            "seed": str(order.seed),
+            "seconds": f"{order.seconds:g}",
+            "guidance": f"{order.guidance:g}",
+        }
+
     def _request(self, group: Sequence[Order], batch: int) -> Request:
         """Return what to ask of the cascade for orders of one length and guidance."""
         return Request(
@@ -143,24 +171,14 @@ class Generator:
                 for recording, clip in zip(recordings, piece, strict=True):
                     recording.add(clip)
             for (order, _), recording in zip(group, recordings, strict=True):
-                recording.finish(order.prompt, self._tags(order))
-
-    def _tags(self, order: Order) -> dict[str, str]:
-        return {
-            **self.tags,
-            "title": " ".join(order.prompt.split())[:120],
-            "prompt": order.prompt,
-            "seed": str(order.seed),
-            "seconds": f"{order.seconds:g}",
-            "guidance": f"{order.guidance:g}",
-        }
+                recording.finish(order.prompt, self.tags_of(order))
 
     def _is_made(self, order: Order, path: Path) -> bool:
         """Return whether a file is what this order would make again."""
         if not (path.is_file() and path.with_suffix(".png").is_file()):
             return False
         found = audio.tags_of(path)
-        return all(found.get(name, "") == text for name, text in self._tags(order).items())
+        return all(found.get(name, "") == text for name, text in self.tags_of(order).items())
 
 
 def _paths(wanted: Sequence[Order], folder: Path, suffix: str) -> list[Path]:

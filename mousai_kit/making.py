@@ -27,12 +27,23 @@ def generate(
     """
     if not wanted:
         return []
+    return generator(system).make(
+        wanted,
+        folder=folder,
+        suffix=system.recipe.generate.format,
+        batch=batch or at_a_time(system),
+        screen=system.screen,
+    )
+
+
+def generator(system: System) -> Generator:
+    """Return what makes clips with a trained system, tagged with where they come from."""
     weights = [
         checkpoints.header(system.folder.stage(name).weights)["digest"]
         for name in system.cascade.stages
     ]
     steps = "+".join(str(steps) for steps in reversed(system.cascade.evaluations.values()))
-    generator = Generator(
+    return Generator(
         system.cascade,
         tags={
             "recipe": system.recipe.name,
@@ -43,13 +54,11 @@ def generate(
         precision=_precision(system),
         window=system.recipe.window,
     )
-    return generator.make(
-        wanted,
-        folder=folder,
-        suffix=system.recipe.generate.format,
-        batch=batch or (1 if system.device.type == "cpu" else 8),
-        screen=system.screen,
-    )
+
+
+def at_a_time(system: System) -> int:
+    """Return how many clips are made at a time where nothing is said: one on a CPU, else eight."""
+    return 1 if system.device.type == "cpu" else 8
 
 
 def check_text(system: System) -> None:

@@ -42,6 +42,14 @@ class Registry:
             )
         self._components[key] = (component, owner)
 
+    def replacing(self, component: type[Component], *, owner: str) -> Registry:
+        """Return the same components and one more, in place of another that has its name."""
+        registry = Registry()
+        key = (component.kind, getattr(component, "name", ""))
+        registry._components = {it: entry for it, entry in self._components.items() if it != key}
+        registry.add(component.kind, component, owner=owner)
+        return registry
+
     def remove(self, owner: str) -> None:
         """Forget all components of a plug-in."""
         self._components = {

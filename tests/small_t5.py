@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from mousai_kit_mousai.t5_network import _transformers
+import mousai_kit.api as mk
 from mousai_kit_mousai.t5_tokens import learned_tokenizer
 
 CAPTIONS = ["Egyptian Darbuka, Drums, Rythm, (Deluxe Edition), 2 of 4", "Metal, 2011, 1 of 4"]
@@ -13,7 +13,7 @@ FEATURES = 32
 
 def save(folder: Path) -> Path:
     """Save one, decoder and all, in a folder; return the folder."""
-    library = _transformers()
+    library = mk.transformers()
     torch.manual_seed(0)
     config = library.T5Config(
         vocab_size=600,

@@ -164,6 +164,20 @@ BROKEN = {
         "    def sample(self, velocity, noise, *, generator=None): ...\n" + BAD,
         "it.py:2: Bad: must be built with (self, options, *, schedule) (got (self, options, *, steps))",
     ),
+    "a name of another form": (
+        MK
+        + "class Bad(mk.Schedule):\n    name = 'My_Own'\n    def weights(self, sigma): ...\n"
+        + SCHEDULES
+        + "[Bad]",
+        "it.py:2: Bad: needs a name of lower-case words joined by '-' (got 'My_Own')",
+    ),
+    "a method that can't be called": (
+        MK
+        + "class Bad(mk.Schedule):\n    name = 'bad'\n    def weights(self, level, power): ...\n"
+        + SCHEDULES
+        + "[Bad]",
+        "it.py:2: Bad: must define weights(sigma) (got weights(level, power))",
+    ),
     "options that are none": (
         SAMPLER
         + "name = 'bad'\n    Options = dict\n    def __init__(self, options, *, schedule): ...\n"
@@ -182,6 +196,13 @@ BROKEN = {
     "an option that recipes can't set": (
         OPTIONS + "use: int = 1" + BAD,
         "it.py:2: Bad: has an option 'use', which is how recipes name the component; rename it",
+    ),
+    "an option that pydantic has": (
+        "import warnings; warnings.simplefilter('ignore')\n"
+        + OPTIONS
+        + "model_copy: int = 1"
+        + BAD,
+        "it.py:3: Bad: has an option 'model_copy', which pydantic needs for itself; rename it",
     ),
     "a former name that leads nowhere": (
         OPTIONS + "former_names = {'old': 'new'}" + BAD,
@@ -329,6 +350,18 @@ def test_what_a_plug_in_prints_does_not_get_into_an_answer(shelf, capsys):
 
 PAGE = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text(encoding="utf-8")
 TOLD = re.findall(r"^\| `(.*?)` \|.*\|$", PAGE.replace("``", "`"), re.MULTILINE)
+ELSEWHERE = (
+    "hung",
+    "its entry point",
+    "has metadata",
+    "the entry point",
+    "is written for",
+    "is switched off",
+    "has no docstring",
+    "the default of its slot",
+    "takes",
+)
+"""How messages begin that other tests compare."""
 
 
 def is_told(pattern, line):
@@ -339,3 +372,9 @@ def is_told(pattern, line):
 @pytest.mark.parametrize("broken", BROKEN)
 def test_the_page_tells_of_it(broken):
     assert any(is_told(pattern, BROKEN[broken][1]) for pattern in TOLD)
+
+
+@pytest.mark.parametrize("pattern", TOLD)
+def test_what_the_page_tells_of_is_tested(pattern):
+    lines = [line for _, line in BROKEN.values()]
+    assert pattern.startswith(ELSEWHERE) or any(is_told(pattern, line) for line in lines)

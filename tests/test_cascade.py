@@ -138,7 +138,7 @@ class TestEncode:
 class TestDecode:
     @pytest.mark.parametrize("samples", [1, 33, 300])
     def test_any_length_is_made_from_text(self, cascade, samples):
-        made = cascade.generate(request(samples=samples, guidance=2.0))
+        made = cascade.make(request(samples=samples, guidance=2.0))
         assert made.shape == (2, 2, samples)
         assert made.isfinite().all()
         assert not made.requires_grad
@@ -150,7 +150,7 @@ class TestDecode:
         assert cascade.decode(latents, order, top="autoencoder").shape == (2, 2, samples)
 
     def test_generating_is_one_stage_after_the_other(self, cascade):
-        made = cascade.generate(request())
+        made = cascade.make(request())
         upper, lower = (
             request(seeds=[derive(seed, name) for seed in (0, 1)])
             for name in ("generator", "autoencoder")
@@ -159,10 +159,10 @@ class TestDecode:
         torch.testing.assert_close(cascade.stages["autoencoder"].decode(latents, lower), made)
 
     def test_the_same_seed_makes_the_same_clip_alone_and_in_a_batch(self, cascade):
-        together = cascade.generate(request(guidance=2.0))
-        second = cascade.generate(request(CAPTIONS[1:], [1], guidance=2.0))
+        together = cascade.make(request(guidance=2.0))
+        second = cascade.make(request(CAPTIONS[1:], [1], guidance=2.0))
         torch.testing.assert_close(together[1:], second, atol=1e-4, rtol=1e-3)
-        assert torch.equal(together, cascade.generate(request(guidance=2.0)))
+        assert torch.equal(together, cascade.make(request(guidance=2.0)))
 
     def test_every_stage_and_clip_has_a_seed_of_its_own(self, cascade, monkeypatch):
         heard = seeds_heard(cascade, request(), monkeypatch)
@@ -175,7 +175,7 @@ class TestDecode:
     def test_a_system_without_text_can_only_reconstruct(self, recipe, specs):
         made = Cascade.build(recipe(autoencoder=specs["autoencoder"]))
         with pytest.raises(RequestError) as raised:
-            made.generate(request())
+            made.make(request())
         assert str(raised.value) == (
             "the top stage, diffusion-autoencoder, does not make music from text; "
             "this recipe can only `reconstruct`"
@@ -206,7 +206,7 @@ class TestWindows:
             pieces = list(cascade.play(asked))
             assert len(pieces) == cascade.stages["autoencoder"].windows(order) > 3
             torch.testing.assert_close(
-                torch.cat(pieces, -1), cascade.generate(order), atol=1e-4, rtol=1e-3
+                torch.cat(pieces, -1), cascade.make(order), atol=1e-4, rtol=1e-3
             )
             assert len(calls) == cascade.reports(order)
 
@@ -214,7 +214,7 @@ class TestWindows:
 class TestWhatItTells:
     def test_evaluations_are_counted_by_stage(self, cascade):
         calls = []
-        cascade.generate(request(progress=lambda: calls.append(1)))
+        cascade.make(request(progress=lambda: calls.append(1)))
         assert cascade.evaluations == {"autoencoder": 3, "generator": 3}
         assert len(calls) == 6
 

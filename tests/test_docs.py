@@ -61,10 +61,12 @@ class TestDesign:
             "mousai_kit",
             "mousai_kit/interfaces",
             "mousai_kit/recipe",
+            "mousai_kit/pretrained",
             "plugins/mousai_kit_mousai",
             "plugins/mousai_kit_clips",
             "plugins/mousai_kit_solvers",
             "plugins/mousai_kit_dit",
+            "plugins/mousai_kit_transformers",
         ],
     )
     def test_every_module_stands_in_it(self, package):

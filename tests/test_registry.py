@@ -328,3 +328,13 @@ def test_removing_an_owner_leaves_the_others():
     made.add("schedule", Plain, owner="b 2 (b)")
     made.remove("b 2 (b)")
     assert [it for it, _ in made] == [Good]
+
+
+def test_a_component_takes_its_namesakes_place_in_a_registry_of_its_own():
+    before = registry(Good, Plain, Distance)
+    other = sampler("good")
+    after = before.replacing(other, owner="other")
+    assert after.find("sampler", "good") is other
+    assert before.find("sampler", "good") is Good
+    assert len(list(after)) == len(list(before)) == 3
+    assert after.find("schedule", "plain") is Plain

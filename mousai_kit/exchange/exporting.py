@@ -94,7 +94,7 @@ class Exporter:
 
 
 def _check_format(form: str) -> None:
-    known = [OWN, *installed().names("weight_format")]
+    known = sorted({OWN, *installed().names("weight_format")})
     if form not in known:
         hint = did_you_mean(form, known) or f"; there are {listed(known)}"
         raise RequestError(f"--format: no format is called '{form}'{hint}")

@@ -49,8 +49,7 @@ class Importer:
         """Write the stage's weights; WeightsError, and nothing written, where they do not fit."""
         found = state_dict(source.path, str(source))
         match = Match.best(self.layouts, found.keys())
-        shapes = {name: tensor.shape for name, tensor in self.stage.state_dict().items()}
-        tensors = match.ours(found, shapes, origin=str(source))
+        tensors = match.ours(found, self.stage.state_dict(), origin=str(source))
         provenance = {"format": self.form, **source.provenance()}
         with self.folder.locked():
             files = self.folder.stage(self.name)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mousai_kit.checkpoints import of_any_shape
 from mousai_kit.errors import Problem, WeightsError
 from mousai_kit.interfaces import Names
 
@@ -41,21 +42,22 @@ class Match:
         return max(matches, key=lambda it: (it.fitting, "ema" in it.prefix, -len(it.prefix)))
 
     def ours(
-        self, found: Mapping[str, Tensor], shapes: Mapping[str, torch.Size], *, origin: str
+        self, found: Mapping[str, Tensor], state: Mapping[str, Tensor], *, origin: str
     ) -> dict[str, Tensor]:
-        """Return a stage's tensors, in float32; WeightsError tells all that does not fit.
+        """Return a stage's tensors, of its types; WeightsError tells all that does not fit.
 
-        `shapes` are those of all tensors of the stage.
+        `state` has the types and shapes of all tensors of the stage. What a part keeps besides (a
+        vocabulary, say) may have any shape.
         """
         inside = {
             name.removeprefix(self.prefix): tensor
             for name, tensor in found.items()
             if name.startswith(self.prefix)
         }
-        if faults := list(self._faults(inside, shapes)):
+        if faults := list(self._faults(inside, state)):
             raise WeightsError(*(Problem(origin, "", fault) for fault in faults))
         taken = {
-            pair.ours: inside[pair.theirs].float().reshape(shapes[pair.ours]).contiguous()
+            pair.ours: _taken(inside[pair.theirs], state[pair.ours], name=pair.ours)
             for pair in self.names.pairs
             if pair.theirs in inside
         }
@@ -65,9 +67,7 @@ class Match:
         """Return how many tensors of a file belong to something else."""
         return sum(not name.startswith(self.prefix) for name in found)
 
-    def _faults(
-        self, inside: Mapping[str, Tensor], shapes: Mapping[str, torch.Size]
-    ) -> Iterator[str]:
+    def _faults(self, inside: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> Iterator[str]:
         """Yield a line for each way in which tensors do not fit."""
         have = {pair.ours for pair in self.names.pairs if pair.theirs in inside}
         first = {pair.ours: pair.theirs for pair in reversed(self.names.pairs)}
@@ -78,17 +78,17 @@ class Match:
         ]
         yield from _told("lacks", self.prefix, reversed(missing))
         yield from _told("has left over", self.prefix, left)
-        yield from _told("has another shape for", self.prefix, self._reshaped(inside, shapes))
+        yield from _told("has another shape for", self.prefix, self._reshaped(inside, state))
         yield from _told("has different copies of", self.prefix, self._unlike(inside))
         yield from _told("has numbers that are not finite in", self.prefix, self._infinite(inside))
         yield from _told("has other constants in", self.prefix, self._inconstant(inside))
 
-    def _reshaped(
-        self, inside: Mapping[str, Tensor], shapes: Mapping[str, torch.Size]
-    ) -> Iterator[str]:
+    def _reshaped(self, inside: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> Iterator[str]:
         for pair in self.names.pairs:
-            wanted = (*shapes[pair.ours], *([1] if pair.pointwise else []))
-            if pair.theirs in inside and (got := tuple(inside[pair.theirs].shape)) != wanted:
+            wanted = (*state[pair.ours].shape, *([1] if pair.pointwise else []))
+            if pair.theirs not in inside or of_any_shape(pair.ours):
+                continue
+            if (got := tuple(inside[pair.theirs].shape)) != wanted:
                 yield f"{pair.theirs} ({_shape(got)} for {_shape(wanted)})"
 
     def _unlike(self, inside: Mapping[str, Tensor]) -> Iterator[str]:
@@ -120,6 +120,12 @@ def theirs(names: Names, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         tensor = tensors[pair.ours]
         made[pair.theirs] = tensor[..., None] if pair.pointwise else tensor
     return made
+
+
+def _taken(theirs: Tensor, ours: Tensor, *, name: str) -> Tensor:
+    """Return their tensor in the type and shape of ours."""
+    shape = theirs.shape if of_any_shape(name) else ours.shape
+    return theirs.to(ours.dtype).reshape(shape).contiguous()
 
 
 def _prefixes(names: Names, found: Collection[str]) -> list[str]:

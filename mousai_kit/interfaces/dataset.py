@@ -16,19 +16,21 @@ Split = Literal["train", "validation"]
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A piece of music: `wave` [c, t] float32, its caption, and where it came from."""
+    """A piece of music: `wave` [c, t] float32 in [-1, 1], its caption, and where it came from."""
 
     wave: Tensor
     text: str
+    """The caption, in one line; it may be empty."""
     source: str = ""
-    """Name for messages: a file, or a made clip's number."""
+    """Name of the track for messages: a file, or a made clip's number. No two tracks share one."""
 
 
 class Dataset(Component):
     """Crops of music with captions; the same index and epoch always give the same clip.
 
     Built with `sample_rate` (Hz), `channels` and `length` (samples) of the clips, and `split`:
-    tracks of `validation` are never in `train`. Must be picklable: workers read from copies.
+    tracks of `validation` are never in `train`, whatever the length and the rate. Must be
+    picklable: workers read from copies. Nothing is drawn from a generator of the whole process.
     """
 
     kind: ClassVar[str] = "dataset"
@@ -53,7 +55,10 @@ class Dataset(Component):
         return self.clip(index)
 
     def captions(self) -> Iterator[str]:
-        """Yield this split's captions, for a vocabulary; cheaper than clips where possible."""
+        """Yield this split's captions, for a vocabulary; cheaper than clips where possible.
+
+        One for each clip, or for each track: together they have the words that clips say.
+        """
         return (self.clip(index).text for index in range(len(self)))
 
     def skipped(self) -> list[str]:

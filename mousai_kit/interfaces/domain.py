@@ -16,7 +16,8 @@ from mousai_kit.component import Component, Options
 class Domain(Component, nn.Module):
     """Shows audio in other coordinates: x [b, channels, t / stride].
 
-    Built with `audio_channels`. What is measured from data is kept in buffers.
+    Built with `audio_channels`. What is measured from data is kept in buffers. Nothing is drawn at
+    random, no clip of a batch influences another, and what is given is not changed.
     """
 
     kind: ClassVar[str] = "domain"
@@ -34,7 +35,11 @@ class Domain(Component, nn.Module):
 
     @abstractmethod
     def forward(self, wave: Tensor) -> Tensor:
-        """Return x [b, channels, t / stride] for audio [b, c, t], t a multiple of `stride`."""
+        """Return x [b, channels, t / stride] for audio [b, c, t], t a multiple of `stride`.
+
+        x is float32 and has about unit variance once measured; white noise in x is white noise in
+        the audio.
+        """
 
     @abstractmethod
     def inverse(self, x: Tensor, length: int) -> Tensor:
@@ -66,4 +71,7 @@ class Domain(Component, nn.Module):
         return None
 
     def prepare(self, waves: Iterable[Tensor]) -> None:
-        """Measure what must be known before training, from audio [b, c, t]; default: nothing."""
+        """Measure what must be known before training, from audio [b, c, t]; default: nothing.
+
+        The waves can be gone through once. Silence, or none at all, must leave a usable domain.
+        """

@@ -25,4 +25,8 @@ class Metric(Component):
 
     @abstractmethod
     def score(self, generated: Tensor, reference: Tensor) -> float:
-        """Return the score of audio [b, c, t] against the reference [b, c, t]."""
+        """Return the score of audio [b, c, t] against the reference, of the same shape.
+
+        A finite number, for silence too. The reference itself scores best; every clip, channel and
+        moment counts. The same sounds score the same always, and stay as they are.
+        """

@@ -102,19 +102,26 @@ class Stage(Component, nn.Module):
 
         All that is random (level, noise, dropped text) comes from `noise`. `condition` says what
         the network is told (a text or a latent): as in `training` (text dropped at times), the
-        `right` one, the `other` one (the next clip's in the batch) or `none`. A network that
-        listens does worse with another clip's.
+        `right` one, the `other` one (the next clip's in the batch, the first one's for the last)
+        or `none`. A network that listens does worse with another clip's. t may be any length. No
+        clip influences another, and neither the signals nor the stage are changed.
         """
 
     @abstractmethod
     def encode(self, signal: Tensor) -> Tensor:
-        """Return the latents [b, space.channels, frames] of signals [b, below.channels, t]."""
+        """Return the latents [b, space.channels, frames] of signals [b, below.channels, t].
+
+        A latent covers space.stride / below.stride frames of the signal, the last one perhaps less.
+        RequestError where `space` is None.
+        """
 
     @abstractmethod
     def decode(self, latents: Tensor | None, request: Request) -> Tensor:
         """Make signals [b, below.channels, below.frames(request.samples)].
 
         `latents` come from the stage above, or are None at the top, where the text is all.
+        RequestError where they are None and needed. The same latents, text and seed make the same
+        clip, alone or in a batch.
         """
 
     def stream(self, latents: Tensor | None, request: Request) -> Iterator[Tensor]:
@@ -137,4 +144,7 @@ class Stage(Component, nn.Module):
         """Fetch what must be there before any stage trains (a model, say); default: nothing."""
 
     def prepare(self, signals: Iterable[Tensor], captions: Sequence[str]) -> None:
-        """Measure what must be known before training (statistics, vocabulary); default: nothing."""
+        """Measure what must be known before training (statistics, vocabulary); default: nothing.
+
+        The signals [b, below.channels, t] can be gone through once.
+        """

@@ -27,11 +27,12 @@ class Names:
     """How another project names the tensors of one stage."""
 
     pairs: Sequence[Pair]
-    """Each tensor that both have; one of ours may be several of theirs, all alike."""
+    """Each tensor that both have; one of ours may be several of theirs, all alike, never the
+    other way round. Every tensor of ours is in a pair or in `defaults`."""
     constants: Mapping[str, Tensor] = field(default_factory=dict)
-    """Theirs that hold nothing learned (a window), and what they hold."""
+    """Theirs that hold nothing learned (a window), and what they hold, on the CPU."""
     defaults: Mapping[str, Tensor] = field(default_factory=dict)
-    """Ours that they lack, and the values with which our stage does what theirs does."""
+    """Ours that they lack, and values, on the CPU, with which our stage does what theirs does."""
     foreign: tuple[str, ...] = ()
     """How names of theirs begin that belong to no stage (a frozen text encoder's)."""
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 
 import mousai_kit
 from mousai_kit.errors import MousaiError, did_you_mean, one_line
 from mousai_kit.plugins.entries import Entry
 from mousai_kit.plugins.watchdog import Hung, patience
 
+PUBLIC = "mousai_kit.api"
+"""What plug-ins import: loaded by name here, as it stands above plug-ins itself."""
 LONGEST = 300
 """Characters of an exception's text that are shown."""
 
@@ -56,8 +59,7 @@ def _missing_module(name: str, entry: Entry, module: str) -> str:
 
 def _missing_in_interface(error: ImportError | AttributeError) -> str:
     """Return the name that a plug-in looked for in mousai_kit.api in vain; empty for any other."""
-    import mousai_kit.api as mk
-
+    mk = import_module(PUBLIC)
     if isinstance(error, AttributeError):
         return error.name if error.obj is mk and error.name else ""
     found = re.match(r"cannot import name '(\w+)' from 'mousai_kit", str(error))
@@ -65,8 +67,7 @@ def _missing_in_interface(error: ImportError | AttributeError) -> str:
 
 
 def _not_in_interface(name: str, entry: Entry) -> str:
-    import mousai_kit.api as mk
-
+    mk = import_module(PUBLIC)
     hint = did_you_mean(name, mk.__all__) or (
         f"; it may be written for another version: `pip install --upgrade mousai-kit "
         f"{entry.package}`"

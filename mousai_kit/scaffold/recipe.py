@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mousai_kit.component import Options, Use
+from mousai_kit.editors import FILE, POINTER, write_schema
 from mousai_kit.errors import Problem, RequestError, dotted
 from mousai_kit.plugins import installed
 from mousai_kit.problems import problems_in
@@ -33,6 +34,7 @@ NOTES = {
 }
 """What a newcomer wants to know of a key."""
 HEAD = """\
+{pointer}
 # {name}: what it changes of {base}.   mousai-kit run {name}.yaml
 # What it does not say is as {base} has it. What is changed first stands below, with {base}'s
 # values: take the `# ` off a line, and off those that it stands under, and change it.
@@ -42,6 +44,8 @@ HEAD = """\
 def new_recipe(name: str, base: str, into: Path) -> list[str]:
     """Write a recipe that extends a shipped one into a folder; return what to tell the user.
 
+    The schema by which editors check it is written beside it, as `cp` does.
+
     RequestError or RecipeError, and nothing written, where a name is bad, the base is not shipped,
     or the file is there already or can't be written.
     """
@@ -50,6 +54,7 @@ def new_recipe(name: str, base: str, into: Path) -> list[str]:
     _check(name, recipe)
     target = into / f"{name}.yaml"
     write_file(begun(name, base, recipe), target)
+    write_schema(target.with_name(FILE))
     return [
         f"{target}: extends {base}, and says what you change",
         "",
@@ -62,8 +67,9 @@ def new_recipe(name: str, base: str, into: Path) -> list[str]:
 def begun(name: str, base: str, recipe: Recipe) -> str:
     """Return the text of a recipe that extends another, whose first values follow as comments."""
     lines = dump(_first(recipe)).splitlines()
-    head = HEAD.format(name=name, base=base) + dump({"extends": base, "name": name})
-    return "\n".join([head, *(f"# {_noted(it)}" for it in lines), ""])
+    head = HEAD.format(pointer=f"{POINTER}{FILE}", name=name, base=base)
+    said = dump({"extends": base, "name": name})
+    return "\n".join([head + said, *(f"# {_noted(it)}" for it in lines), ""])
 
 
 def _check(name: str, recipe: Recipe) -> None:

@@ -29,6 +29,7 @@ from mousai_kit.testing.contract import Contract  # noqa: E402 (rewritten on imp
 from mousai_kit.testing.dataset import DatasetContract  # noqa: E402
 from mousai_kit.testing.domain import DomainContract  # noqa: E402
 from mousai_kit.testing.metric import MetricContract  # noqa: E402
+from mousai_kit.testing.recipes import check_recipe  # noqa: E402
 from mousai_kit.testing.sampler import SamplerContract  # noqa: E402
 from mousai_kit.testing.schedule import ScheduleContract  # noqa: E402
 from mousai_kit.testing.spectral_encoder import SpectralEncoderContract  # noqa: E402
@@ -55,4 +56,5 @@ __all__ = [
     "TurningSamplerContract",
     "UNetContract",
     "WeightFormatContract",
+    "check_recipe",
 ]

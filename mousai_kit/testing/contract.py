@@ -44,6 +44,9 @@ class Contract:
     excused: ClassVar[Mapping[str, str]] = {}
     """The rules (names of tests) that it does not keep to, and why."""
 
+    neighbours: ClassVar[tuple[type[Component], ...]] = ()
+    """Components that a suite brings, for recipes to name."""
+
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         rules = rules_of(cls)
@@ -68,12 +71,10 @@ class Contract:
         return choose(KINDS[self.component.kind], values, {"registry": self.registry()})
 
     def registry(self) -> Registry:
-        """Return what is installed, with the component in it whether or not it is."""
-        registry = Registry()
-        registry.add(self.component.kind, self.component, owner="contract")
-        for other, owner in installed():
-            if (other.kind, other.name) != (self.component.kind, self.component.name):
-                registry.add(other.kind, other, owner=owner)
+        """Return what is installed, with the component and `neighbours` whether they are or not."""
+        registry = installed()
+        for component in (*self.neighbours, self.component):
+            registry = registry.replacing(component, owner="contract")
         return registry
 
     def build(self, *, seed: int = 0, **wiring: Any) -> Any:

@@ -68,6 +68,20 @@ class SamplerContract(Contract):
         self.sample(sampler, velocity, start)
         return seen
 
+    def check_mixture(self, sampler: Any, schedule: Schedule) -> None:
+        """Fail where x at a level is no mixture of a signal and noise by the schedule's weights."""
+        data, found, wanted = torch.full((1, 1, 1), 2.0), [], []
+
+        def velocity(x: Tensor, sigma: Tensor) -> Tensor:
+            alpha, beta = schedule.weights(sigma)
+            found.append((x - alpha * data).square().mean().sqrt())
+            wanted.append(beta[0])
+            return point(data, schedule)(x, sigma)
+
+        self.sample(sampler, velocity, noise(1, 1, 2000))
+        rule = "at every level x must be alpha * signal + beta * noise, the schedule's weights"
+        assert_alike(torch.stack(found), torch.stack(wanted), rule, within=0.06)
+
     def test_no_noise_is_left_of_data_that_is_known(self) -> None:
         data = 2 + noise(1, 3, 40)
         for schedule in SCHEDULES:
@@ -75,6 +89,10 @@ class SamplerContract(Contract):
             rule = "with a network that knows the data, a sample must land on it from any noise"
             assert_alike(made, data.expand_as(made), rule, within=0.03)
             assert_alike(made[0], made[1], rule, within=0.01)
+
+    def test_signal_and_noise_are_mixed_as_the_schedule_does(self) -> None:
+        for schedule in SCHEDULES:
+            self.check_mixture(self.fine_sampler(schedule), schedule)
 
     def test_gaussian_data_has_the_right_mean_and_deviation(self) -> None:
         start = noise(1, 1, 3000)
@@ -146,7 +164,8 @@ class SamplerContract(Contract):
     def test_the_same_seed_gives_the_same_sample(self) -> None:
         sampler, start = self.sampler(), noise(2, 1, 6)
         once = self.sample(sampler, curved, start)
-        self.sample(sampler, curved, 3 * noise(3, 2, 4))  # another piece in between
+        for other in (noise(3, 2, 4), 3 * start):  # other pieces in between
+            self.sample(sampler, curved, other)
         rule = "a sample must depend on noise and seed alone, not on samples made before"
         assert torch.equal(once, self.sample(sampler, curved, start)), rule
 

@@ -91,9 +91,9 @@ class UNetContract(BindingContract):
     def test_items_of_a_batch_do_not_mix(self) -> None:
         rule = "an item's velocity must depend on its own x, sigma and conditioning alone"
         for network, given in self.each():
-            for mode in (network.train(), network.eval()):
+            for training in (True, False):
                 x = given.x.clone().requires_grad_()
-                assert not leaks(given.changed(x=x).to(mode), x), rule
+                assert not leaks(given.changed(x=x).to(network.train(training)), x), rule
             with torch.no_grad():
                 alone = torch.cat([item.to(network) for item in given.items()])
                 assert_alike(given.to(network), alone, rule)

@@ -31,12 +31,12 @@ class Around:
 
 
 class DiT1d(mk.UNet):
-    """Diffusion transformer over frames, after Stable Audio's (Evans et al., 2024).
+    """Diffusion transformer over frames, after Stable Audio's (Evans et al., 2024, 2404.10301).
 
     Patches of x, with the context beside them, pass through blocks of attention with rotary
     positions (arXiv 2104.09864), steered by the noise level (adaLN-Zero, arXiv 2212.09748), and
-    become v, which is 0 before training. Every frame sees every other: time and, where attention is
-    not fused, memory grow with the square of the length (arXiv 2404.10301 is the model's paper).
+    become v, which is 0 before training. Every frame sees every other: the time that takes grows
+    with the square of the length.
     """
 
     name = "dit1d"
@@ -51,7 +51,7 @@ class DiT1d(mk.UNet):
             8 / 3, gt=0, description="inner features of a block's network, over features"
         )
         patch: int = mk.Field(
-            1, ge=1, description="frames of x that become one: time falls by its square"
+            1, ge=1, description="frames of x that become one: attention's time falls by its square"
         )
         head: Literal["plain", "gain"] = mk.Field(
             "plain", description="plain: the network gives v; gain: it gives g and r of v = g*x + r"

@@ -86,5 +86,6 @@ def mousai_kit_metrics() -> Sequence[type[mk.Metric]]:
 def mousai_kit_weight_formats() -> Sequence[type[mk.WeightFormat]]:
     """Return weight formats."""
     from mousai_kit_mousai.archinet import Archinet
+    from mousai_kit_mousai.own_names import OwnNames
 
-    return [Archinet]
+    return [Archinet, OwnNames]

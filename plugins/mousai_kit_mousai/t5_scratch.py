@@ -15,7 +15,7 @@ from torch import Tensor
 
 import mousai_kit.api as mk
 from mousai_kit_mousai.t5_network import fresh_network
-from mousai_kit_mousai.t5_tokens import learned_tokenizer, token_ids
+from mousai_kit_mousai.t5_tokens import learned_tokenizer
 
 
 class T5Scratch(mk.TextEncoder):
@@ -79,7 +79,7 @@ class T5Scratch(mk.TextEncoder):
             raise mk.WeightsError(
                 "text encoder t5-scratch: has learned no words yet; train it, or load its weights"
             )
-        ids, mask = token_ids(self.tokenizer, prompts, self.tokens)
+        ids, mask = mk.token_ids(self.tokenizer, prompts, self.tokens)
         return self.embedded(ids.to(device), mask.to(device))
 
     def embedded(self, ids: Tensor, mask: Tensor) -> mk.Text:

@@ -1,38 +1,16 @@
-"""Texts as T5's tokens: cut and padded to one length, with the end of the text marked.
-
-Legend: b texts, n tokens.
-"""
+"""T5's tokens, learned from captions, with the end of a text marked."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-from torch import Tensor
 
-# Captions are short, and tokenizers warns when a process that used its threads starts workers.
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+import mousai_kit.api as mk
 
-PADDING = 0
-"""Id of the token that fills up, in every T5."""
 PADDING_TOKEN, END_TOKEN = "<pad>", "</s>"
 """T5's own special tokens, of ids 0 and 1."""
-
-
-def token_ids(tokenizer: Any, texts: Sequence[str], length: int) -> tuple[Tensor, Tensor]:
-    """Return ids [b, length] and mask [b, length], true where a token is real."""
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(length)
-    ids = torch.full((len(texts), length), PADDING)
-    mask = torch.zeros(len(texts), length, dtype=torch.bool)
-    for row, text in enumerate(texts):
-        found = tokenizer.encode(_encodable(text)).ids
-        ids[row, : len(found)] = torch.tensor(found, dtype=torch.long)
-        mask[row, : len(found)] = True
-    return ids, mask
 
 
 def learned_tokenizer(captions: Iterable[str], size: int) -> Any:
@@ -55,13 +33,8 @@ def learned_tokenizer(captions: Iterable[str], size: int) -> Any:
         special_tokens=[PADDING_TOKEN, END_TOKEN],
         show_progress=False,
     )
-    tokenizer.train_from_iterator(map(_encodable, captions), trainer)
+    tokenizer.train_from_iterator(map(mk.encodable, captions), trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"$A {END_TOKEN}", special_tokens=[(END_TOKEN, tokenizer.token_to_id(END_TOKEN))]
     )
     return tokenizer
-
-
-def _encodable(text: str) -> str:
-    """Return text without the lone surrogates that undecodable arguments and file names leave."""
-    return text.encode("utf-8", "replace").decode("utf-8")

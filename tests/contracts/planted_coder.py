@@ -28,7 +28,7 @@ class Coder(mk.Stage):
         self.scale.copy_(power.sqrt().clamp(min=1e-4))
 
     def loss(self, signal, prompts, *, noise, condition="training"):
-        latent = self.told(self.encode(signal), condition)
+        latent = self.told(self.coded(signal), condition)
         made = self.made(latent)[:, :, : signal.shape[2]]
         return ((made - signal) / self.scale).square().mean((1, 2))
 
@@ -38,6 +38,9 @@ class Coder(mk.Stage):
         return torch.zeros_like(latent) if condition == "none" else latent
 
     def encode(self, signal):
+        return self.coded(signal)
+
+    def coded(self, signal):
         return self.down(pad(signal, (0, -signal.shape[2] % self.stride)) / self.scale).tanh()
 
     def decode(self, latents, request):
@@ -73,7 +76,7 @@ class WholeFrames(Coder):
 
     breaks = "test_signals_of_any_length_have_a_finite_loss_each"
 
-    def encode(self, signal):
+    def coded(self, signal):
         return self.down(signal / self.scale).tanh()
 
 
@@ -82,9 +85,9 @@ class InPlace(Coder):
 
     breaks = "test_what_it_is_given_is_left_as_it_was"
 
-    def encode(self, signal):
+    def coded(self, signal):
         signal /= self.scale
-        return super().encode(signal * self.scale)
+        return super().coded(signal * self.scale)
 
 
 class RunningMean(Coder):
@@ -129,8 +132,8 @@ class Rounded(Coder):
 
     breaks = "test_every_parameter_learns"
 
-    def encode(self, signal):
-        return super().encode(signal).round()
+    def coded(self, signal):
+        return super().coded(signal).round()
 
 
 class Timid(Coder):
@@ -185,8 +188,8 @@ class OnTheCPU(Coder):
 
     breaks = "test_it_works_out_shapes_where_there_are_no_numbers"
 
-    def encode(self, signal):
-        return super().encode(signal) * torch.ones(8, 1, device="cpu")
+    def coded(self, signal):
+        return super().coded(signal) * torch.ones(8, 1, device="cpu")
 
 
 class WrongStride(Coder):
@@ -217,6 +220,37 @@ class FrameTooMany(Coder):
     def encode(self, signal):
         latents = super().encode(signal)
         return pad(latents, (0, 1)) if signal.shape[2] % self.stride else latents
+
+
+class EncodedTogether(Coder):
+    """It centres the latents of a batch."""
+
+    breaks = "test_a_clip_is_encoded_alike_alone_and_in_a_batch"
+
+    def encode(self, signal):
+        latents = super().encode(signal)
+        return latents - latents.mean(0)
+
+
+class WindowsTogether(Coder):
+    """How loud it is depends on how many windows are made together."""
+
+    breaks = "test_how_many_windows_are_made_together_changes_nothing"
+
+    def decode(self, latents, request):
+        return super().decode(latents, request) / request.together
+
+
+class WordsInItsState(Coder):
+    """It keeps words in its state, which no file of tensors holds."""
+
+    breaks = "test_its_state_holds_tensors_only"
+
+    def get_extra_state(self):
+        return "words"
+
+    def set_extra_state(self, state):
+        pass
 
 
 class RoundedUp(Coder):

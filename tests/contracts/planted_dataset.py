@@ -39,6 +39,26 @@ class Sines(mk.Dataset):
         return f"sine {self.notes[index]}", f"note {self.notes[index]}"
 
 
+class AllHeldOut(Sines):
+    """It holds out all there is."""
+
+    breaks = "test_there_are_clips_to_learn_from"
+
+    def __len__(self):
+        return 0
+
+
+class SecondEpoch(Sines):
+    """Its items are those of the second epoch."""
+
+    breaks = "test_the_first_epoch_is_what_indexing_gives"
+
+    def __getitem__(self, index):
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return self.clip(index, 1)
+
+
 class RoundedUp(Sines):
     """Its clips are as long as the next multiple of 256."""
 

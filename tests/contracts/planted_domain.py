@@ -33,6 +33,16 @@ class Folded(mk.Domain):
         self.scale.copy_(power.sqrt().clamp(min=1e-4))
 
 
+class HalfAFrame(Folded):
+    """Its margin is half a frame."""
+
+    breaks = "test_its_sizes_are_whole_numbers"
+
+    def __init__(self, options, *, audio_channels):
+        super().__init__(options, audio_channels=audio_channels)
+        self.margin = 0.5
+
+
 class RoundedDown(Folded):
     """It drops the last frame."""
 

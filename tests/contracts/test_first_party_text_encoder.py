@@ -2,11 +2,13 @@
 
 import pytest
 import small_t5
+import small_transformers
 from first_party import untested
 
 from mousai_kit.testing import TextEncoderContract
 from mousai_kit_mousai.t5 import T5
 from mousai_kit_mousai.t5_scratch import T5Scratch
+from mousai_kit_transformers.transformer import Transformer
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +36,17 @@ class TestT5Scratch(TextEncoderContract):
         "vocabulary": 512,
         "tokens": 16,
     }
+
+
+class TestTransformer(TextEncoderContract):
+    component = Transformer
+
+    @pytest.fixture(autouse=True)
+    def local(self, tmp_path):
+        """Take the model from a folder of this machine."""
+        small_transformers.network("bert", tmp_path)
+        sizes = {"features": small_transformers.FEATURES, "tokens": 16}
+        self.options = {"model": str(tmp_path), **sizes}
 
 
 def test_every_text_encoder_has_a_suite():

@@ -6,10 +6,12 @@ from small_archinet import RECIPE
 
 from mousai_kit.testing import WeightFormatContract
 from mousai_kit_mousai.archinet import Archinet
+from mousai_kit_mousai.own_names import OwnNames
 
 STAGES = {name: stage["model"] for name, stage in yaml.safe_load(RECIPE)["stages"].items()}
 AUTOENCODER = STAGES["autoencoder"]
 MEL = AUTOENCODER["encoder"] | {"use": "mel", "n_fft": 64, "mels": 12}
+SCRATCH = {"use": "t5-scratch", "features": 16, "layers": 1, "heads": 2, "feed_forward": 16}
 GENERATOR = STAGES["generator"] | {"text": {"use": "t5", "features": 16, "tokens": 16}}
 
 
@@ -22,6 +24,12 @@ class TestArchinet(WeightFormatContract):
         GENERATOR | {"text": "t5-scratch"},
         GENERATOR | {"schedule": "shifted-cosine"},
     ]
+
+
+class TestOwnNames(WeightFormatContract):
+    component = OwnNames
+    models = [AUTOENCODER, GENERATOR, GENERATOR | {"text": SCRATCH}, {"use": "one-convolution"}]
+    excused = {"test_a_model_that_it_can_not_express_has_faults": "every tensor has our own name"}
 
 
 def test_every_weight_format_has_a_suite():

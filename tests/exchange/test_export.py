@@ -107,7 +107,7 @@ def test_a_file_is_no_folder(run, command):
 
 def test_an_unknown_format_or_stage(run, command):
     assert refused(command("export", run, "--format", "onnx")) == [
-        "--format: no format is called 'onnx'; there are 'safetensors' and 'archinet'"
+        "--format: no format is called 'onnx'; there are 'archinet' and 'safetensors'"
     ]
     assert refused(command("export", run, "--stage", "autoencode")) == [
         "--stage: the recipe has no stage 'autoencode'; did you mean 'autoencoder'?"

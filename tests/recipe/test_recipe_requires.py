@@ -258,6 +258,12 @@ class TestWhatIsFilledIn:
         text = requiring(good, "[Mousai_Kit.Acme~=0.3.0]").replace(SAMPLER, "sampler: acme")
         assert with_acme.load(text=text).requires == ["Mousai_Kit.Acme~=0.3.0"]
 
+    def test_however_an_owner_writes_its_name(self, desk, good, install):
+        install("acme-kit", "1.0")
+        desk.registry = with_owner(desk.registry, "Acme_Kit 1.0 (x)")
+        text = requiring(good, "[acme.kit]").replace(SAMPLER, "sampler: acme")
+        assert desk.load(text=text).requires == ["acme.kit"]
+
     @pytest.mark.parametrize(
         ("owner", "requires"),
         [

@@ -24,7 +24,7 @@ class GroupNorm(nn.GroupNorm):
         """Map an image [b, c, 1, t] to one of its shape."""
         if not torch.is_grad_enabled():
             return super().forward(image)
-        if image.device.type == "cpu" and self.num_channels <= FEW.get(image.dtype, 0):
+        if _channels_lie_last(image) and self.num_channels <= FEW.get(image.dtype, 0):
             found: Tensor = _FewChannels.apply(
                 image, self.weight, self.bias, self.num_groups, self.eps
             )
@@ -33,6 +33,11 @@ class GroupNorm(nn.GroupNorm):
             # where channels lie last, torch 2.13's backward pass crashes without a gradient to give
             return super().forward(image.squeeze(2)).unsqueeze(2)
         return super().forward(image)
+
+
+def _channels_lie_last(image: Tensor) -> bool:
+    last = image.is_contiguous(memory_format=torch.channels_last)
+    return last and image.device.type == "cpu"
 
 
 class _FewChannels(torch.autograd.Function):

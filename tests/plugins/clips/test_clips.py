@@ -11,7 +11,6 @@ import pytest
 import torch
 
 import mousai_kit.api as mk
-from mousai_kit.registry import Registry
 from mousai_kit_clips.clips import MUSIC, Clips
 
 MANIFEST: list[dict[str, Any]] = json.loads((MUSIC / "manifest.json").read_text(encoding="utf-8"))
@@ -22,12 +21,6 @@ def clips(split: mk.Split = "train", length: int = 48_000, **options: Any) -> Cl
     return Clips(
         Clips.Options(**options), sample_rate=48_000, channels=2, length=length, split=split
     )
-
-
-def test_it_is_a_dataset_by_the_rules_of_its_kind() -> None:
-    registry = Registry()
-    registry.add("dataset", Clips, owner="test")
-    assert registry.find("dataset", "clips") is Clips
 
 
 def test_the_package_holds_10_to_16_clips_under_4_mb_and_nothing_else() -> None:

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 import mousai_kit.api as mk
-from mousai_kit.registry import Registry
 from mousai_kit_clips.tones import KINDS, ROOTS, SHAPES, SPEEDS, VARIETY, Tones
 
 RATE = 16_000
@@ -26,12 +25,6 @@ def of(text: str, length: int = 2 * RATE) -> torch.Tensor:
     """Return the wave of the tone with this caption."""
     made = tones(length=length, tracks=60)
     return made.clip(list(made.captions()).index(text)).wave
-
-
-def test_it_is_a_dataset_by_the_rules_of_its_kind() -> None:
-    registry = Registry()
-    registry.add("dataset", Tones, owner="test")
-    assert registry.find("dataset", "tones") is Tones
 
 
 def test_the_options_say_how_many_there_are() -> None:

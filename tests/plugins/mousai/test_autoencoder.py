@@ -94,16 +94,6 @@ class TestLoss:
         found = loss(plain, music(samples=128))
         torch.testing.assert_close(found, torch.zeros(3), atol=1e-6, rtol=0)
 
-    def test_fifty_steps_on_one_batch_halve_it(self, stage):
-        stage.prepare([music()], [])
-        optimiser = torch.optim.Adam(stage.parameters(), lr=1e-2)
-        before = loss(stage, music()).mean().item()
-        for _ in range(50):
-            optimiser.zero_grad()
-            loss(stage, music()).mean().backward()
-            optimiser.step()
-        assert loss(stage, music()).mean().item() < before / 2
-
     def test_every_parameter_learns(self, stage):
         optimiser = torch.optim.Adam(stage.parameters(), lr=1e-3)
         for _ in range(3):

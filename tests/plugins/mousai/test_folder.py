@@ -19,7 +19,6 @@ from torch import Tensor
 
 import mousai_kit.api as mk
 from mousai_kit.music import tracks
-from mousai_kit.registry import Registry
 from mousai_kit_mousai.folder import Folder, held_out
 
 RATE = 8_000
@@ -73,12 +72,6 @@ def places(made: Folder) -> list[str]:
 
 
 # what is found
-
-
-def test_it_is_a_dataset_by_the_rules_of_its_kind() -> None:
-    registry = Registry()
-    registry.add("dataset", Folder, owner="test")
-    assert registry.find("dataset", "folder") is Folder
 
 
 def test_nested_folders_are_searched_and_hidden_files_ignored(tmp_path: Path) -> None:

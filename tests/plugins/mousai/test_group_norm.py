@@ -86,6 +86,16 @@ def test_many_channels_are_left_to_torch():
     assert not is_own(norm(128, 8, GroupNorm)(image(1, 128, 8, torch.bfloat16).requires_grad_()))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("lying", [torch.channels_last, torch.contiguous_format])
+def test_it_computes_the_same_with_and_without_a_gradient(lying, dtype):
+    x = image(2, 16, 40, dtype).contiguous(memory_format=lying)
+    layer = norm(16, 8, GroupNorm)
+    with torch.no_grad():
+        y = layer(x)
+    assert torch.equal(y, layer(x.clone(memory_format=torch.preserve_format).requires_grad_()))
+
+
 def test_it_keeps_channels_last():
     layer = norm(8, 2, GroupNorm)
     x = image(2, 8, 16).requires_grad_()

@@ -20,9 +20,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 import mousai_kit.api as mk
-from mousai_kit_mousai import t5, t5_hub
+from mousai_kit.pretrained import files
+from mousai_kit.pretrained import text as pretrained_text
 from mousai_kit_mousai.t5 import T5
-from mousai_kit_mousai.t5_network import _transformers
 from mousai_kit_mousai.t5_tokens import learned_tokenizer
 
 COMMIT = fake_hub.COMMIT
@@ -76,7 +76,7 @@ class TestTexts:
         assert encoder([]).embedding.shape == (0, 16, 32)
 
     def test_embeddings_are_transformers_own(self, checkpoint, encoder):
-        library = _transformers()
+        library = mk.transformers()
         tokenizer = library.AutoTokenizer.from_pretrained(checkpoint)
         network = library.T5EncoderModel.from_pretrained(checkpoint).eval()
         ids = tokenizer(
@@ -92,7 +92,7 @@ class TestTexts:
 
     def test_padding_has_no_influence(self, encoder):
         expected = encoder(["drums", "metal"]).embedding
-        junk = encoder.pretrained.load().get_input_embeddings()
+        junk = encoder.pretrained.load().network.get_input_embeddings()
         with torch.no_grad():
             junk.weight[0] += 1000  # the padding token's embedding
         encoder.pretrained.memory.clear()
@@ -171,7 +171,7 @@ class TestMemory:
         assert torch.equal(again.embedding, first.embedding[1:])
 
     def test_it_forgets_what_was_used_longest_ago(self, encoder, monkeypatch):
-        monkeypatch.setattr(t5, "REMEMBERED", 2)
+        monkeypatch.setattr(pretrained_text, "REMEMBERED", 2)
         asked = calls(encoder)
         for prompt in ("a", "b", "a", "c", "a", "b"):
             encoder([prompt])
@@ -356,7 +356,7 @@ class TestHub:
 
     def test_weights_may_come_in_several_files(self, broken, checkpoint, endpoint, tmp_path):
         (broken / "model.safetensors").unlink()
-        library = _transformers()
+        library = mk.transformers()
         whole = library.T5ForConditionalGeneration.from_pretrained(checkpoint)
         whole.save_pretrained(broken, max_shard_size="60KB")
         with fake_hub.served(self.handler(broken)) as url:
@@ -367,7 +367,7 @@ class TestHub:
         parts = sorted((tmp_path / "cache").rglob("model-*.safetensors"))
         assert len(parts) > 1
         parts[0].unlink()
-        assert t5_hub._is_complete(parts[0].parent) is False
+        assert files.is_complete(parts[0].parent) is False
 
     def test_no_way_to_the_hub_is_told_within_seconds(self, endpoint):
         endpoint("http://127.0.0.1:9")

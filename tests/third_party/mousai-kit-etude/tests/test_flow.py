@@ -77,6 +77,36 @@ def test_what_is_measured_brings_latents_to_unit_variance(stage: RectifiedFlow) 
     assert stage.deviation.flatten().tolist() == pytest.approx([2] * 4, abs=0.15)
 
 
+def request(**changes: Any) -> mk.Request:
+    return mk.Request(**{"prompts": ["rock"], "seeds": [0], "samples": 512, **changes})
+
+
+def test_what_it_makes_is_on_the_scale_of_what_it_learned(stage: RectifiedFlow) -> None:
+    plain = stage.decode(None, request())
+    stage.mean.fill_(3)
+    stage.deviation.fill_(2)
+    torch.testing.assert_close(stage.decode(None, request()), 2 * plain + 3)
+
+
+def test_guidance_tells_how_strictly_it_follows_the_text(stage: RectifiedFlow) -> None:
+    for parameter in stage.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    made = [stage.decode(None, request(guidance=it)) for it in (1.0, 4.0)]
+    assert not torch.allclose(*made)
+
+
+def test_a_text_that_is_always_dropped_is_none(stage: RectifiedFlow) -> None:
+    stage.drop = 1.0
+    signal, prompts = torch.randn(2, 4, 16), ["rock", ""]
+    losses = [
+        stage.loss(signal, prompts, noise=mk.NoiseSource([0, 1]), condition=it)
+        for it in ("training", "none")
+    ]
+    assert torch.equal(*losses)
+    told = stage._told(prompts, "training", torch.tensor([True, True]))
+    assert told.mask.all()
+
+
 def test_above_it_there_is_only_text(stage: RectifiedFlow) -> None:
     with pytest.raises(mk.RequestError) as raised:
         stage.encode(torch.zeros(1, 4, 5))

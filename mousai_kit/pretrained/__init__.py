@@ -1,0 +1,1 @@
+"""Pretrained networks of transformers: from a folder or the hub, safetensors only, never code."""

@@ -1,0 +1,137 @@
+"""Trained: a system in Python's hands, from a recipe or a run folder to music."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import overload
+
+import torch
+
+from mousai_kit import making, targets
+from mousai_kit.cascade import Cascade
+from mousai_kit.console import Screen
+from mousai_kit.generation import orders
+from mousai_kit.music.made import Music
+from mousai_kit.recipe import Recipe, with_sampler_steps
+from mousai_kit.runs import RunFolder
+from mousai_kit.system import System
+
+
+class TrainedCascade(Cascade):
+    """A cascade with the weights of a run, ready to make music. See `load` and `train`."""
+
+    def __init__(self, system: System) -> None:
+        super().__init__(system.cascade.audio, system.cascade.stages)
+        self.recipe, self.folder = system.recipe, system.folder.path
+        self._system = system
+        self._other: TrainedCascade | None = None
+
+    @overload
+    def generate(
+        self,
+        prompts: str,
+        *,
+        seconds: float | None = None,
+        seed: int = 0,
+        guidance: float | None = None,
+        steps: int | None = None,
+        batch: int | None = None,
+    ) -> Music: ...
+    @overload
+    def generate(
+        self,
+        prompts: list[str] | tuple[str, ...],
+        *,
+        seconds: float | None = None,
+        seed: int = 0,
+        guidance: float | None = None,
+        steps: int | None = None,
+        batch: int | None = None,
+    ) -> list[Music]: ...
+    def generate(
+        self,
+        prompts: str | list[str] | tuple[str, ...],
+        *,
+        seconds: float | None = None,
+        seed: int = 0,
+        guidance: float | None = None,
+        steps: int | None = None,
+        batch: int | None = None,
+    ) -> Music | list[Music]:
+        """Make music from a prompt, or from each of several: what `mousai-kit generate` makes.
+
+        What is not given is the recipe's. With another number of `steps` the weights are loaded
+        once more, and kept for the next time. RequestError where a number is out of range, the
+        top stage reads no text or memory does not suffice.
+        """
+        if steps is not None:
+            other = self._with_steps(steps)
+            return other.generate(
+                prompts, seconds=seconds, seed=seed, guidance=guidance, batch=batch
+            )
+        making.check_text(self._system)
+        settings = self.recipe.generate
+        wanted = orders(
+            [prompts] if isinstance(prompts, str) else prompts,
+            seed=seed,
+            count=1,
+            seconds=settings.seconds if seconds is None else seconds,
+            guidance=settings.guidance if guidance is None else guidance,
+        )
+        together = batch or settings.batch or making.at_a_time(self._system)
+        generator, rate = making.generator(self._system), self.audio.sample_rate
+        waves = generator.heard(wanted, batch=together, screen=self._system.screen)
+        made = [
+            Music(wave, rate, order.prompt, order.seed, generator.tags_of(order))
+            for wave, order in zip(waves, wanted, strict=True)
+        ]
+        return made[0] if isinstance(prompts, str) else made
+
+    def _with_steps(self, steps: int) -> TrainedCascade:
+        """Return the same with other steps; the last one asked for is kept."""
+        recipe = with_sampler_steps(self.recipe, steps)
+        if self._other is None or self._other.recipe != recipe:
+            self._other = _loaded(System(recipe, self._system.folder, self._system.screen))
+        return self._other
+
+    def __repr__(self) -> str:
+        return f"TrainedCascade({self.recipe.name}, {self.folder})"
+
+
+def load(
+    run: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    steps: int | None = None,
+    quiet: bool = False,
+) -> TrainedCascade:
+    """Load a trained run: a run folder, or a recipe that was run.
+
+    `overrides` change its recipe (`device=cpu`), `steps` all its samplers; `quiet` shows no
+    progress. An error tells which stage is not trained, or is another recipe's.
+    """
+    recipe, folder = targets.run_of(str(run), overrides, steps)
+    folder.check_trained(recipe)
+    with torch.random.fork_rng(devices=[]):
+        return _loaded(System(recipe, folder, Screen(quiet=quiet)))
+
+
+def train(
+    recipe: Recipe, folder: str | Path | None = None, *, quiet: bool = False
+) -> TrainedCascade:
+    """Train what is not trained yet in a run folder (`runs/<name>`), then load all of it.
+
+    As `mousai-kit run` does before it makes music: what was begun is gone on with.
+    """
+    run = RunFolder.default(recipe) if folder is None else RunFolder(Path(folder))
+    with torch.random.fork_rng(devices=[]):
+        with run.locked():
+            System(recipe, run, Screen(quiet=quiet)).train()
+        return _loaded(System(recipe, run, Screen(quiet=quiet)))
+
+
+def _loaded(system: System) -> TrainedCascade:
+    """Return a system's cascade with its weights, in a form that only plays."""
+    with torch.random.fork_rng(devices=[]):
+        return TrainedCascade(system.load_to_play())

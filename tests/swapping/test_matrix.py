@@ -1,0 +1,110 @@
+"""Every part that comes along, in the place of every other of its kind: it trains and plays."""
+
+import json
+from pathlib import Path
+
+import nano
+import pytest
+import small_t5
+import small_transformers
+import torch
+from slots import SMALL, Swap, choices, first_party, nano_choices, swaps
+
+from mousai_kit import report
+from mousai_kit.cascade import Cascade
+from mousai_kit.interfaces import KINDS, Request
+from mousai_kit.plugins import installed
+from mousai_kit.recipe import load_recipe, shelf
+
+REQUEST = Request(["low saw chord"], seeds=[1], samples=4000, guidance=2.0)
+SWAPS = swaps(nano_choices())
+PLAYING = [it for it in SWAPS if ".sampler" in it.path]
+LEARNED = [it for it in SWAPS if ".sampler" not in it.path]
+STEPS = "stages.autoencoder.model.sampler.steps=3"
+"""So that another spacing of levels is heard: of two steps the middle may be the same."""
+ALONE = ("stage", "weight_format", "metric")
+"""Kinds whose components stand for no other in a slot of a stage, or are tested below."""
+
+
+@pytest.fixture(scope="session")
+def default(trained_once):
+    """Return what the recipe makes as it is."""
+    return nano.system(STEPS, folder=trained_once).load().cascade.make(REQUEST)
+
+
+@pytest.fixture
+def materials(here):
+    """Put what components read into the folder: two pretrained texts, and some music."""
+    for folder in ("t5", "bert", "music"):
+        Path(folder).mkdir()
+    small_t5.save(Path("t5"))
+    small_transformers.network("bert", Path("bert"))
+    for number in range(4):
+        nano.tone(f"music/{number}.wav", hertz=200 + 50 * number)
+
+
+def parts(system, swap: Swap):
+    """Return the parts of a stage, and those of its parts."""
+    stage = system.cascade.stages[swap.stage]
+    return [it for part in (*stage.modules(), stage.sampler) for it in (part, *vars(part).values())]
+
+
+def check(system, swap: Swap, default) -> None:
+    """Fail unless a trained system makes other music than the default, with the part in it."""
+    made = system.cascade.make(REQUEST)
+    assert made.shape == (1, 1, REQUEST.samples)
+    assert made.isfinite().all()
+    assert made.any()
+    assert not torch.equal(made, default)
+    if swap.stage:
+        component = installed().find(swap.kind, swap.name)
+        assert [it for it in parts(system, swap) if type(it) is component] != []
+
+
+@pytest.mark.parametrize("swap", LEARNED, ids=str)
+def test_a_part_learns_and_plays_in_the_place_of_another(swap, materials, trained, default):
+    system = nano.system(STEPS, swap.override)
+    system.train()
+    kept = load_recipe(system.folder.path / "recipe.yaml", registry=installed())
+    assert kept.values() == system.recipe.values()
+    check(nano.system(STEPS, swap.override).load(), swap, default)
+
+
+@pytest.mark.parametrize("swap", PLAYING, ids=str)
+def test_a_part_of_sampling_plays_what_is_trained(swap, trained_once, here, default):
+    check(nano.system(swap.override, folder=trained_once).load(), swap, default)
+
+
+def test_every_metric_measures_a_run(trained):
+    metrics = first_party()["metric"]
+    system = nano.system(f"evaluate.metrics={metrics}".replace("'", ""))
+    figures = report.write(system.load())
+    assert [name for name in metrics if name not in json.dumps(figures)] == []
+
+
+def test_every_component_has_been_in_a_slot():
+    stood = {(it.kind, it.name) for it in SWAPS} | set(nano_choices().values())
+    known = {(kind, name) for kind, names in first_party().items() for name in names}
+    assert {it for it in known - stood if it[0] not in ALONE} == set()
+    assert set(SMALL) <= known, "small options of what there is no more"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_a_choice(kind):
+    assert len(first_party()[kind]) >= 2
+
+
+@pytest.mark.parametrize("name", shelf.shipped())
+def test_a_shipped_recipe_takes_every_part(name, here):
+    recipe = load_recipe(name, registry=installed())
+    for swap in swaps(choices(recipe)):
+        changed = load_recipe(name, [swap.override], registry=installed())
+        assert choices(changed)[swap.path] == (swap.kind, swap.name)
+
+
+@pytest.mark.parametrize("unet", ["autoencoder", "generator"])
+def test_the_papers_recipe_is_built_with_a_transformer_of_full_size(unet):
+    words = [f"stages.{unet}.model.unet=dit1d", "stages.generator.model.text.use=t5-scratch"]
+    stages = Cascade.build(load_recipe("mousai-paper", words, registry=installed()), device="meta")
+    count = sum(it.numel() for it in stages.stages[unet].unet.parameters())
+    assert 4e8 < count < 6e8

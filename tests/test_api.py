@@ -1,0 +1,67 @@
+"""The public names: frozen, documented, typed, and cheap to import."""
+
+import inspect
+import subprocess
+import sys
+import typing
+
+import pytest
+
+import mousai_kit.api as mk
+from mousai_kit import __version__
+
+NAMES = """
+AudioError AudioInfo Cascade Checkpoint Clip Component Condition Dataset Domain Field Fields Guided
+Level Metric MousaiError Music Names NoiseSource Options Pair PlacedNoise PluginError
+PretrainedOptions PretrainedText Problem Recipe RecipeError Request RequestError Sampler Schedule
+Space SpectralEncoder Split Stage StepOptions SteppedSampler Text TextEncoder TextNetwork Track
+TrackDataset TrainedCascade TrainingError UNet Use Velocity WeightFormat WeightsError attention
+build chosen encodable first_line hookimpl hub joined load load_recipe log_mel probe read scaled
+shown tags_of token_ids torchaudio train transformers windows
+"""
+"""What plug-ins and scripts may rely on: a name goes only with another version of the API."""
+
+OTHERS = {"Condition", "Field", "Split", "Velocity", "hookimpl", "torchaudio"}
+"""Names of types, of pydantic's, pluggy's and torchaudio's: documented where they come from."""
+
+
+def test_the_public_names_are_these():
+    assert mk.__all__ == NAMES.split()
+
+
+def test_every_public_name_is_there():
+    assert [name for name in mk.__all__ if not hasattr(mk, name)] == []
+
+
+@pytest.mark.parametrize("name", [name for name in mk.__all__ if name not in OTHERS])
+def test_every_public_name_has_a_docstring_and_types(name):
+    thing = getattr(mk, name)
+    assert inspect.getdoc(thing)
+    if inspect.isfunction(thing):
+        hints = typing.get_type_hints(thing)
+        assert {*inspect.signature(thing).parameters, "return"} <= hints.keys()
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("mousai_kit", ("torch", "pydantic")),
+        ("mousai_kit.api", ("mousai_kit_", "matplotlib", "transformers")),
+    ],
+)
+def test_importing_loads_no_more_than_it_needs(module, absent):
+    code = f"import {module}, sys; print([it for it in sys.modules if it.startswith({absent!r})])"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout == "[]\n"
+
+
+def test_the_package_runs_as_the_command():
+    answer = subprocess.run(
+        [sys.executable, "-m", "mousai_kit", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout == f"mousai-kit {__version__}\n"
