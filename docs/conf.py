@@ -22,6 +22,7 @@ nitpicky = True
 
 myst_heading_anchors = 4  # links to headings work as on GitHub
 highlight_language = "none"
+pygments_dark_style = "github-dark"
 smartquotes = False  # x' is a formula, and what is shown is to be copied
 copybutton_prompt_text = "$ "
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -21,7 +22,11 @@ LINK = re.compile(r"\]\(([^)#\s]*)(?:#([\w-]*))?\)")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_what_a_page_shows_is_so(page, reader):
+def test_what_a_page_shows_is_so(page, reader, request):
+    if 'runs/mousai")' in page.read_text(
+        encoding="utf-8"
+    ):  # a run of the smallest size in its place
+        shutil.copytree(request.getfixturevalue("trained_once"), reader.folder / "runs" / "mousai")
     reader.follow(page)
 
 

@@ -20,7 +20,8 @@ from mousai_kit.recipe.values import Faults, Notice, Place, Written
 class Today:
     """Puts a recipe's tree into today's words, which are those of the classes that it names.
 
-    Whatever else is wrong with a tree is left as it is, for validation to tell.
+    A component's former name stays in it, as the registry knows those. Whatever is wrong with it is
+    left as it is, for validation to tell.
     """
 
     registry: Finder
@@ -62,9 +63,8 @@ class Today:
         if component.name != said.value:
             at = (*place, "use") if inside else place
             self._note(said, at, f"'{said.value}' is called '{component.name}' now")
-            said = replace(said, value=component.name)
         if not inside:
-            return said
+            return tree
         options = {key: it for key, it in tree.value.items() if key != "use"}
         known = self._options(replace(tree, value=options), component.Options, place)
         return replace(tree, value={"use": said, **known.value})
