@@ -140,8 +140,8 @@ def with_weights(model, stage, state):
 
 def _take(module, layouts, state):
     match = Match.best(layouts, state.keys())
-    shapes = {name: tensor.shape for name, tensor in module.state_dict().items()}
-    module.load_state_dict(match.ours(state, shapes, origin="theirs"), strict=True, assign=True)
+    ours = match.ours(state, module.state_dict(), origin="theirs")
+    module.load_state_dict(ours, strict=True, assign=True)
     return match.names
 
 
