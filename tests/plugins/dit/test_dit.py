@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 import mousai_kit.api as mk
 from mousai_kit_dit.attention import SelfAttention
-from mousai_kit_dit.dit import DiT1d
+from mousai_kit_dit.dit import DiT1d, _patches, _unpatched
 from mousai_kit_dit.noise_level import NoiseLevel, modulated
 from mousai_kit_dit.rotary import Rotary
 
@@ -209,6 +209,13 @@ def test_a_text_without_any_token_says_nothing_and_trains():
     assert torch.equal(v, network(x, sigma, context=context, text=other))
     v.square().sum().backward()
     assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
+
+
+def test_a_patch_holds_neighbours_of_all_channels():
+    x = torch.arange(10.0).reshape(1, 2, 5)
+    patches = _patches(x, 3)
+    assert patches.tolist() == [[[0, 1, 2, 5, 6, 7], [3, 4, 0, 8, 9, 0]]]
+    assert torch.equal(_unpatched(patches, 3)[..., :5], x)
 
 
 @torch.no_grad()

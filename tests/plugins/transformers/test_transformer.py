@@ -180,6 +180,17 @@ class TestFolders:
         )
 
 
+def test_texts_are_filled_up_with_the_networks_own_padding(broken):
+    configured(broken, pad_token_id=3)
+    encoder, asked = built(broken), []
+    reader = encoder.pretrained.load().network
+    reader.register_forward_pre_hook(
+        lambda _, __, given: asked.append(given["input_ids"]), with_kwargs=True
+    )
+    encoder(["drums"])
+    assert asked[0][0, 3:].tolist() == [3] * 9
+
+
 def test_it_is_in_no_state_and_learns_nothing(bert):
     encoder = built(bert)
     text = encoder(CAPTIONS)
