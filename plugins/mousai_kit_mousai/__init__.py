@@ -62,8 +62,9 @@ def mousai_kit_stages() -> Sequence[type[mk.Stage]]:
     """Return stages."""
     from mousai_kit_mousai.autoencoder import DiffusionAutoencoder
     from mousai_kit_mousai.generator import TextToLatent
+    from mousai_kit_mousai.regression import RegressionAutoencoder
 
-    return [DiffusionAutoencoder, TextToLatent]
+    return [DiffusionAutoencoder, RegressionAutoencoder, TextToLatent]
 
 
 @mk.hookimpl

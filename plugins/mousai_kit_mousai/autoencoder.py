@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
-from math import lcm
+from collections.abc import Sequence
 
-import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 import mousai_kit.api as mk
+from mousai_kit_mousai.audio_rung import AudioRung, told
 from mousai_kit_mousai.envelope import Envelope, EnvelopeOptions, Preconditioned, surprise
 from mousai_kit_mousai.objective import averaged, velocity_loss
 
 
-class DiffusionAutoencoder(mk.Stage):
+class DiffusionAutoencoder(AudioRung):
     """Diffusion autoencoder: an encoder and the diffusion that decodes it, learned as one.
 
     The encoder sees the audio; the network denoises the audio, shown in `domain`, given the latent
@@ -44,21 +41,10 @@ class DiffusionAutoencoder(mk.Stage):
             "where learning stalls; 0, as in the paper: none",
         )
 
-    space: mk.Space
-
     def __init__(self, options: Options, *, below: mk.Space) -> None:
         super().__init__(options, below=below)
-        if below.stride != 1:
-            raise mk.PluginError("diffusion-autoencoder encodes audio: it must be the lowest stage")
-        self.below = below
-        self.domain = options.domain.build(audio_channels=below.channels)
-        self.encoder = options.encoder.build(
-            audio_channels=below.channels, sample_rate=below.sample_rate
-        )
-        seen = self.domain.channels * (1 if options.envelope is None else 2)
-        self.unet = options.unet.build(
-            channels=seen, context_channels=self.encoder.channels, text_features=0
-        )
+        inputs = 1 if options.envelope is None else 2
+        self.build_parts(options.domain, options.encoder, options.unet, inputs=inputs)
         self.envelope: Envelope | None = None
         self.envelope_weight = 0.0
         if options.envelope is not None:
@@ -71,12 +57,6 @@ class DiffusionAutoencoder(mk.Stage):
         self.saturation = options.saturation
         self.schedule = options.schedule.build()
         self.sampler = options.sampler.build(schedule=self.schedule)
-        self.space = mk.Space(self.encoder.channels, self.encoder.downsampling, below.sample_rate)
-        self.multiple = lcm(self.space.stride, self.domain.stride * self.unet.downsampling)
-
-    def prepare(self, signals: Iterable[Tensor], captions: Sequence[str]) -> None:
-        """Let the domain measure its statistics over audio [b, c, t]."""
-        self.domain.prepare(self._padded(signal) for signal in signals)
 
     def loss(
         self,
@@ -87,12 +67,8 @@ class DiffusionAutoencoder(mk.Stage):
         condition: mk.Condition = "training",
     ) -> Tensor:
         """Return the loss per clip [b] for audio [b, c, t]; prompts go unused."""
-        wave = self._padded(signal)
-        latent = self.encoder(wave)
-        if condition == "other":
-            latent = latent.roll(-1, 0)
-        elif condition == "none":
-            latent = torch.zeros_like(latent)
+        wave = self.padded(signal)
+        latent = told(self.encoder(wave), condition)
         x = self.domain(wave)
         velocity, log_deviation = self._velocity(latent, x.shape[-1])
         importance = self.domain.importance()
@@ -104,54 +80,14 @@ class DiffusionAutoencoder(mk.Stage):
             loss = loss + self.saturation * _before_tanh(latent).square().mean((1, 2))
         return loss
 
-    def encode(self, signal: Tensor) -> Tensor:
-        """Return the latents [b, space.channels, frames] of audio [b, c, t]."""
-        latent: Tensor = self.encoder(self._padded(signal))
-        return latent[..., : self.space.frames(signal.shape[-1])]
-
-    def decode(self, latents: Tensor | None, request: mk.Request) -> Tensor:
-        """Make audio [b, c, request.samples] from latents [b, space.channels, frames]."""
-        return torch.cat([*self.stream(latents, request)], -1)
-
-    def stream(self, latents: Tensor | None, request: mk.Request) -> Iterator[Tensor]:
-        """Yield the audio [b, c, n] piece by piece, made in windows with the same noise."""
-        if latents is None:
-            raise mk.RequestError(
-                "diffusion-autoencoder needs latents; a recipe that generates has a stage above it"
-            )
-        missing = self._whole(request.samples) // self.space.stride - latents.shape[-1]
-        context = pad(latents, (0, missing), mode="replicate") if missing else latents
-        windows = self._windows(request)
-        groups = (
-            windows[first : first + request.together]
-            for first in range(0, len(windows), request.together)
-        )
-        made = chain.from_iterable(self._sampled(context, group, request) for group in groups)
-        frames = [mk.scaled(window, self.multiple // self.domain.stride) for window in windows]
-        yield from self.domain.stream(mk.joined(frames, made), request.samples)
-
-    def windows(self, request: mk.Request) -> int:
-        """Return in how many windows the audio is made."""
-        return len(self._windows(request))
-
-    def _windows(self, request: mk.Request) -> list[range]:
-        """Return the windows in units that latents, domain and network all divide."""
-        longest = None if request.window is None else self._whole(request.window) // self.multiple
-        return mk.windows(self._whole(request.samples) // self.multiple, longest)
-
-    def _sampled(
-        self, context: Tensor, windows: Sequence[range], request: mk.Request
-    ) -> Iterable[Tensor]:
-        """Return what the domain shows in each of some windows, [b, channels, frames]."""
-        per_latent, per_frame = (self.multiple // it.stride for it in (self.space, self.domain))
-        parts = [mk.scaled(window, per_latent) for window in windows]
-        latents = torch.cat([context[..., it.start : it.stop] for it in parts])
-        frames = len(windows[0]) * per_frame
+    def made(
+        self, latents: Tensor, frames: int, starts: Sequence[int], request: mk.Request
+    ) -> Tensor:
+        """Return what the domain shows of windows of latents, from the noise of their places."""
         velocity, _ = self._velocity(latents, frames, self.sampler.levels())
-        source = request.noise([window.start * per_frame for window in windows])
+        source = request.noise(starts)
         noise = source.normal(self.domain.channels, frames).to(latents.device)
-        x = self.sampler.sample(request.counted(velocity), noise, generator=source)
-        return x.float().chunk(len(windows))
+        return self.sampler.sample(request.counted(velocity), noise, generator=source)
 
     def _velocity(
         self, latent: Tensor, frames: int, levels: Tensor | None = None
@@ -162,14 +98,6 @@ class DiffusionAutoencoder(mk.Stage):
             return network, None
         log_deviation = self.envelope(latent, frames)
         return Preconditioned(network, log_deviation, self.schedule), log_deviation
-
-    def _whole(self, samples: int) -> int:
-        """Return the next length that latents, domain and network all divide."""
-        return -(-samples // self.multiple) * self.multiple
-
-    def _padded(self, signal: Tensor) -> Tensor:
-        missing = self._whole(signal.shape[-1]) - signal.shape[-1]
-        return pad(signal, (0, missing)) if missing else signal
 
 
 def _before_tanh(latent: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 import mousai_kit.api as mk
+from mousai_kit_mousai.spectra import stft_distance
 
 
 class LogMelDistance(mk.Metric):
@@ -61,21 +62,6 @@ class MultiResolutionSTFT(mk.Metric):
 
     def score(self, generated: Tensor, reference: Tensor) -> float:
         """Return the mean over windows of both terms for audio [b, c, t] and [b, c, t]."""
-        terms = [_stft_distance(generated, reference, window) for window in self.windows]
-        return float(torch.stack(terms).mean())
-
-
-def _stft_distance(generated: Tensor, reference: Tensor, window: int) -> Tensor:
-    """Return ||S - S'|| / ||S|| + mean |log S - log S'| at one window (equations 1 to 3)."""
-    ours, theirs = (_magnitude(wave, window) for wave in (generated, reference))
-    convergence = (theirs - ours).norm() / theirs.norm().clamp(min=1e-7)
-    return convergence + (theirs.log() - ours.log()).abs().mean()
-
-
-def _magnitude(wave: Tensor, window: int) -> Tensor:
-    flat = wave.float().reshape(-1, wave.shape[-1])
-    shape = torch.hann_window(window, device=wave.device)
-    spectrum = torch.stft(
-        flat, window, window // 4, window=shape, pad_mode="constant", return_complex=True
-    )
-    return spectrum.abs().clamp(min=1e-7)
+        ours, theirs = (wave.flatten(0, 1)[None] for wave in (generated, reference))
+        terms = [stft_distance(ours, theirs, window) for window in self.windows]
+        return float(torch.cat(terms).mean())

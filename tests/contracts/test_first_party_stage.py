@@ -6,6 +6,7 @@ from first_party import untested
 from mousai_kit.testing import StageContract
 from mousai_kit_mousai.autoencoder import DiffusionAutoencoder
 from mousai_kit_mousai.generator import TextToLatent
+from mousai_kit_mousai.regression import RegressionAutoencoder
 
 
 def options(spec, **changes):
@@ -21,6 +22,12 @@ class TestDiffusionAutoencoder(StageContract):
 class TestDiffusionAutoencoderWithItsHeadStart(StageContract):
     component = DiffusionAutoencoder
     options = options(AUTOENCODER, envelope={"channels": 16}, saturation=1e-3)
+    below = AUDIO
+
+
+class TestRegressionAutoencoder(StageContract):
+    component = RegressionAutoencoder
+    options = {part: AUTOENCODER[part] for part in ("domain", "encoder", "unet")}
     below = AUDIO
 
 
