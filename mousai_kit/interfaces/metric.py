@@ -1,4 +1,4 @@
-"""Metric: a figure for how near two sets of clips are."""
+"""Metric: a figure for how near audio is to the audio that it should be."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from mousai_kit.component import Component, Options
 
 
 class Metric(Component):
-    """Compares generated clips with real ones. Built with `sample_rate` (Hz)."""
+    """Compares what an autoencoder makes of a clip with the clip. Built with `sample_rate` (Hz).
+
+    What is generated from text has no clip of its own to be compared with: the report judges a
+    generator by its loss.
+    """
 
     kind: ClassVar[str] = "metric"
     wiring: ClassVar[tuple[str, ...]] = ("sample_rate",)

@@ -9,8 +9,9 @@ import textwrap
 from collections.abc import Iterator
 from types import ModuleType
 
-from mousai_kit.component import Component
-from mousai_kit.reference.markdown import reflowed, table
+from mousai_kit.component import Component, Options
+from mousai_kit.option_facts import option_facts
+from mousai_kit.reference.markdown import option_table, reflowed, table
 
 Function = ast.FunctionDef
 
@@ -46,9 +47,18 @@ def values(module: ModuleType, *, without: str = "") -> Iterator[str]:
         if isinstance(it, ast.ClassDef) and it.name != without and not it.name.startswith("_"):
             yield f"### `mk.{it.name}`"
             yield reflowed(ast.get_docstring(it) or "")
-            yield from _attributes(it.body)
+            told = getattr(module, it.name)
+            if issubclass(told, Options):
+                yield option_table(option_facts(told), kinds=".")
+            else:
+                yield from _attributes(it.body)
             functions = [each for each in it.body if isinstance(each, Function)]
-            yield from _methods(source, [each for each in functions if ast.get_docstring(each)])
+            yield from _methods(source, [each for each in functions if _is_public(each)])
+
+
+def _is_public(function: Function) -> bool:
+    hidden = function.name.startswith("_") and not function.name.startswith("__")
+    return bool(ast.get_docstring(function)) and not hidden
 
 
 def _attributes(body: list[ast.stmt]) -> Iterator[str]:

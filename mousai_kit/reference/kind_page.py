@@ -5,14 +5,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 
+from mousai_kit import stepping
 from mousai_kit.component import Component
 from mousai_kit.hookspecs import HOOKS
 from mousai_kit.interfaces import KINDS
+from mousai_kit.music import tracks
 from mousai_kit.option_facts import option_facts
 from mousai_kit.reference.interface import interface, module_of, values
 from mousai_kit.reference.markdown import option_table, paragraphs, table
 from mousai_kit.registry import Registry
 
+BASES = {"sampler": stepping, "dataset": tracks}
+"""Modules whose public classes a component may inherit in place of its kind's."""
 BEGIN, END = "<!-- by hand: begin -->", "<!-- by hand: end -->"
 """Between them stands what a person wrote; the rest is written by the program."""
 
@@ -26,6 +30,7 @@ def kind_page(kind: str, registry: Registry, old: str) -> str:
         by_hand(old),
         *interface(it),
         *(["## Values", *given] if given else []),
+        *_to_build_on(kind),
         *_components([it for it, _ in registry if it.kind == kind]),
     ]
     return "\n\n".join(parts) + "\n"
@@ -59,6 +64,13 @@ def _head(kind: str) -> Iterator[str]:
             ("contract suite", f"`mousai_kit.testing.{it.__name__}Contract`"),
         ],
     )
+
+
+def _to_build_on(kind: str) -> Iterator[str]:
+    """Yield the classes that do a part of the work for components of a kind."""
+    if module := BASES.get(kind):
+        yield "## To build on"
+        yield from values(module, without="")
 
 
 def _components(found: list[type[Component]]) -> Iterator[str]:
