@@ -43,7 +43,12 @@ def option_faults(options: type[Options]) -> Iterator[str]:
 
 def slot_faults(options: type[Options], finder: Finder) -> Iterator[str]:
     """Yield what is wrong with the defaults of slots, given the components that there are."""
-    for mistake, name, message in _wrong_defaults(options, finder):
+    try:
+        wrong = _wrong_defaults(options, finder)
+    except Exception as error:  # a validator's, or slots that are each other's default for ever
+        yield f"its Options can't be made of their defaults ({type(error).__name__})"
+        return
+    for mistake, name, message in wrong:
         if mistake in IN_SLOTS:
             yield f"the default of its slot '{name}' can't be used; {message}"
 

@@ -75,7 +75,7 @@ def installed_entries() -> list[Entry]:
 
 def switched_off(entry: Entry) -> bool:
     """Tell whether the user wants to do without a plug-in."""
-    return any(_alike(word) in (entry.name, _alike(entry.package)) for word in unwanted())
+    return any(_alike(word) in (_alike(entry.name), _alike(entry.package)) for word in unwanted())
 
 
 def unwanted() -> list[str]:

@@ -21,6 +21,7 @@ from mousai_kit.hookspecs import GROUP, HOOKS
 from mousai_kit.plugins.entries import Entry
 from mousai_kit.plugins.faults import Fault, Place, PluginFaultError, place_of, place_of_error
 from mousai_kit.plugins.report import PluginReport
+from mousai_kit.plugins.surroundings import unchanged
 from mousai_kit.plugins.telling import PUBLIC, told
 from mousai_kit.plugins.watchdog import patience, watched
 from mousai_kit.registry import Registry
@@ -39,8 +40,11 @@ class Offer:
 
     @property
     def name(self) -> str:
-        """Return the component's name."""
-        return str(getattr(self.component, "name", ""))
+        """Return the component's name; empty where it has none that can be read."""
+        try:
+            return str(getattr(self.component, "name", ""))
+        except Exception:
+            return ""
 
     @property
     def place(self) -> Place | None:
@@ -70,7 +74,7 @@ class Loader:
         entry, started, limit = self.entry, monotonic(), patience()
         try:
             # what it prints must not get into what a command prints for programs
-            with watched(entry.owner, limit), redirect_stdout(sys.stderr):
+            with unchanged(), watched(entry.owner, limit), redirect_stdout(sys.stderr):
                 self._collect()
                 faults = self._enter()
         except KeyboardInterrupt:
@@ -79,8 +83,7 @@ class Loader:
         except PluginFaultError as error:
             faults = [error.fault]
         except BaseException as error:  # whatever it raises, also what is no Exception
-            place = place_of_error(error, self.module) or entry.place
-            faults = [Fault(told(error, entry, self.module, self.step), place)]
+            faults = [self._fault_of(error)]
         offered = tuple(f"{offer.kind}: {offer.name}" for offer in self.offers)
         if faults:
             self.registry.remove(entry.owner)
@@ -91,6 +94,15 @@ class Loader:
             faults=tuple(faults),
             seconds=round(monotonic() - started, 3),
         )
+
+    def _fault_of(self, error: BaseException) -> Fault:
+        """Return what is wrong, also where the exception itself is broken."""
+        try:
+            place = place_of_error(error, self.module) or self.entry.place
+            return Fault(told(error, self.entry, self.module, self.step), place)
+        except Exception as another:
+            kinds = f"{type(error).__name__}, of which telling raises {type(another).__name__}"
+            return Fault(f"raises a {kinds}; correct the exception", self.entry.place)
 
     def _collect(self) -> None:
         """Import the plug-in and ask its hooks."""

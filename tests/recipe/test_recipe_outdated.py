@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from mousai_kit.component import Field, Options, Use
-from mousai_kit.errors import RecipeError
+from mousai_kit.errors import Problem, RecipeError
 from mousai_kit.interfaces import Sampler, Schedule
 from mousai_kit.recipe import load_recipe, stage_key, stored_recipe
 from mousai_kit.recipe.load import Recipe
+from mousai_kit.recipe.values import Notice, Origin
 
 MODEL = "stages.only.model"
 
@@ -153,3 +154,11 @@ def test_shipped_recipes_are_in_todays_words():
 
     said = {name: load_recipe(name, registry=installed()).notices for name in shipped()}
     assert {name: notices for name, notices in said.items() if notices} == {}
+
+
+def test_two_words_of_one_origin_are_told_in_turn():
+    origin = Origin(0, source="--set a={b: 1}")
+    notices = [Notice(origin, Problem("", "", text)) for text in ("two", "one")]
+    recipe = load_recipe("mousai-tiny")
+    recipe.written_in(recipe._written, notices)
+    assert recipe.notices == ["two", "one"]
