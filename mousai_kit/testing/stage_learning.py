@@ -6,13 +6,14 @@ Legend: b batch, c channels, t frames of the space below.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from mousai_kit.interfaces import Condition, NoiseSource
+from mousai_kit.interfaces import Condition, NoiseSource, TextEncoder
 from mousai_kit.testing.signals import nothing_drawn
 from mousai_kit.testing.stage_ground import CONDITIONS, PROMPTS, STEPS, StageGround, Trained
 
@@ -33,6 +34,22 @@ class LearningRules(StageGround):
         stage.prepare(form(self.signals().split(1)), list(PROMPTS))
         rule = "after prepare the loss is not finite; the signals can be gone through once only"
         assert self.loss(stage, self.signals()).isfinite().all(), rule
+
+    def test_its_text_encoder_is_made_ready_and_prepared(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stage, called = self.fresh(), set[str]()
+        expected = set()
+        for place, part in stage.named_modules():
+            if isinstance(part, TextEncoder):
+                for name in ("ready", "prepare"):
+                    expected.add(f"{place}.{name}")
+                    noting = _noting(getattr(part, name), f"{place}.{name}", called)
+                    monkeypatch.setattr(part, name, noting)
+        stage.ready()
+        stage.prepare(iter(self.signals().split(1)), list(PROMPTS))
+        rule = "call from the stage's ready and prepare, or no model is fetched, no word known"
+        assert sorted(expected - called) == [], rule
 
     def test_its_state_holds_tensors_only(self) -> None:
         state = self.stage().state_dict()
@@ -138,6 +155,16 @@ class LearningRules(StageGround):
                 (3, stage.space.channels, frames),
                 "meta",
             )
+
+
+def _noting(method: Callable[..., None], name: str, called: set[str]) -> Callable[..., None]:
+    """Return a method that notes that it was called."""
+
+    def noting(*given: Any, **told: Any) -> None:
+        called.add(name)
+        method(*given, **told)
+
+    return noting
 
 
 def _assert_near(found: Tensor, expected: Tensor) -> None:

@@ -156,6 +156,13 @@ class MakingRules(StageGround):
         ]
         assert changed == [], "decode changes the stage itself"
 
+    def test_guidance_changes_what_is_made_of_a_text(self, trained: Trained) -> None:
+        if trained.stage.space is not None:
+            return
+        usual, insisting = (self.decoded(trained.stage, guidance=it) for it in (1.0, 3.0))
+        rule = "request.guidance changes nothing: follow it, or be excused as a stage without it"
+        assert not torch.allclose(usual, insisting), rule
+
     @torch.no_grad()
     def _make(self, stage: object, asked: Request) -> Tensor:
         return self.made(stage, self.latents(stage, asked.samples), asked)
