@@ -3,6 +3,7 @@
 import pytest
 
 for _module in (
+    "another_process",
     "binding",
     "comparing",
     "contract",
@@ -10,6 +11,7 @@ for _module in (
     "domain",
     "metric",
     "network",
+    "returned",
     "sampler",
     "schedule",
     "signals",

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mousai_kit.interfaces import Clip, Dataset, Split
+from mousai_kit.testing.another_process import MEANT, another_process
 from mousai_kit.testing.contract import Contract
 from mousai_kit.testing.signals import nothing_drawn
 
@@ -173,6 +174,16 @@ class DatasetContract(Contract):
         )
         rule = f"the same music is at {low:.0f} Hz at {rates[0]} Hz and {high:.0f} Hz at {rates[1]}"
         assert 0.7 < high / low < 1.4, f"{rule}; read it at the rate asked for"
+
+    def test_clips_are_the_same_in_another_process(self) -> None:
+        for split in SPLITS:
+            dataset = self.dataset(split)
+            here = list(_clips(dataset, SOME))
+            with another_process(self.component):
+                there = list(_clips(self.dataset(split), SOME))
+            assert len(there) == len(here), MEANT
+            for one, other in zip(there, here, strict=True):
+                _same(one, other, f"in another process: {MEANT}")
 
     def _pitch(self, dataset: Dataset, sample_rate: int) -> float:
         """Return the frequency (Hz) below which half the power up to 3 kHz lies, on average."""

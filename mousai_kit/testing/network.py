@@ -12,6 +12,7 @@ import torch
 from torch import Generator, Tensor
 
 from mousai_kit import checkpoints
+from mousai_kit.testing.another_process import MEANT, another_process
 from mousai_kit.testing.comparing import assert_alike, assert_finite
 from mousai_kit.testing.contract import Contract
 
@@ -72,6 +73,16 @@ class NetworkContract(Contract):
             again = self.answer(network, inputs)
         rule = "outside of training a network must answer the same every time, whatever the seed"
         assert torch.equal(once, again), rule
+
+    def test_it_answers_the_same_in_another_process(self) -> None:
+        network, inputs = self.network().eval(), self.inputs()
+        with torch.no_grad():
+            expected = self.answer(network, inputs)
+            with another_process(self.component):
+                built, loaded = self.network().eval(), self.fresh().eval()
+                loaded.load_state_dict(network.state_dict())
+                for other in (built, loaded):
+                    assert_alike(self.answer(other, inputs), expected, MEANT)
 
     def test_using_it_leaves_its_weights_and_buffers(self) -> None:
         network = self.network().eval()

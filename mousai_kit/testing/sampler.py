@@ -16,6 +16,7 @@ from mousai_kit.testing.comparing import assert_alike, assert_finite
 from mousai_kit.testing.contract import Contract
 from mousai_kit.testing.exact import DEVIATION, MEANS, curved, gaussian, mixture, noise, point
 from mousai_kit.testing.neighbours import SCHEDULES
+from mousai_kit.testing.returned import tensor
 
 SHAPES = ((1, 1, 1), (3, 2, 17), (2, 1, 4))
 Asked = list[tuple[Tensor, Tensor]]
@@ -54,8 +55,8 @@ class SamplerContract(Contract):
     def sample(self, sampler: Any, velocity: Velocity, start: Tensor, seeds: Any = None) -> Tensor:
         """Return a sample, any further noise from seeds, those of the clips' places by default."""
         source = NoiseSource(range(len(start)) if seeds is None else seeds)
-        result: Tensor = sampler.sample(velocity, start, generator=source)
-        return result
+        made = sampler.sample(velocity, start, generator=source)
+        return tensor(made, "sample must return a tensor of the noise's shape")
 
     def asked(self, sampler: Any, start: Tensor) -> Asked:
         """Return what a sampler asks the network for."""

@@ -12,6 +12,7 @@ from mousai_kit.component import Component
 from mousai_kit.interfaces import SpectralEncoder
 from mousai_kit.testing.comparing import assert_alike, assert_differs, assert_finite
 from mousai_kit.testing.network import NetworkContract, leaks, stirred
+from mousai_kit.testing.returned import forwards_tensors
 
 RATES = (8000, 22050, 44100, 48000)
 """Sample rates in Hz."""
@@ -26,7 +27,10 @@ class SpectralEncoderContract(NetworkContract):
 
     def fresh(self, *, seed: int = 0, audio_channels: int = 2, sample_rate: int = 48000) -> Any:
         """Return the encoder as it is built."""
-        return self.build(seed=seed, audio_channels=audio_channels, sample_rate=sample_rate)
+        wiring = {"audio_channels": audio_channels, "sample_rate": sample_rate}
+        return forwards_tensors(
+            self.build(seed=seed, **wiring), "latents, a tensor [b, channels, t]"
+        )
 
     def network(self, *, seed: int = 0, **wiring: int) -> Any:
         """Return the encoder, stirred."""

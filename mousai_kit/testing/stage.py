@@ -30,6 +30,6 @@ class StageContract(MakingRules, LearningRules):
             again = self.latents(fresh)
             assert again is not None
             assert torch.equal(again, latents), "weights that are loaded encode otherwise"
-        made, asked = stage.decode(latents, self.request()), self.request()
+        made, asked = self.made(stage, latents, self.request()), self.request()
         rule = "weights that are loaded make something else: keep what is measured in buffers"
-        assert torch.equal(fresh.decode(latents, asked), made), rule
+        assert torch.equal(self.made(fresh, latents, asked), made), rule

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mousai_kit.interfaces import Condition, NoiseSource, Request, Space, Stage
 from mousai_kit.testing.contract import Contract
+from mousai_kit.testing.returned import per_clip, tensor
 from mousai_kit.testing.signals import chords
 
 PROMPTS = ("low saw", "high bells, fast", "soft drums")
@@ -97,8 +98,8 @@ class StageGround(Contract):
         places = range(first, first + len(signal))
         noise = NoiseSource([1000 * seeds + place for place in places])
         prompts = [PROMPTS[place % len(PROMPTS)] for place in places]
-        found: Tensor = stage.loss(signal, prompts, noise=noise, condition=condition)
-        return found
+        made = stage.loss(signal, prompts, noise=noise, condition=condition)
+        return per_clip(made, len(signal), "loss must return a tensor [b], a loss per clip")
 
     def request(self, clips: int = 3, samples: int | None = None, **more: Any) -> Request:
         """Return a request for clips of the prompts, a seed each."""
@@ -114,15 +115,23 @@ class StageGround(Contract):
         if stage.space is None:
             return None
         frames = self.below.frames(self.samples if samples is None else samples)
-        found: Tensor = stage.encode(self.signals(frames))
-        return found
+        return self.encoded(stage, self.signals(frames))
+
+    def encoded(self, stage: Any, signal: Tensor) -> Tensor:
+        """Return the latents of signals."""
+        rule = "encode must return latents, a tensor [b, space.channels, frames]"
+        return tensor(stage.encode(signal), rule)
 
     def decoded(self, stage: Any, **asked: Any) -> Tensor:
         """Return what the stage makes of three clips' latents, or of their texts."""
         with torch.no_grad():
             latents = self.latents(stage, asked.get("samples"))
-            made: Tensor = stage.decode(latents, self.request(**asked))
-        return made
+            return self.made(stage, latents, self.request(**asked))
+
+    def made(self, stage: Any, latents: Tensor | None, request: Request) -> Tensor:
+        """Return what the stage makes of latents, or of texts."""
+        rule = "decode must return signals, a tensor [b, below.channels, frames]"
+        return tensor(stage.decode(latents, request), rule)
 
 
 _TRAINED: dict[type[StageGround], Trained] = {}

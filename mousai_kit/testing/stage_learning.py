@@ -6,19 +6,26 @@ Legend: b batch, c channels, t frames of the space below.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from mousai_kit.interfaces import Condition, NoiseSource
+from mousai_kit.interfaces import Condition, NoiseSource, TextEncoder
 from mousai_kit.testing.signals import nothing_drawn
 from mousai_kit.testing.stage_ground import CONDITIONS, PROMPTS, STEPS, StageGround, Trained
 
 
 class LearningRules(StageGround):
     """What every stage keeps to as it learns."""
+
+    def test_its_loss_is_a_number_for_each_clip(self) -> None:
+        stage = self.fresh()
+        stage.ready()
+        stage.prepare(self.signals().split(1), list(PROMPTS))
+        self.loss(stage, self.signals())
 
     @pytest.mark.parametrize("form", [list, iter])
     def test_one_pass_over_the_signals_is_enough_to_prepare(self, form: Any) -> None:
@@ -27,6 +34,22 @@ class LearningRules(StageGround):
         stage.prepare(form(self.signals().split(1)), list(PROMPTS))
         rule = "after prepare the loss is not finite; the signals can be gone through once only"
         assert self.loss(stage, self.signals()).isfinite().all(), rule
+
+    def test_its_text_encoder_is_made_ready_and_prepared(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stage, called = self.fresh(), set[str]()
+        expected = set()
+        for place, part in stage.named_modules():
+            if isinstance(part, TextEncoder):
+                for name in ("ready", "prepare"):
+                    expected.add(f"{place}.{name}")
+                    noting = _noting(getattr(part, name), f"{place}.{name}", called)
+                    monkeypatch.setattr(part, name, noting)
+        stage.ready()
+        stage.prepare(iter(self.signals().split(1)), list(PROMPTS))
+        rule = "call from the stage's ready and prepare, or no model is fetched, no word known"
+        assert sorted(expected - called) == [], rule
 
     def test_its_state_holds_tensors_only(self) -> None:
         state = self.stage().state_dict()
@@ -38,7 +61,6 @@ class LearningRules(StageGround):
         stage, signal = self.stage(), self.signals(frames)
         for condition in CONDITIONS:
             loss = self.loss(stage, signal, condition=condition)
-            assert loss.shape == (3,), "the loss is per clip [b]: a bad clip can then be named"
             assert loss.isfinite().all(), f"told '{condition}'"
             assert loss.requires_grad, f"told '{condition}'"
 
@@ -127,12 +149,22 @@ class LearningRules(StageGround):
         loss = stage.loss(signal, ["music"] * 3, noise=NoiseSource(range(3)))
         assert (loss.shape, loss.device.type) == ((3,), "meta")
         if stage.space is not None:
-            latents = stage.encode(signal)
+            latents = self.encoded(stage, signal)
             frames = stage.space.frames(self.samples)
             assert (latents.shape, latents.device.type) == (
                 (3, stage.space.channels, frames),
                 "meta",
             )
+
+
+def _noting(method: Callable[..., None], name: str, called: set[str]) -> Callable[..., None]:
+    """Return a method that notes that it was called."""
+
+    def noting(*given: Any, **told: Any) -> None:
+        called.add(name)
+        method(*given, **told)
+
+    return noting
 
 
 def _assert_near(found: Tensor, expected: Tensor) -> None:

@@ -42,7 +42,7 @@ class MakingRules(StageGround):
                 stage.encode(signal)
             assert "\n" not in str(refused.value)
             return
-        latents = stage.encode(signal)
+        latents = self.encoded(stage, signal)
         per_latent = stage.space.stride // self.below.stride
         assert latents.shape == (3, stage.space.channels, -(-frames // per_latent))
         assert latents.isfinite().all()
@@ -53,8 +53,8 @@ class MakingRules(StageGround):
             return
         signal = self.signals()
         with nothing_drawn():
-            together = stage.encode(signal)
-        alone = torch.cat([stage.encode(one) for one in signal.split(1)])
+            together = self.encoded(stage, signal)
+        alone = torch.cat([self.encoded(stage, one) for one in signal.split(1)])
         torch.testing.assert_close(alone, together, atol=1e-4, rtol=1e-3)
 
     @pytest.mark.parametrize("samples", LENGTHS)
@@ -84,17 +84,17 @@ class MakingRules(StageGround):
         for place, prompt in enumerate(PROMPTS):
             one = None if latents is None else latents[place : place + 1]
             asked = self.request(1, prompts=[prompt], seeds=[self.request().seeds[place]])
-            made = stage.decode(one, asked)
+            made = self.made(stage, one, asked)
             torch.testing.assert_close(made[0], together[place], atol=1e-3, rtol=1e-2)
 
     @torch.no_grad()
     def test_another_seed_or_another_text_makes_another_signal(self, trained: Trained) -> None:
         if (stage := trained.stage).space is not None:
             return
-        made = stage.decode(None, self.request(1))
-        seeded = stage.decode(None, self.request(1, seeds=[99]))
+        made = self.made(stage, None, self.request(1))
+        seeded = self.made(stage, None, self.request(1, seeds=[99]))
         assert not torch.allclose(made, seeded), "all seeds of a text make the same signal"
-        told = stage.decode(None, self.request(1, prompts=[PROMPTS[1]]))
+        told = self.made(stage, None, self.request(1, prompts=[PROMPTS[1]]))
         assert not torch.allclose(made, told), "what it makes does not depend on the text"
 
     @torch.no_grad()
@@ -102,7 +102,7 @@ class MakingRules(StageGround):
         if (latents := self.latents(trained.stage)) is None:
             return
         made, other = (
-            trained.stage.decode(it, self.request()) for it in (latents, latents.roll(1, 0))
+            self.made(trained.stage, it, self.request()) for it in (latents, latents.roll(1, 0))
         )
         assert not torch.allclose(made, other), "what it makes does not depend on the latents"
 
@@ -119,7 +119,7 @@ class MakingRules(StageGround):
             asked = self.request(samples=samples, window=window)
             latents = self.latents(stage, samples)
             heard = torch.cat([*stage.stream(latents, asked)], -1)
-            made = stage.decode(latents, asked)
+            made = self.made(stage, latents, asked)
             assert heard.shape == made.shape == (3, *made.shape[1:])
             assert heard.shape[-1] == self.below.frames(samples)
             assert loudness(heard - made) <= 1e-3 * loudness(made)
@@ -128,7 +128,7 @@ class MakingRules(StageGround):
     def test_how_many_windows_are_made_together_changes_nothing(self, trained: Trained) -> None:
         stage, asked = trained.stage, self.request(window=700)
         latents = self.latents(stage)
-        one, many = (stage.decode(latents, replace(asked, together=it)) for it in (1, 100))
+        one, many = (self.made(stage, latents, replace(asked, together=it)) for it in (1, 100))
         torch.testing.assert_close(one, many, atol=1e-3, rtol=1e-2)
 
     @pytest.mark.parametrize("window", [None, 700])
@@ -156,7 +156,13 @@ class MakingRules(StageGround):
         ]
         assert changed == [], "decode changes the stage itself"
 
+    def test_guidance_changes_what_is_made_of_a_text(self, trained: Trained) -> None:
+        if trained.stage.space is not None:
+            return
+        usual, insisting = (self.decoded(trained.stage, guidance=it) for it in (1.0, 3.0))
+        rule = "request.guidance changes nothing: follow it, or be excused as a stage without it"
+        assert not torch.allclose(usual, insisting), rule
+
     @torch.no_grad()
     def _make(self, stage: object, asked: Request) -> Tensor:
-        made: Tensor = stage.decode(self.latents(stage, asked.samples), asked)  # type: ignore[attr-defined]
-        return made
+        return self.made(stage, self.latents(stage, asked.samples), asked)

@@ -12,6 +12,7 @@ from mousai_kit.component import Component
 from mousai_kit.interfaces import Text, TextEncoder
 from mousai_kit.testing.comparing import assert_alike, assert_differs, assert_finite
 from mousai_kit.testing.network import NetworkContract, stirred
+from mousai_kit.testing.returned import forwards_texts
 
 ODD = ("\U0001f3b8", "\ud800", "e\u0301", "\u0645", "a\x00b")
 """An emoji, half a pair of surrogates, a combining accent, Arabic, and a null."""
@@ -32,11 +33,11 @@ class TextEncoderContract(NetworkContract):
 
     def fresh(self, *, seed: int = 0) -> Any:
         """Return the encoder as it is built."""
-        return self.build(seed=seed)
+        return forwards_texts(self.build(seed=seed))
 
     def network(self, *, seed: int = 0) -> Any:
         """Return the encoder, ready, prepared, stirred and out of training."""
-        encoder = self.build(seed=seed)
+        encoder = self.fresh(seed=seed)
         encoder.ready()
         encoder.prepare(self.captions)
         return stirred(encoder).eval()

@@ -13,6 +13,7 @@ from mousai_kit.component import Component
 from mousai_kit.interfaces import UNet
 from mousai_kit.testing.given import CHANNELS, CONTEXT, FEATURES, Given
 from mousai_kit.testing.network import NetworkContract, stirred
+from mousai_kit.testing.returned import forwards_tensors
 
 FRAMES = 4
 """Frames at the lowest rate of what is denoised, where the length does not matter."""
@@ -38,11 +39,12 @@ class UNetSuite(NetworkContract):
         more = {**(self.options_with_context if context else {})}
         more |= self.options_with_text if text else {}
         torch.manual_seed(seed)
-        return self.use(**more).build(
+        network = self.use(**more).build(
             channels=CHANNELS,
             context_channels=CONTEXT if context else 0,
             text_features=FEATURES if text else 0,
         )
+        return forwards_tensors(network, "v, a tensor of x's shape")
 
     def network(self, *, seed: int = 0, hearing: Sequence[str] | None = None) -> Any:
         """Return the network, stirred."""

@@ -65,7 +65,7 @@ class TwoPasses(Coder):
 class OneLoss(Coder):
     """Its loss is the batch's, not each clip's."""
 
-    breaks = "test_signals_of_any_length_have_a_finite_loss_each"
+    breaks = "test_its_loss_is_a_number_for_each_clip"
 
     def loss(self, signal, prompts, *, noise, condition="training"):
         return super().loss(signal, prompts, noise=noise, condition=condition).mean()

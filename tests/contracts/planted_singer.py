@@ -1,5 +1,7 @@
 """Stages that follow a text, with a bug each: their docstrings say which."""
 
+from dataclasses import replace
+
 import torch
 from planted_suites import suites
 from torch import nn
@@ -27,7 +29,7 @@ class Network(nn.Module):
 
 
 class Singer(mk.Stage):
-    """Diffusion that follows the bytes of a text, without guidance."""
+    """Diffusion that follows the bytes of a text."""
 
     name = "singer"
 
@@ -67,8 +69,13 @@ class Singer(mk.Stage):
         raise mk.RequestError("singer encodes nothing")
 
     def decode(self, latents, request):
-        text = self.text(request.prompts)
-        velocity = request.counted(lambda x, sigma: self.network(x, sigma, text))
+        text, null = self.text(request.prompts), self.text([""] * len(request.prompts))
+
+        def guided(x, sigma):
+            told, untold = (self.network(x, sigma, it) for it in (text, null))
+            return torch.lerp(untold, told, request.guidance)
+
+        velocity = request.counted(guided)
         noise = self.noise(request).normal(self.below.channels, self.below.frames(request.samples))
         return self.sampler.sample(velocity, noise, generator=request.noise())
 
@@ -183,6 +190,41 @@ class GuidedTwice(Singer):
     def decode(self, latents, request):
         made = super().decode(latents, request)
         return made if request.guidance == 1 else torch.cat([made, made])
+
+
+class Unguided(Singer):
+    """It makes the same with any guidance."""
+
+    breaks = "test_guidance_changes_what_is_made_of_a_text"
+
+    def decode(self, latents, request):
+        return super().decode(latents, replace(request, guidance=1.0))
+
+
+class Words(mk.TextEncoder):
+    """A text encoder that must be told its words."""
+
+    name = "words"
+
+    def __init__(self, options):
+        super().__init__(options)
+        self.features, self.tokens = 8, 1
+
+    def forward(self, prompts):
+        raise NotImplementedError
+
+
+class UnpreparedEncoder(Singer):
+    """It never tells its text encoder the captions."""
+
+    breaks = "test_its_text_encoder_is_made_ready_and_prepared"
+
+    def __init__(self, options, *, below):
+        super().__init__(options, below=below)
+        self.words = Words(mk.Options())
+
+    def ready(self):
+        self.words.ready()
 
 
 class Unreported(Singer):

@@ -171,6 +171,15 @@ class Frozen(Healthy):
         self.table.requires_grad_(False)
 
 
+class Hashed(Healthy):
+    """It knows words by Python's hash(), which is another in the next process."""
+
+    breaks = "test_it_answers_the_same_in_another_process"
+
+    def bytes_of(self, prompt):
+        return [hash(word) % NONE for word in prompt.split()]
+
+
 class DropsAlways(Healthy):
     """Dropout outside of training too."""
 
