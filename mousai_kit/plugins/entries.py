@@ -12,6 +12,8 @@ from pathlib import Path
 from mousai_kit.hookspecs import GROUP
 from mousai_kit.plugins.faults import Place
 
+OWN = "mousai-kit"
+"""The package whose plug-ins load first: nobody's component takes the place of one of them."""
 FAMILY = f"{GROUP.rsplit('.', 1)[0]}."
 """How the groups of all versions of the interface begin."""
 WITHOUT = "MOUSAI_KIT_WITHOUT"
