@@ -344,6 +344,21 @@ def test_another_version_of_the_interface_is_told_and_not_loaded(shelf):
 
 
 @pytest.mark.parametrize(
+    "group", ["mousai-kit.v1", "mousai_kit_v1", "Mousai_Kit.v1", "mousaikit.V1", "mousai.kit-v1"]
+)
+def test_a_group_that_is_misspelled_is_told(shelf, group):
+    shelf.put("raise ValueError('imported')", name="n", group=group)
+    (report,) = shelf.discover()[1]
+    assert report.fault == f"is offered under '{group}'; did you mean 'mousai_kit.v1'?"
+    assert str(report.faults[0].place).endswith("theirs-1.2.dist-info/entry_points.txt:2")
+
+
+def test_a_group_of_another_package_is_none_of_ours(shelf):
+    shelf.put("raise ValueError('imported')", group="mousai-kit-etude.v1")
+    assert shelf.discover()[1] == []
+
+
+@pytest.mark.parametrize(
     "metadata", ["", "Name: theirs\nVersion: 1.2\nSummary: \xff\n", "Name: theirs\n"]
 )
 def test_metadata_that_is_damaged_is_told_and_the_rest_loads(shelf, metadata):
@@ -382,6 +397,7 @@ ELSEWHERE = (
     "has metadata",
     "the entry point",
     "is written for",
+    "is offered under",
     "is switched off",
     "has no docstring",
     "the default of its slot",
