@@ -17,7 +17,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema, to_jsonable_python
 
-from mousai_kit.errors import shown
+from mousai_kit.declared import unset
+from mousai_kit.errors import PluginError, Problem, shown
 from mousai_kit.problems import problems_in
 
 __all__ = ["Component", "Field", "Finder", "Options", "Use", "chosen"]
@@ -89,8 +90,14 @@ class Use(Generic[K]):
         self.options = options
 
     def build(self, **wiring: Any) -> K:
-        """Build the component with the wiring of its kind."""
-        return cast("K", cast("Any", self.component)(self.options, **wiring))
+        """Build the component with the wiring of its kind; PluginError where it is unfinished."""
+        built = cast("Any", self.component)(self.options, **wiring)
+        if missing := list(unset(built)):
+            of, what = self.component, f"{self.component.kind} '{self.component.name}'"
+            told = f"{what} must set self.{{}} in its constructor"
+            origin = f"{of.__module__}.{of.__qualname__}"
+            raise PluginError(*(Problem(origin, "", told.format(name)) for name in missing))
+        return cast("K", built)
 
     def values(self, *, without: Collection[str] = ()) -> dict[str, Any]:
         """Return `{use: name, option: value, ...}`, nested, with every default filled in.

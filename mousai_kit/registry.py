@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from inspect import Parameter, Signature
 
 from mousai_kit.component import Component, Options
+from mousai_kit.declared import class_faults
 from mousai_kit.errors import PluginError, Problem, did_you_mean, listed
 from mousai_kit.hookspecs import HOOKS
 from mousai_kit.interfaces import KINDS
@@ -130,6 +131,7 @@ def _faults(kind: str, component: object) -> Iterator[str]:
         yield "has Options that are no subclass of mk.Options; write `class Options(mk.Options)`"
     else:
         yield from option_faults(options)
+    yield from class_faults(base, component)
     yield from _wiring_faults(component, base.wiring)
     yield from _method_faults(component, base)
 

@@ -20,6 +20,12 @@ OPTIONS = MK + (
     "class Bad(mk.Sampler):\n    'A.'\n    name = 'bad'\n    def __init__(self, options, *, schedule): ...\n"
     "    def sample(self, velocity, noise, *, generator=None): ...\n    class Options(mk.Options):\n        "
 )
+METRIC = MK + "class Bad(mk.Metric):\n    'A.'\n    name = 'bad'\n    "
+SCORE = (
+    "\n    def __init__(self, options, *, sample_rate): ...\n"
+    "    def score(self, generated, reference): ...\n"
+    "@mk.hookimpl\ndef mousai_kit_metrics():\n    return [Bad]\n"
+)
 ALL_HOOKS = (
     "'mousai_kit_text_encoders', 'mousai_kit_spectral_encoders', 'mousai_kit_unets', "
     "'mousai_kit_schedules', 'mousai_kit_samplers', 'mousai_kit_domains', 'mousai_kit_stages', "
@@ -184,6 +190,18 @@ BROKEN = {
         "    def sample(self, velocity, noise, *, generator=None): ...\n" + BAD,
         "it.py:2: Bad: has Options that are no subclass of mk.Options; write `class Options(mk.Options)`",
     ),
+    "a class attribute that is missing": (
+        METRIC + "units, better = 'dB', 'higher'" + SCORE,
+        "it.py:2: Bad: lacks the class attribute 'unit', which every metric has; write `unit = ...` in it",
+    ),
+    "a class attribute of another word": (
+        METRIC + "unit, better = 'dB', 'high'" + SCORE,
+        "it.py:2: Bad: has a class attribute 'better' that must be 'lower' or 'higher' (got 'high')",
+    ),
+    "a class attribute of another type": (
+        METRIC + "unit, better = 1, 'higher'" + SCORE,
+        "it.py:2: Bad: has a class attribute 'unit' that must be text (got 1)",
+    ),
     # options
     "a default that its own range forbids": (
         OPTIONS + "steps: int = mk.Field(50, ge=1, le=10)" + BAD,
@@ -207,6 +225,14 @@ BROKEN = {
     "a former name that leads nowhere": (
         OPTIONS + "former_names = {'old': 'new'}" + BAD,
         "it.py:2: Bad: has a former name 'old' of the option 'new', which it does not have; correct `former_names`",
+    ),
+    "an option without a type": (
+        OPTIONS + "stride = mk.Field(4, ge=1)" + BAD,
+        "it.py:7: has Options that can't be made; give the option 'stride' a type",
+    ),
+    "a plain option without a type": (
+        OPTIONS + "stride = 4" + BAD,
+        "it.py:7: has Options that can't be made; give the option 'stride' a type",
     ),
     "options that can't be made": (
         OPTIONS + "steps: int = mk.Field(default_factory=lambda: 1 / 0)" + BAD,
@@ -318,6 +344,21 @@ def test_another_version_of_the_interface_is_told_and_not_loaded(shelf):
 
 
 @pytest.mark.parametrize(
+    "group", ["mousai-kit.v1", "mousai_kit_v1", "Mousai_Kit.v1", "mousaikit.V1", "mousai.kit-v1"]
+)
+def test_a_group_that_is_misspelled_is_told(shelf, group):
+    shelf.put("raise ValueError('imported')", name="n", group=group)
+    (report,) = shelf.discover()[1]
+    assert report.fault == f"is offered under '{group}'; did you mean 'mousai_kit.v1'?"
+    assert str(report.faults[0].place).endswith("theirs-1.2.dist-info/entry_points.txt:2")
+
+
+def test_a_group_of_another_package_is_none_of_ours(shelf):
+    shelf.put("raise ValueError('imported')", group="mousai-kit-etude.v1")
+    assert shelf.discover()[1] == []
+
+
+@pytest.mark.parametrize(
     "metadata", ["", "Name: theirs\nVersion: 1.2\nSummary: \xff\n", "Name: theirs\n"]
 )
 def test_metadata_that_is_damaged_is_told_and_the_rest_loads(shelf, metadata):
@@ -356,6 +397,7 @@ ELSEWHERE = (
     "has metadata",
     "the entry point",
     "is written for",
+    "is offered under",
     "is switched off",
     "has no docstring",
     "the default of its slot",

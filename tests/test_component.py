@@ -1,11 +1,12 @@
 """Components: options that are closed and checked to the leaf, and slots for other components."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pytest
 from pydantic import BaseModel, ValidationError, field_validator
 
 from mousai_kit.component import Component, Field, Options, Use, chosen, plain
+from mousai_kit.errors import PluginError
 from mousai_kit.problems import problems_in
 
 
@@ -223,3 +224,42 @@ def test_numbers_are_finite(value):
 def test_options_are_frozen():
     with pytest.raises(ValidationError):
         Corner().angle = 3
+
+
+class Place(Component):
+    kind = "place"
+    latitude: int
+    longitude: int
+    name: ClassVar[str]
+    climate = "mild"
+
+
+class Town(Place):
+    name = "town"
+
+    def __init__(self, options):
+        self.latitud = 1
+
+    @property
+    def longitude(self):
+        raise AttributeError("known after training")
+
+
+class Nowhere(Place):
+    name = "nowhere"
+
+    def __init__(self, options): ...
+
+
+def test_a_component_that_lacks_what_its_interface_declares_is_not_built():
+    with pytest.raises(PluginError) as raised:
+        Use(Town, Options()).build()
+    assert str(raised.value) == (
+        "test_component.Town: place 'town' must set self.latitude in its constructor"
+    )
+    with pytest.raises(PluginError) as raised:
+        Use(Nowhere, Options()).build()
+    assert str(raised.value).splitlines() == [
+        "test_component.Nowhere: place 'nowhere' must set self.latitude in its constructor",
+        "test_component.Nowhere: place 'nowhere' must set self.longitude in its constructor",
+    ]

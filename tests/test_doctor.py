@@ -380,6 +380,15 @@ def test_plug_ins_that_are_left_out_switched_off_or_to_be_noted(shelf, monkeypat
     ]
 
 
+def test_what_to_do_about_a_plug_in_is_told_once(shelf):
+    code = GOOD.format(name="Mine").replace("def weights(self, sigma)", "def weights(self)")
+    shelf.put(code, package="broken", name="b")
+    assert [mend for _, told, mend in lines(parts.plug_ins()) if told.startswith("broken")] == [
+        "",
+        "the author mends it; without it: pip uninstall broken, or MOUSAI_KIT_WITHOUT=b",
+    ]
+
+
 def test_recipes_whose_parts_are_missing(monkeypatch):
     monkeypatch.setenv("MOUSAI_KIT_WITHOUT", "solvers")
     found = lines(parts.recipes())

@@ -22,6 +22,7 @@ class TestWhatLoads:
             class Sum(mk.Metric):
                 "A sum."
                 name = "sum"
+                unit, better = "", "lower"
 
                 def score(self, generated, reference):
                     return 0.0

@@ -30,6 +30,7 @@ class Plain(Schedule):
 
 class Distance(Metric):
     name = "distance"
+    unit, better = "", "lower"
 
     def score(self, generated, reference):
         return 0.0

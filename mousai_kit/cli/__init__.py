@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from io import TextIOWrapper
 from typing import Any, NoReturn
 
@@ -21,7 +22,7 @@ _MISUSE: type[Exception] = typer.BadParameter.__mro__[2]
 
 
 def main() -> None:
-    """Run a command; a user's mistake is one line a problem and exit code 2."""
+    """Run a command; a user's mistake is one line a problem and exit code 2, a bug 1."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a file's name may be no text at all
             stream.reconfigure(errors="backslashreplace")
@@ -36,6 +37,8 @@ def main() -> None:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         _end(one_line(f"{place}{error.strerror or error}"), 2)
+    except Exception as error:
+        _end(_fault(error), 1)
     if code == INTERRUPTED:
         _end("interrupted; `run` goes on from its last checkpoint", INTERRUPTED)
     sys.exit(code)
@@ -49,6 +52,13 @@ def _misused(error: Any) -> str:
         return ""
     see = "" if line.endswith("?") else f"; see `{command} --help`"
     return f"{command}: {line[0].lower()}{line[1:]}{see}"
+
+
+def _fault(error: Exception) -> str:
+    """Return a traceback, which an author needs, and a last line that says who that is."""
+    from mousai_kit.plugins.blame import blame
+
+    return "".join(traceback.format_exception(error)) + blame(error)
 
 
 def _end(message: str, code: int) -> NoReturn:

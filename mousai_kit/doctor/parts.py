@@ -38,13 +38,14 @@ def plug_ins() -> Iterator[Finding]:
         yield ok("plug-ins", f"{names}: {count} components for {GROUP}")
     for report in reports:
         mend = ALONE.format(package=report.package, name=report.name)
-        for fault in report.faults:
+        for place, fault in enumerate(report.faults, 1):
             if report.switched_off:
                 yield note(
                     "plug-ins", f"{report.owner} is switched off", "unset MOUSAI_KIT_WITHOUT"
                 )
             else:
-                yield wrong("plug-ins", f"{report.owner}: {fault}", mend)
+                last = place == len(report.faults)  # what to do is the same for all of them
+                yield wrong("plug-ins", f"{report.owner}: {fault}", mend if last else "")
         for remark in report.notes:
             yield note("plug-ins", f"{report.owner}: {remark}", "tell its author")
     known = {word for report in reports for word in (report.name, report.package)}

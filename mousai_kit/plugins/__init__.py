@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import EntryPoint
 
 from mousai_kit.hookspecs import GROUP
-from mousai_kit.plugins.entries import Entry, installed_entries, switched_off
+from mousai_kit.plugins.entries import OWN, Entry, installed_entries, misspelled, switched_off
 from mousai_kit.plugins.faults import Fault
 from mousai_kit.plugins.loading import Loader
 from mousai_kit.plugins.notes import notes_on
@@ -15,9 +15,6 @@ from mousai_kit.plugins.report import PluginReport
 from mousai_kit.registry import Registry
 
 __all__ = ["Fault", "PluginReport", "discover", "installed"]
-
-OWN = "mousai-kit"
-"""The package whose plug-ins load first: nobody's component takes the place of one of them."""
 
 
 def discover(points: Iterable[EntryPoint] | None = None) -> tuple[Registry, list[PluginReport]]:
@@ -61,6 +58,8 @@ def _loaded(entry: Entry, before: list[Entry], registry: Registry) -> PluginRepo
 
 def _other_version(entry: Entry, registry: Registry) -> PluginReport:
     told = f"is written for {entry.group}; this mousai-kit loads {GROUP}: install a version for it"
+    if misspelled(entry.group):
+        told = f"is offered under '{entry.group}'; did you mean '{GROUP}'?"
     return _left_out(entry, told, registry)
 
 

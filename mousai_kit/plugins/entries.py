@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ from pathlib import Path
 from mousai_kit.hookspecs import GROUP
 from mousai_kit.plugins.faults import Place
 
-FAMILY = f"{GROUP.rsplit('.', 1)[0]}."
-"""How the groups of all versions of the interface begin."""
+OWN = "mousai-kit"
+"""The package whose plug-ins load first: nobody's component takes the place of one of them."""
+FAMILY = re.compile(r"mousai_kit\..+|mousai[-_.]?kit[-_.]?v\d+", re.IGNORECASE)
+"""Groups of all versions of the interface, however they are spelled."""
 WITHOUT = "MOUSAI_KIT_WITHOUT"
 """The variable of the environment that switches plug-ins off, by name or package."""
 DAMAGED = "has metadata that can't be read; install the package anew"
@@ -68,9 +71,14 @@ def installed_entries() -> list[Entry]:
         everyones = entry_points()
     except Exception:  # one damaged file anywhere, and none can be read
         return list(_one_by_one())
-    groups = sorted(group for group in everyones.groups if group.startswith(FAMILY))
+    groups = sorted(group for group in everyones.groups if FAMILY.fullmatch(group))
     points = (point for group in groups for point in everyones.select(group=group))
     return [Entry.of(point) for point in dict.fromkeys(points)]
+
+
+def misspelled(group: str) -> bool:
+    """Tell whether a group is ours but for its dots, dashes and case."""
+    return group != GROUP and _letters(group) == _letters(GROUP)
 
 
 def switched_off(entry: Entry) -> bool:
@@ -82,6 +90,10 @@ def unwanted() -> list[str]:
     """Return the plug-ins and packages that MOUSAI_KIT_WITHOUT names."""
     words = os.environ.get(WITHOUT, "").split(",")
     return [word.strip() for word in words if word.strip()]
+
+
+def _letters(group: str) -> str:
+    return re.sub(r"[-_.]", "", group).lower()
 
 
 def _alike(package: str) -> str:
@@ -100,10 +112,10 @@ def _one_by_one() -> Iterator[Entry]:
         try:
             points = dist.entry_points
         except Exception:  # as above
-            if FAMILY in _entry_points_text(dist):
+            if FAMILY.search(_entry_points_text(dist)):
                 yield Entry("?", folder, "0", GROUP, "", None, DAMAGED)
             continue
-        yield from (Entry.of(point) for point in points if point.group.startswith(FAMILY))
+        yield from (Entry.of(point) for point in points if FAMILY.fullmatch(point.group))
 
 
 def _folder_name(dist: Distribution) -> str:

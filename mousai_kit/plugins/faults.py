@@ -71,11 +71,11 @@ def place_of_error(error: BaseException, module: str) -> Place | None:
         if not frame.filename.startswith((FRAMEWORK, "<"))
         and not {"pluggy", "importlib"} & set(Path(frame.filename).parts)
     ]
-    own = [line for line in lines if line.file.startswith(_homes(module))]
+    own = [line for line in lines if line.file.startswith(homes(module))]
     return next(reversed(own or lines), None)
 
 
-def _homes(module: str) -> tuple[str, ...]:
+def homes(module: str) -> tuple[str, ...]:
     """Return the folders or the file that a module's top package consists of."""
     try:
         spec = find_spec(module.partition(".")[0])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from importlib import import_module
 
+from pydantic.errors import PydanticUserError
+
 import mousai_kit
 from mousai_kit.errors import MousaiError, did_you_mean, one_line
 from mousai_kit.plugins.entries import Entry
@@ -25,7 +27,7 @@ def told(error: BaseException, entry: Entry, module: str, step: str) -> str:
                 "downloads belong into methods: MOUSAI_KIT_PATIENCE=60 waits longer"
             )
         case SystemExit():
-            return f"{_shown(error)}; a plug-in must not end the program that loads it"
+            return f"{in_short(error)}; a plug-in must not end the program that loads it"
         case MousaiError():
             return "; ".join(map(str, error.problems))
         case ImportError() | AttributeError() if name := _missing_in_interface(error):
@@ -34,10 +36,12 @@ def told(error: BaseException, entry: Entry, module: str, step: str) -> str:
             return _missing_module(error.name, entry, module)
         case ImportError() if error.name:
             top = error.name.partition(".")[0]
-            return f"{_shown(error)}; install the {top} that {entry.package} needs"
+            return f"{in_short(error)}; install the {top} that {entry.package} needs"
+        case PydanticUserError() if name := _without_type(error):
+            return f"has Options that can't be made; give the option '{name}' a type"
         case SyntaxError():
             return f"{type(error).__name__}: {error.msg}; mend the line"
-    return f'{_shown(error)}; see all of it with `python -c "{step}"`'
+    return f'{in_short(error)}; see all of it with `python -c "{step}"`'
 
 
 def _missing_module(name: str, entry: Entry, module: str) -> str:
@@ -55,6 +59,13 @@ def _missing_module(name: str, entry: Entry, module: str) -> str:
         f"needs the module '{top}', which is not installed; `pip install {top}`, or the package "
         "that has it"
     )
+
+
+def _without_type(error: PydanticUserError) -> str:
+    """Return the option that stands in a class of Options without a type; empty for any other."""
+    untyped = error.code == "model-field-missing-annotation"
+    found = re.search(r"(?:Field '|detected: `)(\w+)", str(error)) if untyped else None
+    return found[1] if found else ""
 
 
 def _missing_in_interface(error: ImportError | AttributeError) -> str:
@@ -75,7 +86,7 @@ def _not_in_interface(name: str, entry: Entry) -> str:
     return f"needs '{name}', which mousai_kit.api {mousai_kit.__version__} does not have{hint}"
 
 
-def _shown(error: BaseException) -> str:
+def in_short(error: BaseException) -> str:
     """Return an exception's kind and text on one line."""
     try:
         text = one_line(" ".join(str(error).split()))
