@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from mousai_kit.checkpoints import write_bytes
+from mousai_kit.errors import Problem, RequestError
 from mousai_kit.plugins import installed
-from mousai_kit.recipe.json_schema import json_schema
+from mousai_kit.recipe.json_schema import COMMENT, json_schema
 from mousai_kit.reference import first_party
 from mousai_kit.registry import Registry
 
@@ -33,14 +35,34 @@ def point_to_schema(recipe: Path) -> Path:
 
 
 def write_schema(file: Path) -> Path:
-    """Write the schema of all components that are installed; return its file."""
-    file.write_text(schema_text(installed()), encoding="utf-8")
+    """Write the schema of all components that are installed, whole or not at all; return its file.
+
+    RequestError where the name is taken by anything but such a schema.
+    """
+    check_schema(file)
+    write_bytes(file, schema_text(installed()).encode())
     return file
+
+
+def check_schema(file: Path) -> None:
+    """Raise RequestError where a schema would be written over something else."""
+    if not file.parent.is_dir():
+        told = f"can't be made: there is no folder '{file.parent}'"
+        raise RequestError(Problem(str(file), "", told))
+    if not (file.exists() or file.is_symlink()):
+        return
+    try:
+        kept = None if file.is_symlink() else json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        kept = None
+    if not (isinstance(kept, dict) and kept.get("$comment") == COMMENT):
+        told = "is there already and is no schema of mousai-kit's; move it, or name another file"
+        raise RequestError(Problem(str(file), "", told))
 
 
 def schema_text(registry: Registry) -> str:
     """Return the schema of recipes made of a registry's components, as JSON."""
-    return json.dumps(json_schema(registry), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(json_schema(registry), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 if __name__ == "__main__":

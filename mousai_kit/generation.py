@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +17,7 @@ from torch import Tensor
 from mousai_kit import __version__, audio
 from mousai_kit.cascade import Cascade
 from mousai_kit.console import Screen
-from mousai_kit.errors import RequestError
+from mousai_kit.errors import RequestError, shown
 from mousai_kit.interfaces import Request
 from mousai_kit.memory import check_disk, check_memory
 from mousai_kit.playing import Player, Recording
@@ -65,6 +65,7 @@ def orders(
 
     RequestError where there is no prompt, or a number is out of range.
     """
+    _check_types(prompts, seed=seed, count=count, seconds=seconds, guidance=guidance)
     if not prompts:
         raise RequestError("there is no prompt; give one or more, or a file of them with --prompts")
     if not 0 < seconds < math.inf:
@@ -82,6 +83,19 @@ def orders(
         for prompt in prompts
         for number in range(count)
     ]
+
+
+def _check_types(prompts: Sequence[str], **numbers: float) -> None:
+    """Raise RequestError where a caller gives what is no text, or no number."""
+    if isinstance(prompts, str | bytes | Mapping) or not isinstance(prompts, Sequence):
+        raise RequestError(f"prompts must be a list of texts (got {shown(prompts)})")
+    if others := [prompt for prompt in prompts if not isinstance(prompt, str)]:
+        raise RequestError(f"a prompt must be text (got {shown(others[0])})")
+    for name, value in numbers.items():
+        whole = name in ("seed", "count")
+        if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+            told = "a whole number" if whole else "a number"
+            raise RequestError(f"--{name}: must be {told} (got {shown(value)})")
 
 
 def _printable(prompt: str) -> str:

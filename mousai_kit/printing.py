@@ -25,7 +25,8 @@ def print_component(facts: Facts) -> None:
     """Print a component's description and options."""
     console = Console()
     console.print(f"[bold]{facts['name']}[/bold] ({facts['kind']})\n")
-    console.print(escape(facts["description"]) + "\n")
+    lines = facts["description"].split("\n")
+    console.print(escape("\n".join(map(one_line, lines))) + "\n")
     if not facts["options"]:
         console.print("It has no options.")
         return
@@ -68,10 +69,10 @@ def print_plugins(rows: list[Facts]) -> None:
     console = Console(highlight=False)
     for row in rows:
         if row["components"]:
-            package = escape(f"{row['package']} {row['version']}")
-            console.print(f"[bold]{escape(row['name'])}[/bold]  {package}")
+            package = escape(one_line(f"{row['package']} {row['version']}"))
+            console.print(f"[bold]{escape(one_line(row['name']))}[/bold]  {package}")
         for offered in row["components"]:
-            console.print(f"  {escape(offered)}")
+            console.print(f"  {escape(one_line(offered))}")
     if not rows:
         console.print("no plug-in is installed")
     broken = [row for row in rows if not row["switched_off"]]
@@ -110,7 +111,7 @@ def _print_table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
     for title in head:
         table.add_column(title, overflow="fold")
     for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
+        table.add_row(*(escape(one_line(str(cell))) for cell in row))
     console = Console()
     console.print(table)
     console.print()

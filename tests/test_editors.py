@@ -41,7 +41,10 @@ def test_the_command_prints_what_it_writes_with_out(here, command):
 
 def test_a_file_that_can_not_be_written_is_told_in_a_line(here, command):
     answer = command("schema", "--out", "nowhere/mine.json")
-    assert (answer.code, answer.err) == (2, "nowhere/mine.json: No such file or directory\n")
+    assert (answer.code, answer.err) == (
+        2,
+        "nowhere/mine.json: can't be made: there is no folder 'nowhere'\n",
+    )
 
 
 def test_a_copied_recipe_finds_its_schema_beside_it(here, command):

@@ -377,3 +377,22 @@ def test_a_disk_that_is_full_is_one_line_and_no_file(system, size):
         make(system, "a")
     assert str(refused.value) == "out/a-0.flac: can't be written (File too large)"
     assert nano.names("out") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"prompts": 5}, "prompts must be a list of texts (got 5)"),
+        ({"prompts": "low saw"}, "prompts must be a list of texts (got 'low saw')"),
+        ({"prompts": ["low saw", 5]}, "a prompt must be text (got 5)"),
+        ({"seconds": "1"}, "--seconds: must be a number (got '1')"),
+        ({"guidance": True}, "--guidance: must be a number (got true)"),
+        ({"seed": 1.5}, "--seed: must be a whole number (got 1.5)"),
+        ({"count": float("nan")}, "--count: must be a whole number (got nan)"),
+    ],
+)
+def test_what_is_no_text_or_no_number_is_told(changes, told):
+    given = {"prompts": ["low saw"], "seed": 0, "count": 1, "seconds": 1.0, "guidance": 1.0}
+    with pytest.raises(RequestError) as caught:
+        orders(**(given | changes))
+    assert str(caught.value) == told

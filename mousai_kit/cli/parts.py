@@ -99,9 +99,14 @@ def cp(
     force: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
 ) -> None:
     """Copy a shipped recipe to edit, with the schema by which editors check it beside."""
-    from mousai_kit.editors import point_to_schema
-    from mousai_kit.recipe import copy_shipped
+    from mousai_kit.editors import FILE, check_schema, point_to_schema
+    from mousai_kit.errors import Problem, RequestError
+    from mousai_kit.recipe import copy_shipped, copy_target
 
+    where = copy_target(name, target, force=force)
+    if where.name == FILE:
+        raise RequestError(Problem(str(where), "", "is the schema's name; name another file"))
+    check_schema(where.with_name(FILE))
     copied = copy_shipped(name, target, force=force)
     point_to_schema(copied)
     typer.echo(str(copied))

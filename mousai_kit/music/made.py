@@ -55,7 +55,9 @@ class Music:
         return file
 
     def mel(self, bands: int = 80) -> Tensor:
-        """Return the log-mel spectrogram [c, bands, frames] in dB, for a picture."""
+        """Return the log-mel spectrogram [c, bands, frames] in dB; bands are 1 to 512."""
+        if not (isinstance(bands, int) and 1 <= bands <= 512):
+            raise RequestError(f"bands: must be 1 to 512 (got {shown(bands)})")
         return audio.log_mel(self.audio, self.sample_rate, bands=bands)
 
     def __repr__(self) -> str:

@@ -18,6 +18,8 @@ from mousai_kit.recipe.shelf import shipped
 from mousai_kit.registry import Registry
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
+COMMENT = "Written by `mousai-kit schema` from the components that are installed."
+"""By which a schema of ours is known."""
 CHANGED = ".changed"
 EXTENDS: Schema = {
     "type": "string",
@@ -33,7 +35,7 @@ def json_schema(registry: Registry) -> Schema:
     definitions[f"recipe{CHANGED}"]["properties"]["extends"] = extends
     return {
         "$schema": DIALECT,
-        "$comment": "Written by `mousai-kit schema` from the components that are installed.",
+        "$comment": COMMENT,
         "type": "object",
         "properties": {"extends": extends},
         "if": {"required": ["extends"]},

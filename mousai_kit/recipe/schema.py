@@ -209,7 +209,7 @@ class Recipe(Options):
     @property
     def notices(self) -> list[str]:
         """A line for each word of an earlier version, in the order in which they were read."""
-        return [str(it.problem) for it in sorted(self._notices)]
+        return [str(it.problem) for it in sorted(self._notices, key=lambda it: it.origin)]
 
     def fault(self, place: Place, message: str) -> RecipeError:
         """Return an error about the value at a place, with its file and line where known."""

@@ -35,20 +35,32 @@ def shipped_called(name: str) -> Path:
     raise RecipeError(f"no shipped recipe is called '{name}'{hint}")
 
 
-def copy_shipped(name: str, target: Path | None = None, *, force: bool = False) -> Path:
-    """Copy a shipped recipe to `target` (by default its own name, here); return the new file.
+def copy_target(name: str, target: Path | None = None, *, force: bool = False) -> Path:
+    """Return where a copy of a shipped recipe goes: `target`, by default its own name, here.
 
     A target that is a folder gets the recipe under its own name. RecipeError where no recipe is
-    called so, or where the file is there already and `force` is not given. A recipe that extends
-    another one keeps doing so: a shipped one is found by its name from anywhere.
+    called so, or where something has the file's name already and `force` is not given.
     """
     source = shipped_called(name)
     target = target or Path(source.name)
     if target.is_dir():
         target = target / source.name
-    if target.exists() and not force:
+    if (target.exists() or target.is_symlink()) and not force:
         raise RecipeError(
             Problem(str(target), "", "is there already; name another file or use --force")
         )
-    target.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    return target
+
+
+def copy_shipped(name: str, target: Path | None = None, *, force: bool = False) -> Path:
+    """Copy a shipped recipe to its `copy_target`; return the new file.
+
+    A recipe that extends another one keeps doing so: a shipped one is found by its name from
+    anywhere. A link is replaced, not what it leads to.
+    """
+    target = copy_target(name, target, force=force)
+    text = shipped_called(name).read_text(encoding="utf-8")
+    if target.is_symlink():
+        target.unlink()
+    target.write_text(text, encoding="utf-8")
     return target

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mousai_kit.component import Options, Use
-from mousai_kit.editors import FILE, POINTER, write_schema
+from mousai_kit.editors import FILE, POINTER, check_schema, write_schema
 from mousai_kit.errors import Problem, RequestError, dotted
 from mousai_kit.plugins import installed
 from mousai_kit.problems import problems_in
@@ -53,6 +53,7 @@ def new_recipe(name: str, base: str, into: Path) -> list[str]:
     recipe = load_recipe(base, registry=installed())
     _check(name, recipe)
     target = into / f"{name}.yaml"
+    check_schema(target.with_name(FILE))
     write_file(begun(name, base, recipe), target)
     write_schema(target.with_name(FILE))
     return [

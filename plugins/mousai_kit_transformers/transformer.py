@@ -43,8 +43,13 @@ class Transformer(mk.PretrainedText):
         if encoder.main_input_name != "input_ids":
             raise checkpoint.fault(f"reads no text (it takes {encoder.main_input_name})")
         checkpoint.check_complete([it for it in missing if _counts(it, inside)])
-        tokenizer = checkpoint.tokenizer(encoder.get_input_embeddings().num_embeddings)
+        vocabulary = encoder.get_input_embeddings().num_embeddings
+        tokenizer = checkpoint.tokenizer(vocabulary)
         padding = getattr(encoder.config, "pad_token_id", None) or 0
+        if not 0 <= padding < vocabulary:
+            raise checkpoint.fault(
+                f"pads with token {padding}, but has tokens 0 to {vocabulary - 1}"
+            )
         network = mk.TextNetwork(tokenizer, encoder, layer=options.layer, padding=padding)
         checkpoint.check_features(_tried(network, checkpoint, options), options.features)
         return network
