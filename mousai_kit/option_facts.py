@@ -61,7 +61,7 @@ def type_name(annotation: Any) -> str:
 def _range(field: FieldInfo) -> str:
     """Return a field's bounds as `>= 1, <= 10`."""
     bounds = [
-        f"{sign} {getattr(rule, name):g}"
+        f"{sign} {_number(getattr(rule, name))}"
         for rule in field.metadata
         for name, sign in _SIGNS.items()
         if getattr(rule, name, None) is not None
@@ -73,6 +73,11 @@ def _range(field: FieldInfo) -> str:
         if getattr(rule, name, None) is not None
     ]
     return ", ".join(bounds)
+
+
+def _number(bound: float) -> str:
+    """Return a bound in full where it is whole."""
+    return str(int(bound)) if float(bound).is_integer() else f"{bound:g}"
 
 
 def _default(field: FieldInfo) -> str:

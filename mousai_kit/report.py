@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from mousai_kit import checkpoints
@@ -16,6 +17,7 @@ from mousai_kit.system import System
 from mousai_kit.training.validation import losses
 
 SPLITS: tuple[Split, ...] = ("validation", "train")
+YOUR_MUSIC = "--set data.use=folder --set data.path=~/Music --out runs/mine"
 
 
 def write(system: System) -> dict[str, Any]:
@@ -43,8 +45,11 @@ def write(system: System) -> dict[str, Any]:
     return values
 
 
-def farewell(system: System, figures: dict[str, Any], clips: Sequence[Path]) -> str:
-    """Return the last message of a run: what was heard, where everything is, what to try next."""
+def farewell(system: System, figures: dict[str, Any], clips: Sequence[Path], *, source: str) -> str:
+    """Return the last message of a run: what was heard, where everything is, what to try next.
+
+    `source` is the recipe as the user named it.
+    """
     folder = system.folder.path
     lines = ["", *_heard(figures), ""]
     if clips:
@@ -56,7 +61,7 @@ def farewell(system: System, figures: dict[str, Any], clips: Sequence[Path]) -> 
         "Try next:",
         f'  mousai-kit generate {folder} "your own words" --seconds 20 --seed 7',
         f"  mousai-kit reconstruct {folder} some-music.flac",
-        "  mousai-kit run RECIPE --set data.use=folder --set data.path=~/Music --out runs/mine",
+        f"  mousai-kit run {quote(source)} {YOUR_MUSIC}",
     ]
     return "\n".join(lines)
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mousai_kit.console import Screen
-from mousai_kit.errors import Problem, RequestError, RunError
+from mousai_kit.errors import Problem, RequestError, RunError, did_you_mean
 from mousai_kit.generation import Order, orders
 from mousai_kit.making import check_text
 from mousai_kit.plugins import installed
-from mousai_kit.recipe import Recipe, load_recipe, shipped, with_sampler_steps
+from mousai_kit.recipe import RECIPE, RUNS, Recipe, load_recipe, shipped, with_sampler_steps
+from mousai_kit.recipe.shelf import shipped_under
 from mousai_kit.runs import RunFolder
 from mousai_kit.system import System
 
@@ -60,11 +61,22 @@ def run_of(
             Problem(target, "", "is no run folder: it holds no recipe.yaml; `run` makes one")
         )
     else:
+        _check_there(target)
         recipe = recipe_of(target, overrides)
         folder = RunFolder.default(recipe)
     if steps is not None:
         recipe = with_sampler_steps(recipe, steps)
     return recipe, folder
+
+
+def _check_there(target: str) -> None:
+    """Raise RunError where a user's word is no file and no shipped recipe, either."""
+    if target.startswith("~") or Path(target).exists() or shipped_under(target):
+        return
+    runs = [it.parent for folder in (Path(), RUNS) for it in folder.glob(f"*/{RECIPE}")]
+    known = [*map(str, runs), *(str(it) for it in Path().glob("*.yaml")), *shipped()]
+    hint = did_you_mean(target, known) or "; `mousai-kit run RECIPE` makes a run folder"
+    raise RunError(Problem(target, "", f"there is no such run folder and no such recipe{hint}"))
 
 
 def import_target(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import overload
 
@@ -11,6 +13,7 @@ import torch
 from mousai_kit import making, targets
 from mousai_kit.cascade import Cascade
 from mousai_kit.console import Screen
+from mousai_kit.errors import MousaiError, Problem, RequestError
 from mousai_kit.generation import orders
 from mousai_kit.music.made import Music
 from mousai_kit.recipe import Recipe, with_sampler_steps
@@ -72,16 +75,20 @@ class TrainedCascade(Cascade):
             )
         making.check_text(self._system)
         settings = self.recipe.generate
-        wanted = orders(
-            [prompts] if isinstance(prompts, str) else prompts,
-            seed=seed,
-            count=1,
-            seconds=settings.seconds if seconds is None else seconds,
-            guidance=settings.guidance if guidance is None else guidance,
-        )
+        if not isinstance(prompts, str) and not prompts:
+            raise RequestError("there is no prompt; give one or more")
+        with _keywords_for_options():
+            wanted = orders(
+                [prompts] if isinstance(prompts, str) else prompts,
+                seed=seed,
+                count=1,
+                seconds=settings.seconds if seconds is None else seconds,
+                guidance=settings.guidance if guidance is None else guidance,
+            )
         together = batch or settings.batch or making.at_a_time(self._system)
         generator, rate = making.generator(self._system), self.audio.sample_rate
-        waves = generator.heard(wanted, batch=together, screen=self._system.screen)
+        with _keywords_for_options():
+            waves = generator.heard(wanted, batch=together, screen=self._system.screen)
         made = [
             Music(wave, rate, order.prompt, order.seed, generator.tags_of(order))
             for wave, order in zip(waves, wanted, strict=True)
@@ -90,7 +97,8 @@ class TrainedCascade(Cascade):
 
     def _with_steps(self, steps: int) -> TrainedCascade:
         """Return the same with other steps; the last one asked for is kept."""
-        recipe = with_sampler_steps(self.recipe, steps)
+        with _keywords_for_options():
+            recipe = with_sampler_steps(self.recipe, steps)
         if self._other is None or self._other.recipe != recipe:
             self._other = _loaded(System(recipe, self._system.folder, self._system.screen))
         return self._other
@@ -111,7 +119,8 @@ def load(
     `overrides` change its recipe (`device=cpu`), `steps` all its samplers; `quiet` shows no
     progress. An error tells which stage is not trained, or is another recipe's.
     """
-    recipe, folder = targets.run_of(str(run), overrides, steps)
+    with _keywords_for_options():
+        recipe, folder = targets.run_of(str(run), overrides, steps)
     folder.check_trained(recipe)
     with torch.random.fork_rng(devices=[]):
         return _loaded(System(recipe, folder, Screen(quiet=quiet)))
@@ -129,6 +138,25 @@ def train(
         with run.locked():
             System(recipe, run, Screen(quiet=quiet)).train()
         return _loaded(System(recipe, run, Screen(quiet=quiet)))
+
+
+@contextmanager
+def _keywords_for_options() -> Iterator[None]:
+    """Tell what is wrong with a command's `--seconds` as of Python's `seconds`."""
+    try:
+        yield
+    except MousaiError as error:
+        problems = (
+            Problem(_as_keyword(it.origin), it.path, _as_keyword(it.message))
+            for it in error.problems
+        )
+        raise type(error)(*problems) from None
+
+
+def _as_keyword(text: str) -> str:
+    """Return `--steps 0` as `steps=0` and `--seconds: ...` as `seconds: ...`."""
+    named = re.sub(r"^--(seconds|guidance|seed|steps)\b", r"\1", text)
+    return re.sub(r"^steps (?=\S+$)", "steps=", named)
 
 
 def _loaded(system: System) -> TrainedCascade:

@@ -17,6 +17,10 @@ NO_RECIPE = (
     "'mousai-paper' and 'mousai-tiny'"
 )
 
+NO_RUN = (
+    "there is no such run folder and no such recipe; `mousai-kit run RECIPE` makes a run folder"
+)
+
 CARELESS = {
     # commands
     "bogus": "mousai-kit: no such command 'bogus'; see `mousai-kit --help`",
@@ -53,7 +57,7 @@ CARELESS = {
     "generate runs/nano": (
         "there is no prompt; give one or more, or a file of them with --prompts"
     ),
-    "generate nope x": f"nope: {NO_RECIPE}",
+    "generate nope x": f"nope: {NO_RUN}",
     "generate folder x": "folder: is no run folder: it holds no recipe.yaml; `run` makes one",
     "generate mousai x": (
         f"runs/mousai/autoencoder/weights.safetensors: {UNTRAINED}\n"
@@ -117,7 +121,10 @@ CARELESS = {
         f"runs/mousai-tiny/autoencoder/weights.safetensors: {UNTRAINED}"
     ),
     # evaluate
-    "evaluate nope": f"nope: {NO_RECIPE}",
+    "evaluate nope": f"nope: {NO_RUN}",
+    "evaluate runs/nono": (
+        "runs/nono: there is no such run folder and no such recipe; did you mean 'runs/nano'?"
+    ),
     "evaluate folder": "folder: is no run folder: it holds no recipe.yaml; `run` makes one",
 }
 

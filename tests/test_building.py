@@ -4,6 +4,8 @@ import pytest
 import torch
 
 import mousai_kit.api as mk
+from mousai_kit.building import RULES
+from mousai_kit.interfaces import KINDS
 
 
 def refusal(kind, what, **wiring):
@@ -53,4 +55,33 @@ def test_wiring_that_is_not_the_kinds_is_told():
     )
     assert refusal("schedule", "cosine", steps=3) == (
         "schedule: cosine: is built with nothing, not with 'steps'"
+    )
+
+
+def test_every_keyword_of_every_kind_has_a_rule():
+    assert set(RULES) == {key for kind in KINDS.values() for key in kind.wiring}
+
+
+@pytest.mark.parametrize("kind", [it for it in KINDS if "_" in it])
+def test_a_kind_may_be_written_with_a_hyphen(kind):
+    told = refusal(kind, "no-such-name", sample_rate=1)
+    assert refusal(kind.replace("_", "-"), "no-such-name", sample_rate=1) == told
+
+
+def test_wiring_of_another_type_is_told():
+    assert refusal("sampler", "ddim", schedule="cosine") == (
+        "sampler: ddim: schedule: must be a schedule, as mk.build('schedule', ...) makes "
+        "(got 'cosine')"
+    )
+    assert refusal("stage", "diffusion-autoencoder", below=2) == (
+        "stage: diffusion-autoencoder: below: must be an mk.Space (got 2)"
+    )
+    assert refusal("unet", "unet1d", channels=0, context_channels=None, text_features=True) == (
+        "unet: unet1d: channels: must be a whole number of at least 1 (got 0)\n"
+        "unet: unet1d: context_channels: must be a whole number, 0 for none (got null)\n"
+        "unet: unet1d: text_features: must be a whole number, 0 for none (got true)"
+    )
+    assert refusal("dataset", "tones", sample_rate=8e3, channels=1, length=800, split="test") == (
+        "dataset: tones: sample_rate: must be a whole number of at least 1 (got 8000.0)\n"
+        "dataset: tones: split: must be 'train' or 'validation' (got 'test')"
     )

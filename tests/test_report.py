@@ -107,7 +107,9 @@ def test_the_last_message_says_what_was_heard_and_where_all_is(system):
         "decoded": [{"stage": "a", "split": "train", "clips": ["x"], "d": {"trained": [1.0, 2.0]}}],
         "loss": {"g": {"train": {"right": 1.0, "none": 2.0}}},
     }
-    assert report.farewell(system, figures, [Path("runs/nano/audio/x.flac")]).split("\n") == [
+    assert report.farewell(
+        system, figures, [Path("runs/nano/audio/x.flac")], source="a b.yaml"
+    ).split("\n") == [
         "",
         "a: d on train clips: trained 1.50",
         "g: loss on train clips by caption: right 1.0000, none 2.0000",
@@ -121,5 +123,5 @@ def test_the_last_message_says_what_was_heard_and_where_all_is(system):
         "Try next:",
         '  mousai-kit generate runs/nano "your own words" --seconds 20 --seed 7',
         "  mousai-kit reconstruct runs/nano some-music.flac",
-        "  mousai-kit run RECIPE --set data.use=folder --set data.path=~/Music --out runs/mine",
+        "  mousai-kit run 'a b.yaml' --set data.use=folder --set data.path=~/Music --out runs/mine",
     ]

@@ -100,18 +100,20 @@ def test_what_is_not_trained_or_can_not_be_made_is_told(cascade, here):
     assert refusal(mk.load, "empty") == (
         "empty: is no run folder: it holds no recipe.yaml; `run` makes one"
     )
+    assert refusal(mk.load, "nowhere") == (
+        "nowhere: there is no such run folder and no such recipe; "
+        "`mousai-kit run RECIPE` makes a run folder"
+    )
     assert refusal(mk.load, "mousai-tiny").startswith(
         "runs/mousai-tiny/autoencoder/weights.safetensors: is missing: the stage is not trained; "
     )
-    assert refusal(cascade.generate, []) == (
-        "there is no prompt; give one or more, or a file of them with --prompts"
-    )
+    assert refusal(cascade.generate, []) == ("there is no prompt; give one or more")
     assert refusal(cascade.generate, "x", seconds=0) == (
-        "--seconds: must be a number above 0 (got 0)"
+        "seconds: must be a number above 0 (got 0)"
     )
     assert refusal(cascade.generate, "x", steps=0) == (
-        "--steps 0: stages.autoencoder.model.sampler.steps: must be at least 1 (got 0)\n"
-        "--steps 0: stages.generator.model.sampler.steps: must be at least 1 (got 0)"
+        "steps=0: stages.autoencoder.model.sampler.steps: must be at least 1 (got 0)\n"
+        "steps=0: stages.generator.model.sampler.steps: must be at least 1 (got 0)"
     )
 
 

@@ -32,7 +32,7 @@ def run(source: Source, overrides: Set = None, out: Out = None, as_json: Json = 
     if as_json:
         print_json({"folder": str(folder.path), "clips": [asdict(it) for it in made], **figures})
     else:
-        typer.echo(report.farewell(system, figures, [it.path for it in made]))
+        typer.echo(report.farewell(system, figures, [it.path for it in made], source=source))
 
 
 @app.command()

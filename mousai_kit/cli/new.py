@@ -13,7 +13,7 @@ from mousai_kit.hookspecs import HOOKS
 new = typer.Typer(no_args_is_help=True, help="Begin a plug-in or a recipe.")
 app.add_typer(new, name="new")
 
-_KINDS = ", ".join(kind.replace("_", "-") for kind in HOOKS)
+_KINDS = ", ".join(HOOKS)
 
 
 @new.command()

@@ -49,6 +49,9 @@ def new_plugin(name: str, kind: str, into: Path | None = None) -> list[str]:
         f"  cd {quote(str(target))}",
         "  pip install -e '.[test]' && python -m pytest",
         f"  mousai-kit run {naming.component}.yaml",
+        "",
+        f"Yours to edit: src/{naming.module}/{kind}.py, where your own method goes. With it go the",
+        f"tests of the template's method, marked so in tests/test_{kind}.py; the contract stays.",
     ]
 
 

@@ -1,6 +1,7 @@
 """`mousai-kit new plugin`: what is written, and what is refused with nothing written."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,7 +42,10 @@ class TestWhatIsWritten:
             "Try next:\n"
             "  cd mousai-kit-slow-turn\n"
             "  pip install -e '.[test]' && python -m pytest\n"
-            "  mousai-kit run slow-turn.yaml\n"
+            "  mousai-kit run slow-turn.yaml\n\n"
+            "Yours to edit: src/mousai_kit_slow_turn/text_encoder.py, where your own method goes. "
+            "With it go the\ntests of the template's method, marked so in "
+            "tests/test_text_encoder.py; the contract stays.\n"
         )
         assert files_in("mousai-kit-slow-turn") == [
             ".gitignore",
@@ -76,6 +80,13 @@ class TestWhatIsWritten:
         used |= {f"{kind}/use.md" for kind in KINDS}
         assert files_in(TEMPLATES) == sorted(f"{it}.template" for it in used)
 
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_each_golden_test_says_that_it_goes_with_the_templates_method(self, kind):
+        text = (TEMPLATES / kind / "test.py.template").read_text(encoding="utf-8")
+        golden = re.findall(r"^def (?!test_its_recipe_is_valid)test_", text, re.MULTILINE)
+        marked = re.findall(rf"^{re.escape(MARK)}\n(?:@.*\n)?def test_", text, re.MULTILINE)
+        assert len(marked) == len(golden) > 0
+
     @pytest.mark.parametrize("called", [packages.name_of, packages.longest_name_of])
     def test_its_code_is_formatted_and_passes_its_own_linter(self, here, called):
         packages.write_all(here, called)
@@ -99,6 +110,7 @@ class TestWhatIsWritten:
         assert done.stdout == f"Success: no issues found in {2 * len(KINDS)} source files\n"
 
 
+MARK = "# Of the template's method: when you replace that, replace this with your own claim."
 RUFF = [sys.executable, "-m", "ruff"]
 
 

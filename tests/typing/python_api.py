@@ -27,7 +27,8 @@ assert_type(schedule, mk.Schedule)
 sampler = mk.build("sampler", {"use": "ddim", "steps": 20}, schedule=schedule)
 assert_type(sampler, mk.Sampler)
 assert_type(mk.build("text_encoder", "t5-scratch"), mk.TextEncoder)
-assert_type(mk.build("unet", "unet1d", channels=2, context_channels=None), mk.UNet)
+assert_type(mk.build("text-encoder", "t5-scratch"), mk.TextEncoder)
+assert_type(mk.build("unet", "unet1d", channels=2, context_channels=0), mk.UNet)
 assert_type(mk.build("dataset", "tones", split="train"), mk.Dataset)
 
 
