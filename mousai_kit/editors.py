@@ -40,15 +40,15 @@ def write_schema(file: Path) -> Path:
     RequestError where the name is taken by anything but such a schema.
     """
     check_schema(file)
+    if not file.parent.is_dir():
+        told = f"can't be made: there is no folder '{file.parent}'"
+        raise RequestError(Problem(str(file), "", told))
     write_bytes(file, schema_text(installed()).encode())
     return file
 
 
 def check_schema(file: Path) -> None:
     """Raise RequestError where a schema would be written over something else."""
-    if not file.parent.is_dir():
-        told = f"can't be made: there is no folder '{file.parent}'"
-        raise RequestError(Problem(str(file), "", told))
     if not (file.exists() or file.is_symlink()):
         return
     try:

@@ -42,12 +42,6 @@ class MetricContract(Contract):
         """Whether a score is worse than another, by the metric's own word."""
         return score > than if self.component.better == "lower" else score < than
 
-    def test_it_says_its_unit_and_which_way_is_better(self) -> None:
-        for name in ("unit", "better"):
-            assert hasattr(self.component, name), f"the class attribute `{name}` is missing"
-        assert isinstance(self.component.unit, str)
-        assert self.component.better in ("lower", "higher")
-
     @pytest.mark.parametrize("clips", [1, 3])
     @pytest.mark.parametrize("channels", [1, 2])
     @pytest.mark.parametrize("seconds", [0.1, 1.0])
