@@ -14,7 +14,7 @@ from mousai_kit import making, targets
 from mousai_kit.cascade import Cascade
 from mousai_kit.console import Screen
 from mousai_kit.errors import MousaiError, Problem, RequestError
-from mousai_kit.generation import orders
+from mousai_kit.generation import Order, orders
 from mousai_kit.music.made import Music
 from mousai_kit.recipe import Recipe, with_sampler_steps
 from mousai_kit.runs import RunFolder
@@ -73,19 +73,8 @@ class TrainedCascade(Cascade):
             return other.generate(
                 prompts, seconds=seconds, seed=seed, guidance=guidance, batch=batch
             )
-        making.check_text(self._system)
-        settings = self.recipe.generate
-        if not isinstance(prompts, str) and not prompts:
-            raise RequestError("there is no prompt; give one or more")
-        with _keywords_for_options():
-            wanted = orders(
-                [prompts] if isinstance(prompts, str) else prompts,
-                seed=seed,
-                count=1,
-                seconds=settings.seconds if seconds is None else seconds,
-                guidance=settings.guidance if guidance is None else guidance,
-            )
-        together = batch or settings.batch or making.at_a_time(self._system)
+        wanted = self._orders(prompts, seed=seed, seconds=seconds, guidance=guidance)
+        together = batch or self.recipe.generate.batch or making.at_a_time(self._system)
         generator, rate = making.generator(self._system), self.audio.sample_rate
         with _keywords_for_options():
             waves = generator.heard(wanted, batch=together, screen=self._system.screen)
@@ -94,6 +83,28 @@ class TrainedCascade(Cascade):
             for wave, order in zip(waves, wanted, strict=True)
         ]
         return made[0] if isinstance(prompts, str) else made
+
+    def _orders(
+        self,
+        prompts: str | list[str] | tuple[str, ...],
+        *,
+        seed: int,
+        seconds: float | None,
+        guidance: float | None,
+    ) -> list[Order]:
+        """Return what is to be made; what is not given is the recipe's."""
+        making.check_text(self._system)
+        if not isinstance(prompts, str) and not prompts:
+            raise RequestError("there is no prompt; give one or more")
+        settings = self.recipe.generate
+        with _keywords_for_options():
+            return orders(
+                [prompts] if isinstance(prompts, str) else prompts,
+                seed=seed,
+                count=1,
+                seconds=settings.seconds if seconds is None else seconds,
+                guidance=settings.guidance if guidance is None else guidance,
+            )
 
     def _with_steps(self, steps: int) -> TrainedCascade:
         """Return the same with other steps; the last one asked for is kept."""
