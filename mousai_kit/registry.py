@@ -126,6 +126,9 @@ def _faults(kind: str, component: object) -> Iterator[str]:
     name = getattr(component, "name", "")
     if not (isinstance(name, str) and NAME.fullmatch(name)):
         yield f"needs a name of lower-case words joined by '-' (got {name!r})"
+    former = component.former_names
+    if not (isinstance(former, tuple) and all(isinstance(it, str) for it in former)):
+        yield f"has former_names that are no tuple of names, as ('old-name',) is (got {former!r})"
     options = component.Options
     if not (isinstance(options, type) and issubclass(options, Options)):
         yield "has Options that are no subclass of mk.Options; write `class Options(mk.Options)`"

@@ -13,7 +13,7 @@ import torch
 from mousai_kit import making, targets
 from mousai_kit.cascade import Cascade
 from mousai_kit.console import Screen
-from mousai_kit.errors import MousaiError, Problem, RequestError
+from mousai_kit.errors import MousaiError, Problem, RequestError, shown
 from mousai_kit.generation import Order, orders
 from mousai_kit.music.made import Music
 from mousai_kit.recipe import Recipe, with_sampler_steps
@@ -73,6 +73,8 @@ class TrainedCascade(Cascade):
             return other.generate(
                 prompts, seconds=seconds, seed=seed, guidance=guidance, batch=batch
             )
+        if batch is not None and not (type(batch) is int and batch >= 1):
+            raise RequestError(f"batch: must be a whole number of at least 1 (got {shown(batch)})")
         wanted = self._orders(prompts, seed=seed, seconds=seconds, guidance=guidance)
         together = batch or self.recipe.generate.batch or making.at_a_time(self._system)
         generator, rate = making.generator(self._system), self.audio.sample_rate
@@ -144,6 +146,9 @@ def train(
 
     As `mousai-kit run` does before it makes music: what was begun is gone on with.
     """
+    if not isinstance(recipe, Recipe):
+        told = f"mk.train takes a recipe, as mk.load_recipe(...) gives (got {shown(recipe)})"
+        raise RequestError(told)
     run = RunFolder.default(recipe) if folder is None else RunFolder(Path(folder))
     with torch.random.fork_rng(devices=[]):
         with run.locked():

@@ -202,6 +202,12 @@ BROKEN = {
         METRIC + "unit, better = 1, 'higher'" + SCORE,
         "it.py:2: Bad: has a class attribute 'unit' that must be text (got 1)",
     ),
+    "former names that are one text": (
+        SAMPLER
+        + "name, former_names = 'bad', 'old'\n    def __init__(self, options, *, schedule): ...\n"
+        "    def sample(self, velocity, noise, *, generator=None): ...\n" + BAD,
+        "it.py:2: Bad: has former_names that are no tuple of names, as ('old-name',) is (got 'old')",
+    ),
     # options
     "a default that its own range forbids": (
         OPTIONS + "steps: int = mk.Field(50, ge=1, le=10)" + BAD,

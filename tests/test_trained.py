@@ -108,6 +108,13 @@ def test_what_is_not_trained_or_can_not_be_made_is_told(cascade, here):
         "runs/mousai-tiny/autoencoder/weights.safetensors: is missing: the stage is not trained; "
     )
     assert refusal(cascade.generate, []) == ("there is no prompt; give one or more")
+    for batch in (-1, 0, 1.5, "2"):
+        assert refusal(cascade.generate, "x", batch=batch) == (
+            f"batch: must be a whole number of at least 1 (got {batch!r})"
+        )
+    assert refusal(mk.train, "nano.yaml") == (
+        "mk.train takes a recipe, as mk.load_recipe(...) gives (got 'nano.yaml')"
+    )
     assert refusal(cascade.generate, "x", seconds=0) == (
         "seconds: must be a number above 0 (got 0)"
     )
