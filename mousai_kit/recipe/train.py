@@ -1,0 +1,49 @@
+"""How a stage is trained: the keys of `train`, with ranges, defaults (the paper's) and meanings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from mousai_kit.component import Field, Options
+
+_Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Train(Options):
+    """How one stage is trained."""
+
+    steps: int = Field(1_000_000, ge=1, description="training steps, one batch each")
+    minutes: float | None = Field(
+        None, gt=0, description="stop after so many minutes of training even if steps are left"
+    )
+    batch: int = Field(32, ge=1, description="crops per step")
+    length: int = Field(2**18, ge=1, description="samples of audio per crop")
+    learning_rate: float = Field(1e-4, gt=0, description="learning rate of AdamW")
+    betas: list[_Beta] = Field(
+        [0.95, 0.999], min_length=2, max_length=2, description="AdamW's decay of its two moments"
+    )
+    epsilon: float = Field(1e-6, gt=0, description="AdamW's term against division by zero")
+    weight_decay: float = Field(1e-3, ge=0, description="weight decay of AdamW")
+    warmup: int = Field(0, ge=0, description="steps in which the learning rate rises from 0")
+    decay: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="share of the learning rate left at the end of a cosine; 1 keeps it constant",
+    )
+    ema: float = Field(0.995, ge=0, le=1, description="largest decay of the averaged weights")
+    ema_power: float = Field(
+        0.7, ge=0, le=1, description="how soon the averaged weights' decay nears its largest"
+    )
+    clip_norm: float | None = Field(
+        1.0, gt=0, description="largest norm of the gradient; null leaves it as it is"
+    )
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16 trains with autocast")
+    workers: int = Field(2, ge=0, description="processes that read audio")
+    validate_every: int = Field(1000, ge=1, description="steps between validations")
+    checkpoint_every: int = Field(1000, ge=1, description="steps between checkpoints")
+    passes: int = Field(
+        16,
+        ge=1,
+        description="random crops of each track that are encoded once for a stage above the first",
+    )
