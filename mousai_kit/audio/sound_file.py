@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -30,15 +31,19 @@ TOLERANCE = 0.1
 """Seconds by which a header's length may exceed the truth: MP3's is at times an estimate."""
 
 
-def opened(path: Path) -> soundfile.SoundFile:
-    """Open an audio file; AudioError says what is wrong with one that can't be used."""
+def opened(path: Path, file: BinaryIO | None = None) -> soundfile.SoundFile:
+    """Open an audio file; AudioError says what is wrong with one that can't be used.
+
+    `file` is the audio, open, where it lies within another; `path` is then what it is called.
+    """
     import soundfile
 
     try:
-        with path.open("rb") as file:
-            if not file.read(1):
+        with nullcontext(file) if file else path.open("rb") as whole:
+            if not whole.read(1):
                 raise fault(path, "is empty (0 bytes); leave it out")
-        sound = soundfile.SoundFile(os.fsencode(path))
+            whole.seek(0)
+        sound = soundfile.SoundFile(file or os.fsencode(path))
     except FileNotFoundError:
         raise fault(path, "does not exist") from None
     except OSError as error:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import BinaryIO
 
 from torch import Tensor
 from torch.nn.functional import pad
@@ -25,6 +27,8 @@ from mousai_kit.seeds import derive
 
 PLACES = 16
 """Places of a track that are tried before it counts as silent."""
+REMEMBERED = 10_000
+"""Tracks of which what is known is kept in memory."""
 GOLDEN = 0.618034
 """Places so far apart, taken modulo 1, cover a track evenly however many they are."""
 
@@ -33,7 +37,8 @@ GOLDEN = 0.618034
 class Track:
     """An audio file of `seconds`, and what is known of it: fields, or a whole caption.
 
-    `about` is None where the file's own tags are to be asked. `name` is the track's name within
+    `about` is None where the file's own tags are to be asked. `path` may lead into another file,
+    which `TrackDataset.opened` opens: `music/003.tar/song.flac`. `name` is the track's name within
     its collection: crops depend on it and not on the track's place or folder.
     """
 
@@ -64,11 +69,22 @@ class TrackDataset(Dataset):
         self.options, self.split = options, split
         self.sample_rate, self.channels, self.length = sample_rate, channels, length
         self.tracks = self.find_tracks()
-        self._known: dict[str, Fields | str] = {}
+        self._known: dict[Path, Fields | str] = {}
 
     @abstractmethod
     def find_tracks(self) -> Sequence[Track]:
         """Return the tracks of `self.split` in a fixed order, as `self.options` say."""
+
+    def opened(self, track: Track) -> AbstractContextManager[BinaryIO | None]:
+        """Open a track that lies within another file; by default none does, told by None."""
+        return nullcontext()
+
+    def described(self, track: Track) -> Fields | str:
+        """Return what is known of a track; empty fields where that is nothing."""
+        if track.about is not None:
+            return track.about
+        with self.opened(track) as file:
+            return Fields.of(tags_of(track.path, file))
 
     def __len__(self) -> int:
         """Return the number of crops in an epoch."""
@@ -103,13 +119,15 @@ class TrackDataset(Dataset):
         span = max(0.0, track.seconds - seconds)
         for attempt in range(PLACES if span else 1):
             start = span * ((place + attempt * GOLDEN) % 1)
-            wave = read(
-                track.path,
-                sample_rate=self.sample_rate,
-                channels=self.channels,
-                start=start,
-                seconds=seconds,
-            )
+            with self.opened(track) as file:
+                wave = read(
+                    track.path,
+                    file,
+                    sample_rate=self.sample_rate,
+                    channels=self.channels,
+                    start=start,
+                    seconds=seconds,
+                )
             if wave.abs().max() >= SILENCE:
                 short = self.length - wave.shape[1]
                 return start, pad(wave, (0, short)) if short > 0 else wave[:, : self.length]
@@ -118,8 +136,10 @@ class TrackDataset(Dataset):
 
     def _about(self, track: Track) -> Fields | str:
         """Return what is known of a track, be it only its file's name."""
-        if track.name not in self._known:
-            about = track.about if track.about is not None else Fields.of(tags_of(track.path))
+        if track.path not in self._known:
+            if len(self._known) >= REMEMBERED:
+                del self._known[next(iter(self._known))]
+            about = self.described(track)
             title = Fields(title=one_line(shown(Path(track.path.stem)).replace("_", " ")))
-            self._known[track.name] = one_line(about) if isinstance(about, str) else about or title
-        return self._known[track.name]
+            self._known[track.path] = one_line(about) if isinstance(about, str) else about or title
+        return self._known[track.path]
