@@ -16,7 +16,8 @@ Level Metric MousaiError Music Names NoiseSource Options Pair PlacedNoise Plugin
 PretrainedOptions PretrainedText Problem Recipe RecipeError Request RequestError Sampler Schedule
 Space SpectralEncoder Split Stage StepOptions SteppedSampler Text TextEncoder TextNetwork Track
 TrackDataset TrainedCascade TrainingError UNet Use Velocity WeightFormat WeightsError attention
-build chosen encodable first_line hookimpl hub joined load load_recipe log_mel probe read scaled
+build chosen encodable first_line hookimpl hub joined load load_recipe log_mel probe read recomputed
+recomputing scaled
 shown tags_of token_ids torchaudio train transformers windows
 """
 """What plug-ins and scripts may rely on: a name goes only with another version of the API."""

@@ -39,6 +39,11 @@ class Train(Options):
         1.0, gt=0, description="largest norm of the gradient; null leaves it as it is"
     )
     precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16 trains with autocast")
+    recompute: bool = Field(
+        False,
+        description="gradient checkpointing: compute activations again in the backward pass "
+        "instead of keeping them: less memory, more time",
+    )
     workers: int = Field(2, ge=0, description="processes that read audio")
     validate_every: int = Field(1000, ge=1, description="steps between validations")
     checkpoint_every: int = Field(1000, ge=1, description="steps between checkpoints")

@@ -8,7 +8,14 @@ from typing import Any
 from mousai_kit.component import plain
 from mousai_kit.recipe.schema import Recipe, fingerprint
 
-NEVER_CHANGE_WEIGHTS = ("workers", "validate_every", "checkpoint_every", "steps", "minutes")
+NEVER_CHANGE_WEIGHTS = (
+    "recompute",
+    "workers",
+    "validate_every",
+    "checkpoint_every",
+    "steps",
+    "minutes",
+)
 """Settings of training that leave the weights as they are, or only say how long it goes on."""
 
 

@@ -18,6 +18,7 @@ from mousai_kit.data import Clips
 from mousai_kit.errors import Problem, TrainingError
 from mousai_kit.interfaces import NoiseSource, Stage
 from mousai_kit.recipe import Train
+from mousai_kit.recomputing import recomputing
 from mousai_kit.seeds import derive
 from mousai_kit.training.ema import EMA
 from mousai_kit.training.interruption import interruptible
@@ -165,12 +166,13 @@ class Training:
 
     def learn(self, batch: Batch) -> float:
         """Take one step; return its loss. TrainingError, and no step, where it is not finite."""
+        settings = self.settings
         for line in batch.bad:
             self.report(line)
         torch.manual_seed(derive(self.seed, "dropout", self.step))
         seeds = [derive(self.seed, "noise", self.step, place) for place in range(len(batch.texts))]
         noise = NoiseSource(seeds, device=self.device)
-        with autocast(self.device, self.settings.precision):
+        with autocast(self.device, settings.precision), recomputing(settings.recompute):
             loss = self.stage.loss(batch.signal.to(self.device), batch.texts, noise=noise)
         self._check(loss, batch)
         self.optimizer.zero_grad()
