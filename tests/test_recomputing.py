@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import mousai_kit.api as mk
-from mousai_kit.training.validation import autocast
+from mousai_kit.precision import autocast
 
 DIT = "stages.generator.model.unet={use: dit1d, features: 16, depth: 2, heads: 2}"
 PYRAMID = (

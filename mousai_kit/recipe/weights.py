@@ -9,6 +9,7 @@ from mousai_kit.component import plain
 from mousai_kit.recipe.schema import Recipe, fingerprint
 
 NEVER_CHANGE_WEIGHTS = (
+    "accumulate",
     "recompute",
     "workers",
     "validate_every",
@@ -16,7 +17,8 @@ NEVER_CHANGE_WEIGHTS = (
     "steps",
     "minutes",
 )
-"""Settings of training that leave the weights as they are, or only say how long it goes on."""
+"""Settings of training that leave the weights as they are (but for rounding), or only say how long
+it goes on."""
 
 
 def stage_key(recipe: Recipe, stage: str) -> dict[str, Any]:
