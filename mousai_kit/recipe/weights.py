@@ -7,6 +7,7 @@ from typing import Any
 
 from mousai_kit.component import plain
 from mousai_kit.recipe.schema import Recipe, fingerprint
+from mousai_kit.recipe.tuning import decisive
 
 NEVER_CHANGE_WEIGHTS = ("workers", "validate_every", "checkpoint_every", "steps", "minutes")
 """Settings of training that leave the weights as they are, or only say how long it goes on."""
@@ -23,7 +24,7 @@ def stage_key(recipe: Recipe, stage: str) -> dict[str, Any]:
         values = plain(recipe.stages[name], without=("sampler",))
         for setting in NEVER_CHANGE_WEIGHTS:
             del values["train"][setting]
-        stages[name] = values
+        stages[name] = decisive(values)
     return {
         "seed": recipe.seed,
         "audio": plain(recipe.audio),
