@@ -12,17 +12,18 @@ from mousai_kit import checkpoints, devices
 from mousai_kit.cascade import Cascade
 from mousai_kit.console import Screen
 from mousai_kit.data import Clips, dataset, readable, training_clips
-from mousai_kit.errors import AudioError, RecipeError, TrainingError
+from mousai_kit.errors import AudioError, TrainingError
 from mousai_kit.interfaces import Dataset, Split
 from mousai_kit.memory import out_of_memory_told
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import START, RunFolder, StageFolder, some
 from mousai_kit.training import latents
 from mousai_kit.training.loop import Place, Training
+from mousai_kit.training.progress import Progress
 from mousai_kit.tuning.adapter import Worn
 from mousai_kit.tuning.given import Given
+from mousai_kit.tuning.starting import check, foreign, starts
 from mousai_kit.tuning.tuned import Tuned
-from mousai_kit.tuning.tuned import check as check_tuning
 
 PREPARED_CLIPS = 128
 """Clips that statistics are measured on, at most."""
@@ -57,7 +58,7 @@ class System:
         """Load weights as `load` does, for a process that only plays: see `Cascade.settle`."""
         self.load(names)
         for it in self.adapters:
-            self._put_on(it)
+            it.put_on(self.cascade.stages, self.folder, self.screen.say)
         self.cascade.settle()
         return self
 
@@ -77,12 +78,12 @@ class System:
 
     def train(self) -> None:
         """Train every stage whose weights are missing, unfinished or another recipe's."""
-        check_tuning(self.recipe, self.cascade)
-        starts = {name: self._start(name) for name in self.cascade.stages}
+        check(self.recipe, self.cascade)
+        begun = starts(self.recipe, self.folder, self._is_trained, self.screen.say)
         for stage in self.cascade.stages.values():
             stage.ready()
         self.folder.write("recipe.yaml", self.recipe.dump())
-        for name, given in starts.items():
+        for name, given in begun.items():
             files, header = self.folder.stage(name), self.folder.header(self.recipe, name)
             header |= {START: given.digest} if given else {}
             self._set_aside_what_differs(files, header)
@@ -93,17 +94,6 @@ class System:
                 self.screen.say(f"{name}: {known} ({files.weights})")
             else:
                 self._train(name, header, given)
-
-    def _put_on(self, worn: Worn) -> None:
-        """Add an adapter to the stage that it is for; say so where it was learned for another."""
-        name = worn.adapter.on(self.cascade.stages)
-        digest = checkpoints.header(self.folder.stage(name).weights)["digest"]
-        if worn.adapter.base not in ("", digest):
-            self.screen.say(
-                f"{worn.adapter.origin}: was learned beside other weights of {name} than "
-                f"{self.folder.stage(name).weights} has; it may do something else there"
-            )
-        worn.adapter.add_to(self.cascade.stages[name], worn.strength)
 
     def clips(self, name: str, header: dict[str, Any], split: Split) -> Clips | None:
         """Return what stage `name` learns from: audio, or for a higher stage latents of it."""
@@ -128,26 +118,11 @@ class System:
             stage.load_state_dict(state | {k: v for k, v in untrained.items() if k in state})
         return cascade
 
-    def _start(self, name: str) -> Given | None:
-        """Return what a stage starts from; a trained one stays where that is not there any more."""
-        try:
-            given = Given.find(self.recipe, name)
-        except RecipeError as error:
-            if not self._is_trained(name):
-                raise
-            self.screen.say(f"{error}; {name} is trained already, and stays as it is")
-            return None
-        own = self.folder.stage(name).path
-        if given is not None and given.path.resolve().is_relative_to(own.resolve()):
-            told = f"{given.origin} is in this run's own folder; name another for the run (--out)"
-            raise self.recipe.fault(("stages", name, "weights"), told)
-        return given
-
     def _train(self, name: str, header: dict[str, Any], given: Given | None) -> None:
         files, stage = self.folder.stage(name), self.cascade.stages[name]
         tuned = Tuned(self.recipe, name, stage, given)
-        if given is not None:
-            self._say_start(name, given, header)
+        for line in foreign(name, given, header):
+            self.screen.say(line)
         if not tuned.learns:
             steps = self.recipe.stages[name].train.steps
             tuned.take(files, {**header, "step": steps, "seconds": 0.0})
@@ -156,56 +131,35 @@ class System:
         if clips is None:
             raise TrainingError(f"none of the music can be decoded; see {self.folder.skipped}")
         held_out = self.clips(name, header, "validation")
+        settings = self.recipe.stages[name].train
         resumed = files.checkpoint.exists()
         if not resumed and tuned.needs_preparing:
             stage.prepare(self._signals(clips), _captions(clips))
         tuned.begin()
         weights = files.learned if tuned.keeps_apart else files.weights
-        training = Training(
-            name,
-            stage,
-            self.recipe.stages[name].train,
-            seed=self.recipe.seed,
-            place=Place(files.checkpoint, weights, files.log, header),
-            clips=clips,
-            held_out=held_out,
-            report=self.skip,
-        )
-        if resumed:
-            training.restore()
-            self.screen.say(f"{name}: going on from step {training.step}")
-        self._run(training)
-        if tuned.keeps_apart:
-            tuned.end(files)
-
-    def _say_start(self, name: str, given: Given, header: dict[str, Any]) -> None:
-        """Say what a stage starts from, and where that learned something else."""
-        self.screen.say(f"{name}: starting from {given.origin}")
-        below = given.header.get("below", header["below"])
-        if below != header["below"]:
-            self.screen.say(
-                f"{name}: {given.origin} learned latents of another stage below; take that too: "
-                "its `weights`, and `freeze: ['*']`"
+        with Progress.shown(self.screen, name, settings.steps) as progress:
+            training = Training(
+                name,
+                stage,
+                settings,
+                seed=self.recipe.seed,
+                place=Place(files.checkpoint, weights, files.log, header),
+                clips=clips,
+                held_out=held_out,
+                report=self.skip,
+                observers=[progress],
             )
-
-    def _run(self, training: Training) -> None:
-        """Train with a progress bar, whose end is whichever of steps and minutes comes first."""
-        steps = training.settings.steps
-        with self.screen.bar(f"training {training.name}", steps) as bar:
-
-            def tick(loss: float) -> None:
-                done = int(training.progress * steps)
-                bar.to(done, f"step {training.step}  loss {loss:.4f}")
-
-            settings = training.settings
+            if resumed:
+                training.restore()
+                self.screen.say(f"{name}: going on from step {training.step}")
             with out_of_memory_told(
-                f"stages.{training.name}.train: a step does not fit into memory; lower `batch` "
+                f"stages.{name}.train: a step does not fit into memory; lower `batch` "
                 f"(now {settings.batch}) or `length` (now {settings.length})"
             ):
-                training.run(tick)
-        self.screen.say(
-            f"{training.name}: trained, {training.step} steps in {training.seconds:.0f} s"
-        )
+                training.run()
+        if tuned.keeps_apart:
+            tuned.end(files)
+        self.screen.say(f"{name}: trained, {training.step} steps in {training.seconds:.0f} s")
 
     def _encoded(
         self, name: str, header: dict[str, Any], found: Dataset, split: Split

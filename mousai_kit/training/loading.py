@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -30,14 +30,26 @@ class Batch:
     sources: list[str]
     bad: list[str]
 
+    def pin_memory(self) -> Batch:
+        """Return the same with its signal in pinned memory; the loader asks for it."""
+        return replace(self, signal=self.signal.pin_memory())
+
 
 def batches(
-    clips: Clips, *, seed: int, batch: int, first: int, steps: int, workers: int
+    clips: Clips,
+    *,
+    seed: int,
+    batch: int,
+    first: int,
+    steps: int,
+    workers: int,
+    pinned: bool = False,
 ) -> Iterator[Batch]:
     """Yield the batches of steps `first` .. `steps` - 1, the same whichever step is the first.
 
     Every clip comes once an epoch, in an order drawn from the seed. Epochs follow each other
-    without a gap, so that a batch may be larger than the data.
+    without a gap, so that a batch may be larger than the data. `pinned` ones lie in memory that a
+    GPU fetches from by itself.
     """
     loader = DataLoader(
         _Drawn(clips, seed),
@@ -47,6 +59,7 @@ def batches(
         collate_fn=_collated,
         worker_init_fn=_quiet,
         prefetch_factor=4 if workers else None,
+        pin_memory=pinned,
     )
     try:
         for drawn in loader:

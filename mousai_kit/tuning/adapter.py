@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +17,7 @@ from mousai_kit.errors import Problem, RequestError, WeightsError, listed
 from mousai_kit.exchange.reading import state_dict
 from mousai_kit.interfaces import Stage
 from mousai_kit.recipe import Lora
+from mousai_kit.runs import RunFolder
 from mousai_kit.tuning.lora import Pairs, layers, with_product
 
 FILE = "adapter.safetensors"
@@ -104,6 +105,19 @@ class Worn:
     def tag(self) -> str:
         """What a clip's file says of it."""
         return f"{self.adapter.digest}*{self.strength:g}"
+
+    def put_on(
+        self, stages: Mapping[str, Stage], folder: RunFolder, say: Callable[[str], None]
+    ) -> None:
+        """Add it to the stage that it is for; say so where it was learned beside other weights."""
+        name, adapter = self.adapter.on(stages), self.adapter
+        weights = folder.stage(name).weights
+        if adapter.base not in ("", checkpoints.header(weights)["digest"]):
+            say(
+                f"{adapter.origin}: was learned beside other weights than {weights} has, "
+                "and may do something else with these"
+            )
+        adapter.add_to(stages[name], self.strength)
 
 
 def worn(wanted: Mapping[str, float], stages: Collection[str]) -> list[Worn]:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mousai_kit import checkpoints
-from mousai_kit.cascade import Cascade
-from mousai_kit.errors import MousaiError, Problem, RecipeError
+from mousai_kit.errors import MousaiError
 from mousai_kit.interfaces import Stage
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import StageFolder
@@ -16,18 +15,6 @@ from mousai_kit.tuning.adapter import Adapter
 from mousai_kit.tuning.given import Given
 from mousai_kit.tuning.patterns import matched
 from mousai_kit.tuning.state import LeftOut
-
-
-def check(recipe: Recipe, cascade: Cascade) -> None:
-    """Raise RecipeError where what a recipe freezes or adapts is not in its stages."""
-    faults: list[Problem] = []
-    for name, stage in cascade.stages.items():
-        try:
-            Tuned(recipe, name, stage)
-        except RecipeError as error:
-            faults += error.problems
-    if faults:
-        raise RecipeError(*faults)
 
 
 class Tuned:

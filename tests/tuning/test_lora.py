@@ -4,12 +4,9 @@ from pathlib import Path
 
 import nano
 import pytest
-import soundfile
-import torch
 
 import mousai_kit.api as mk
 from mousai_kit import checkpoints
-from mousai_kit.training.loop import Training
 
 BASE = "runs/nano"
 TAKEN = ["stages.autoencoder.weights=runs/nano", "stages.autoencoder.freeze=['*']"]
