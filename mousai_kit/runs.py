@@ -44,6 +44,16 @@ class StageFolder:
         return self.path / "checkpoint.safetensors"
 
     @property
+    def learned(self) -> Path:
+        """Return where that part of the averaged weights is for a while which was learned."""
+        return self.path / "learned.safetensors"
+
+    @property
+    def adapter(self) -> Path:
+        """Return where what LoRA learned is, apart from the weights it was learned for."""
+        return self.path / "adapter.safetensors"
+
+    @property
     def log(self) -> Path:
         """Return the log of training, a JSON value a line."""
         return self.path / "log.jsonl"
@@ -75,6 +85,10 @@ class StageFolder:
             number += 1
         self.path.rename(target)
         return target
+
+
+START = "start"
+"""What a file says of the weights that training started from: what stands for them."""
 
 
 class RunFolder:
@@ -166,6 +180,8 @@ class RunFolder:
         different = differences(*keys)
         if not different and found.get("below") != expected["below"]:
             different = ["the weights of the stage below"]
+        if not different and START in expected and found.get(START) != expected[START]:
+            different = ["the weights that it starts from"]
         return different
 
     def check_trained(self, recipe: Recipe, names: Sequence[str] | None = None) -> None:

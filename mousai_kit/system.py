@@ -16,9 +16,13 @@ from mousai_kit.errors import AudioError, TrainingError
 from mousai_kit.interfaces import Dataset, Split
 from mousai_kit.memory import out_of_memory_told
 from mousai_kit.recipe import Recipe
-from mousai_kit.runs import RunFolder, StageFolder, some
+from mousai_kit.runs import START, RunFolder, StageFolder, some
 from mousai_kit.training.loop import Place, Training
 from mousai_kit.training.progress import Progress
+from mousai_kit.tuning.adapter import Worn
+from mousai_kit.tuning.given import Given
+from mousai_kit.tuning.starting import check, foreign, starts
+from mousai_kit.tuning.tuned import Tuned
 
 PREPARED_CLIPS = 128
 """Clips that statistics are measured on, at most."""
@@ -29,8 +33,11 @@ VALIDATED_CLIPS = 64
 class System:
     """The cascade of a recipe with the weights of a run folder."""
 
-    def __init__(self, recipe: Recipe, folder: RunFolder, screen: Screen) -> None:
-        self.recipe, self.folder, self.screen = recipe, folder, screen
+    def __init__(
+        self, recipe: Recipe, folder: RunFolder, screen: Screen, adapters: Sequence[Worn] = ()
+    ) -> None:
+        """Build the stages; `adapters` are put on them when they are loaded to play."""
+        self.recipe, self.folder, self.screen, self.adapters = recipe, folder, screen, adapters
         self.device = devices.resolve(recipe.device)
         self.cascade = Cascade.build(recipe, device=self.device)
         self._skipped: dict[str, None] = {}
@@ -48,7 +55,10 @@ class System:
 
     def load_to_play(self, names: Sequence[str] | None = None) -> System:
         """Load weights as `load` does, for a process that only plays: see `Cascade.settle`."""
-        self.load(names).cascade.settle()
+        self.load(names)
+        for it in self.adapters:
+            it.put_on(self.cascade.stages, self.folder, self.screen.say)
+        self.cascade.settle()
         return self
 
     @property
@@ -67,11 +77,14 @@ class System:
 
     def train(self) -> None:
         """Train every stage whose weights are missing, unfinished or another recipe's."""
+        check(self.recipe, self.cascade)
+        begun = starts(self.recipe, self.folder, self._is_trained, self.screen.say)
         for stage in self.cascade.stages.values():
             stage.ready()
         self.folder.write("recipe.yaml", self.recipe.dump())
-        for name in self.cascade.stages:
+        for name, given in begun.items():
             files, header = self.folder.stage(name), self.folder.header(self.recipe, name)
+            header |= {START: given.digest} if given else {}
             self._set_aside_what_differs(files, header)
             files.path.mkdir(exist_ok=True)
             if self._is_trained(name):
@@ -79,7 +92,7 @@ class System:
                 known = f"imported from {files.origin}" if files.origin else "trained already"
                 self.screen.say(f"{name}: {known} ({files.weights})")
             else:
-                self._train(name, header)
+                self._train(name, header, given)
 
     def clips(self, name: str, header: dict[str, Any], split: Split) -> Clips | None:
         """Return what stage `name` learns from: audio, or for a higher stage latents of it."""
@@ -104,23 +117,32 @@ class System:
             stage.load_state_dict(state | {k: v for k, v in untrained.items() if k in state})
         return cascade
 
-    def _train(self, name: str, header: dict[str, Any]) -> None:
+    def _train(self, name: str, header: dict[str, Any], given: Given | None) -> None:
         files, stage = self.folder.stage(name), self.cascade.stages[name]
+        tuned = Tuned(self.recipe, name, stage, given)
+        for line in foreign(name, given, header):
+            self.screen.say(line)
+        if not tuned.learns:
+            steps = self.recipe.stages[name].train.steps
+            tuned.take(files, {**header, "step": steps, "seconds": 0.0})
+            return
         clips = self.clips(name, header, "train")
         if clips is None:
             raise TrainingError(f"none of the music can be decoded; see {self.folder.skipped}")
         held_out = self.clips(name, header, "validation")
         settings = self.recipe.stages[name].train
         resumed = files.checkpoint.exists()
-        if not resumed:
+        if not resumed and tuned.needs_preparing:
             stage.prepare(self._signals(clips), _captions(clips))
+        tuned.begin()
+        weights = files.learned if tuned.keeps_apart else files.weights
         with Progress.shown(self.screen, name, settings.steps) as progress:
             training = Training(
                 name,
                 stage,
                 settings,
                 seed=self.recipe.seed,
-                place=Place(files.checkpoint, files.weights, files.log, header),
+                place=Place(files.checkpoint, weights, files.log, header),
                 clips=clips,
                 held_out=held_out,
                 report=self.skip,
@@ -134,6 +156,8 @@ class System:
                 f"(now {settings.batch}) or `length` (now {settings.length})"
             ):
                 training.run()
+        if tuned.keeps_apart:
+            tuned.end(files)
         self.screen.say(f"{name}: trained, {training.step} steps in {training.seconds:.0f} s")
 
     def _encoded(
