@@ -47,6 +47,16 @@ class StageFolder:
         """Return the log of training, a JSON value a line."""
         return self.path / "log.jsonl"
 
+    @property
+    def curves(self) -> Path:
+        """Return the picture of the course of training."""
+        return self.path / "loss.png"
+
+    @property
+    def demos(self) -> Path:
+        """Return the folder of what was heard during training."""
+        return self.path / "demos"
+
     def newest(self) -> Path | None:
         """Return the finished weights, else the checkpoint, else None."""
         return next((path for path in (self.weights, self.checkpoint) if path.exists()), None)
