@@ -62,6 +62,16 @@ class StageFolder:
         """Return the folder of the latents that the stage learns from."""
         return self.path / f"latents-{split}"
 
+    @property
+    def curves(self) -> Path:
+        """Return the picture of the course of training."""
+        return self.path / "loss.png"
+
+    @property
+    def demos(self) -> Path:
+        """Return the folder of what was heard during training."""
+        return self.path / "demos"
+
     def newest(self) -> Path | None:
         """Return the finished weights, else the checkpoint, else None."""
         return next((path for path in (self.weights, self.checkpoint) if path.exists()), None)

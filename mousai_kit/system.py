@@ -15,10 +15,10 @@ from mousai_kit.data import Clips, dataset, readable, training_clips
 from mousai_kit.errors import AudioError, TrainingError
 from mousai_kit.interfaces import Dataset, Split
 from mousai_kit.memory import out_of_memory_told
+from mousai_kit.onlookers import onlookers
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import START, RunFolder, StageFolder, some
 from mousai_kit.training.loop import Place, Training
-from mousai_kit.training.progress import Progress
 from mousai_kit.tuning.adapter import Worn
 from mousai_kit.tuning.given import Given
 from mousai_kit.tuning.starting import check, foreign, starts
@@ -136,26 +136,25 @@ class System:
             stage.prepare(self._signals(clips), _captions(clips))
         tuned.begin()
         weights = files.learned if tuned.keeps_apart else files.weights
-        with Progress.shown(self.screen, name, settings.steps) as progress:
-            training = Training(
-                name,
-                stage,
-                settings,
-                seed=self.recipe.seed,
-                place=Place(files.checkpoint, weights, files.log, header),
-                clips=clips,
-                held_out=held_out,
-                report=self.skip,
-                observers=[progress],
-            )
-            if resumed:
-                training.restore()
-                self.screen.say(f"{name}: going on from step {training.step}")
-            with out_of_memory_told(
-                f"stages.{name}.train: a step does not fit into memory; lower `batch` "
-                f"(now {settings.batch}) or `length` (now {settings.length})"
-            ):
-                training.run()
+        training = Training(
+            name,
+            stage,
+            settings,
+            seed=self.recipe.seed,
+            place=Place(files.checkpoint, weights, files.log, header),
+            clips=clips,
+            held_out=held_out,
+            report=self.skip,
+            observers=onlookers(files, screen=self.screen),
+        )
+        if resumed:
+            training.restore()
+            self.screen.say(f"{name}: going on from step {training.step}")
+        with out_of_memory_told(
+            f"stages.{name}.train: a step does not fit into memory; lower `batch` "
+            f"(now {settings.batch}) or `length` (now {settings.length})"
+        ):
+            training.run()
         if tuned.keeps_apart:
             tuned.end(files)
         self.screen.say(f"{name}: trained, {training.step} steps in {training.seconds:.0f} s")

@@ -38,7 +38,7 @@ class Place:
 
 
 class Training:
-    """Learns one stage. A value of `step` and `seconds` says how far it is."""
+    """Learns one stage. `step` and `seconds` say how far it is, `rate` how fast it last learned."""
 
     def __init__(
         self,
@@ -60,6 +60,7 @@ class Training:
         self.guard = Guard(name, place.checkpoint)
         self.observers = [Log(place.log), *observers]
         self.step, self.seconds = 0, 0.0
+        self.rate = 0.0
 
     def run(self) -> None:
         """Train to the end. Ctrl-C ends at the next step with a checkpoint (KeyboardInterrupt)."""
@@ -78,8 +79,9 @@ class Training:
             self.report(line)
         taken = self.learner.gradients(batch, self.step)
         verdict = self.guard.judge(self.step + 1, taken, scaled=self.learner.scaled)
+        self.rate = self.learning_rate
         if verdict is Verdict.TAKE:
-            self.learner.update(self.learning_rate, self.step + 1)
+            self.learner.update(self.rate, self.step + 1)
         else:
             self.learner.leave()
         self.step += 1
@@ -112,6 +114,8 @@ class Training:
         learner = self.learner
         tensors = packed(self.stage, learner.ema, learner.optimizer)
         checkpoints.write(self.place.checkpoint, tensors, self._header() | self._state())
+        for observer in self.observers:
+            observer.saved(self)
 
     def restore(self) -> None:
         """Go on from the checkpoint."""
