@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -15,6 +16,7 @@ from mousai_kit.data import Clips, dataset, readable, training_clips
 from mousai_kit.errors import AudioError, TrainingError
 from mousai_kit.interfaces import Dataset, Split
 from mousai_kit.memory import out_of_memory_told
+from mousai_kit.ranks import joined
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import RunFolder, StageFolder, some
 from mousai_kit.training import latents
@@ -32,7 +34,9 @@ class System:
 
     def __init__(self, recipe: Recipe, folder: RunFolder, screen: Screen) -> None:
         self.recipe, self.folder, self.screen = recipe, folder, screen
-        self.device = devices.resolve(recipe.device)
+        device = devices.resolve(recipe.device)
+        self.ranks = joined(device.type)
+        self.device = devices.resolve(str(self.ranks.device(device)))
         self.cascade = Cascade.build(recipe, device=self.device)
         self._skipped: dict[str, None] = {}
 
@@ -68,19 +72,39 @@ class System:
 
     def train(self) -> None:
         """Train every stage whose weights are missing, unfinished or another recipe's."""
-        for stage in self.cascade.stages.values():
-            stage.ready()
-        self.folder.write("recipe.yaml", self.recipe.dump())
+        self._check_batches()
+        self.ranks.in_turn(self._fetch)  # once from the hub, then from the disk
+        self.ranks.first(self._write_recipe)
         for name in self.cascade.stages:
             files, header = self.folder.stage(name), self.folder.header(self.recipe, name)
-            self._set_aside_what_differs(files, header)
-            files.path.mkdir(exist_ok=True)
+            self.ranks.first(partial(self._make_room, files, header))
             if self._is_trained(name):
                 self._load(name)
                 known = f"imported from {files.origin}" if files.origin else "trained already"
                 self.screen.say(f"{name}: {known} ({files.weights})")
             else:
                 self._train(name, header)
+
+    def _check_batches(self) -> None:
+        """Raise RecipeError where processes can't take equal parts of a batch."""
+        count = self.ranks.place.count
+        for name, stage in self.recipe.stages.items():
+            if (batch := stage.train.batch) % count:
+                raise self.recipe.fault(
+                    ("stages", name, "train", "batch"),
+                    f"is shared by {count} processes: must be a multiple of {count} (got {batch})",
+                )
+
+    def _fetch(self) -> None:
+        for stage in self.cascade.stages.values():
+            stage.ready()
+
+    def _write_recipe(self) -> None:
+        self.folder.write("recipe.yaml", self.recipe.dump())
+
+    def _make_room(self, files: StageFolder, header: dict[str, Any]) -> None:
+        self._set_aside_what_differs(files, header)
+        files.path.mkdir(exist_ok=True)
 
     def clips(self, name: str, header: dict[str, Any], split: Split) -> Clips | None:
         """Return what stage `name` learns from: audio, or for a higher stage latents of it."""
@@ -107,10 +131,10 @@ class System:
 
     def _train(self, name: str, header: dict[str, Any]) -> None:
         files, stage = self.folder.stage(name), self.cascade.stages[name]
-        clips = self.clips(name, header, "train")
+        clips = self.ranks.in_turn(partial(self.clips, name, header, "train"))
         if clips is None:
             raise TrainingError(f"none of the music can be decoded; see {self.folder.skipped}")
-        held_out = self.clips(name, header, "validation")
+        held_out = self.ranks.in_turn(partial(self.clips, name, header, "validation"))
         settings = self.recipe.stages[name].train
         resumed = files.checkpoint.exists()
         if not resumed:
@@ -126,6 +150,7 @@ class System:
                 held_out=held_out,
                 report=self.skip,
                 observers=[progress],
+                ranks=self.ranks,
             )
             if resumed:
                 training.restore()
@@ -203,6 +228,8 @@ class System:
             if line not in self._skipped:
                 self._skipped[line] = None
                 self.screen.say(f"skipped: {line}")
+                if not self.ranks.main:
+                    continue
                 self.folder.write(self.folder.skipped.name, "\n".join(self._skipped) + "\n")
 
 

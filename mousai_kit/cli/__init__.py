@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from io import TextIOWrapper
@@ -12,6 +13,7 @@ import typer
 from mousai_kit.cli import music, new, parts, weights  # noqa: F401 (they add their commands to the app)
 from mousai_kit.cli.app import app
 from mousai_kit.errors import MousaiError, one_line
+from mousai_kit.ranks import PLACE, RankError, mine_to_tell, named
 
 __all__ = ["app", "main"]
 
@@ -26,10 +28,14 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a file's name may be no text at all
             stream.reconfigure(errors="backslashreplace")
+    if not PLACE.alone:
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     try:
         code = app(prog_name="mousai-kit", standalone_mode=False)
+    except RankError as error:
+        _end(_lines(named(error)), 2)
     except MousaiError as error:
-        _end("\n".join(one_line(str(problem)) for problem in error.problems), 2)
+        _end(_lines(error), 2)
     except _MISUSE as error:
         _end(_misused(error), 2)
     except (KeyboardInterrupt, typer.Abort):
@@ -42,6 +48,10 @@ def main() -> None:
     if code == INTERRUPTED:
         _end("interrupted; `run` goes on from its last checkpoint", INTERRUPTED)
     sys.exit(code)
+
+
+def _lines(error: MousaiError) -> str:
+    return "\n".join(one_line(str(problem)) for problem in error.problems)
 
 
 def _misused(error: Any) -> str:
@@ -62,6 +72,7 @@ def _fault(error: Exception) -> str:
 
 
 def _end(message: str, code: int) -> NoReturn:
-    if message:
+    """End; of several processes that work together and end for one reason, one says which."""
+    if message and mine_to_tell():
         typer.echo(message, err=True)
     sys.exit(code)
