@@ -16,6 +16,7 @@ from mousai_kit.interfaces import NoiseSource, Stage
 from mousai_kit.precision import autocast
 from mousai_kit.ranks import Ranks
 from mousai_kit.recipe import Train
+from mousai_kit.recomputing import recomputing
 from mousai_kit.seeds import derive
 from mousai_kit.training.ema import EMA
 from mousai_kit.training.loading import Batch
@@ -134,7 +135,8 @@ class Learner:
         seeds = [derive(self.seed, "noise", step, place) for place in places]
         noise = NoiseSource(seeds, device=self.device)
         signal = batch.signal[part].to(self.device, non_blocking=True)
-        with autocast(self.device, self.settings.precision):
+        settings = self.settings
+        with autocast(self.device, settings.precision), recomputing(settings.recompute):
             return self.together(signal, batch.texts[part], noise)
 
 
