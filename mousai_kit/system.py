@@ -16,7 +16,7 @@ from mousai_kit.data import Clips, dataset, readable, training_clips
 from mousai_kit.errors import AudioError, TrainingError
 from mousai_kit.interfaces import Dataset, Split
 from mousai_kit.memory import out_of_memory_told
-from mousai_kit.ranks import joined
+from mousai_kit.ranks import Ranks, joined
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import RunFolder, StageFolder, some
 from mousai_kit.training.loop import Place, Training
@@ -105,18 +105,23 @@ class System:
         self._set_aside_what_differs(files, header)
         files.path.mkdir(exist_ok=True)
 
-    def clips(self, name: str, header: dict[str, Any], split: Split) -> Clips | None:
-        """Return what stage `name` learns from: audio, or for a higher stage latents of it."""
-        settings = self.recipe.stages[name].train
+    def clips(
+        self, name: str, header: dict[str, Any], split: Split, ranks: Ranks | None = None
+    ) -> Clips | None:
+        """Return what stage `name` learns from: audio, or for a higher stage latents of it.
+
+        Of `ranks`, where all of them ask, each encodes its share.
+        """
+        settings, ranks = self.recipe.stages[name].train, ranks or Ranks()
         if split == "train":
-            found = training_clips(self.recipe, length=settings.length)
+            found = ranks.in_turn(partial(training_clips, self.recipe, length=settings.length))
             self.skip(*found.skipped())
         else:
             found = dataset(self.recipe, length=settings.length, split=split)
         if not len(found):
             return None
         if name != next(iter(self.cascade.stages)):
-            return self._encoded(name, header, found, split)
+            return self._encoded(name, header, found, split, ranks)
         return found if split == "train" else readable(found, self.skip, at_most=VALIDATED_CLIPS)
 
     def fresh(self) -> Cascade:
@@ -130,10 +135,10 @@ class System:
 
     def _train(self, name: str, header: dict[str, Any]) -> None:
         files, stage = self.folder.stage(name), self.cascade.stages[name]
-        clips = self.ranks.in_turn(partial(self.clips, name, header, "train"))
+        clips = self.clips(name, header, "train", self.ranks)
         if clips is None:
             raise TrainingError(f"none of the music can be decoded; see {self.folder.skipped}")
-        held_out = self.ranks.in_turn(partial(self.clips, name, header, "validation"))
+        held_out = self.clips(name, header, "validation", self.ranks)
         settings = self.recipe.stages[name].train
         resumed = files.checkpoint.exists()
         if not resumed:
@@ -162,7 +167,7 @@ class System:
         self.screen.say(f"{name}: trained, {training.step} steps in {training.seconds:.0f} s")
 
     def _encoded(
-        self, name: str, header: dict[str, Any], found: Dataset, split: Split
+        self, name: str, header: dict[str, Any], found: Dataset, split: Split, ranks: Ranks
     ) -> latents.LatentClips | None:
         settings = self.recipe.stages[name].train
         encoding = latents.Encoding(
@@ -174,7 +179,7 @@ class System:
             folder=self.folder.stage(name).latents(split),
             workers=settings.workers,
         )
-        return latents.keep(encoding, self.screen, self.skip)
+        return latents.keep(encoding, self.screen, self.skip, ranks)
 
     def _is_trained(self, name: str) -> bool:
         """Return whether a stage has had the steps or the minutes that the recipe asks for."""

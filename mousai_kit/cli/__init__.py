@@ -19,7 +19,7 @@ from mousai_kit.cli import (  # noqa: F401 (they add their commands to the app)
 )
 from mousai_kit.cli.app import app
 from mousai_kit.errors import MousaiError, one_line
-from mousai_kit.ranks import PLACE, RankError, mine_to_tell, named
+from mousai_kit.ranks import PLACE, RankError, heed_the_launcher, mine_to_tell, named
 
 __all__ = ["app", "main"]
 
@@ -36,6 +36,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     if not PLACE.alone:
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+        heed_the_launcher()
     try:
         code = app(prog_name="mousai-kit", standalone_mode=False)
     except RankError as error:

@@ -5,8 +5,17 @@ one, which needs no network and imports nothing for it.
 """
 
 from mousai_kit.ranks.alone import Ranks
-from mousai_kit.ranks.ending import RankError, mine_to_tell, named
+from mousai_kit.ranks.ending import RankError, heed_the_launcher, mine_to_tell, named
 from mousai_kit.ranks.launch import joined
 from mousai_kit.ranks.place import PLACE, Place
 
-__all__ = ["PLACE", "Place", "RankError", "Ranks", "joined", "mine_to_tell", "named"]
+__all__ = [
+    "PLACE",
+    "Place",
+    "RankError",
+    "Ranks",
+    "heed_the_launcher",
+    "joined",
+    "mine_to_tell",
+    "named",
+]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -21,11 +23,25 @@ class RankError(MousaiError):
     def __init__(self, origin: str = "", path: str = "", known: str = "") -> None:
         self.origin, self.path = origin, path
         self.known = known or "what was written stays; the same command goes on from there"
-        super().__init__(self.of("another process"))
+        super().__init__(self.of([]))
 
-    def of(self, who: str) -> Problem:
-        """Return the line that says who ended."""
-        return Problem(self.origin, self.path, f"{who} ended, and the others with it; {self.known}")
+    def of(self, gone: Sequence[int]) -> Problem:
+        """Return the line that says which processes ended without a word."""
+        what = "the processes lost each other, or were told to end"
+        if gone:
+            names = f"process{'es' if gone[1:] else ''} {', '.join(map(str, gone))}"
+            what = f"{names} (of 0 to {PLACE.count - 1}) ended, and the others with it"
+        return Problem(self.origin, self.path, f"{what}; {self.known}")
+
+
+def heed_the_launcher() -> None:
+    """Take its signal to end, which follows the end of another process, as a RankError."""
+
+    def raised(number: int, frame: Any) -> None:
+        raise RankError()
+
+    if not PLACE.alone:
+        signal.signal(signal.SIGTERM, raised)
 
 
 def mine_to_tell() -> bool:
@@ -51,7 +67,7 @@ def named(error: RankError) -> MousaiError:
         while silent and time.monotonic() < until and not notes.check(["told"]):
             silent = [it for it in silent if not notes.check([f"ended {it}"])]
             time.sleep(0.05)
-    return MousaiError(error.of(_process(silent)))
+    return MousaiError(error.of([] if len(silent) == PLACE.count else silent))
 
 
 def leave() -> None:
@@ -73,11 +89,3 @@ def _notes() -> Any:
     store = stores.TCPStore(host, port, is_master=False, wait_for_workers=False, timeout=hurry)
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     return stores.PrefixStore(f"mousai-kit/{attempt}", store)
-
-
-def _process(silent: list[int]) -> str:
-    """Return `process 1 (of 0 to 3)`, or whoever it was."""
-    if not silent or len(silent) == PLACE.count:
-        return "a process"
-    some = "process" if len(silent) == 1 else "processes"
-    return f"{some} {', '.join(map(str, silent))} (of 0 to {PLACE.count - 1})"

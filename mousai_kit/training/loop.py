@@ -166,7 +166,7 @@ class Training:
     def _run(self) -> None:
         started = time.monotonic() - self.seconds
         stop = False
-        with interruptible() as interrupted:
+        with interruptible(patient=not self.ranks.place.alone) as interrupted:
             for batch in self._batches():
                 taken = self.learn(batch)
                 self.seconds = time.monotonic() - started
