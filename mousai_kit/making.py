@@ -53,6 +53,7 @@ def generator(system: System) -> Generator:
         },
         precision=_precision(system),
         window=system.recipe.window,
+        ranks=system.ranks,
     )
 
 

@@ -16,6 +16,7 @@ from mousai_kit import checkpoints
 from mousai_kit.errors import MousaiError, Problem, RunError, WeightsError
 from mousai_kit.interfaces import Split
 from mousai_kit.plugins import installed
+from mousai_kit.ranks import PLACE
 from mousai_kit.recipe import (
     RECIPE,
     RUNS,
@@ -149,7 +150,13 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other runs out of the folder; RunError where one is in it or it can't be written."""
+        """Keep other runs out of the folder; RunError where one is in it or it can't be written.
+
+        Of several processes that work together, the first does so for all.
+        """
+        if not PLACE.main:
+            yield
+            return
         self.make()
         try:
             file = (self.path / ".lock").open("a+")

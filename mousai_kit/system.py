@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -16,6 +17,7 @@ from mousai_kit.errors import AudioError, TrainingError
 from mousai_kit.interfaces import Dataset, Split
 from mousai_kit.memory import out_of_memory_told
 from mousai_kit.onlookers import onlookers
+from mousai_kit.ranks import Ranks, joined
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import START, RunFolder, StageFolder, some
 from mousai_kit.training.loop import Place, Training
@@ -38,7 +40,9 @@ class System:
     ) -> None:
         """Build the stages; `adapters` are put on them when they are loaded to play."""
         self.recipe, self.folder, self.screen, self.adapters = recipe, folder, screen, adapters
-        self.device = devices.resolve(recipe.device)
+        device = devices.resolve(recipe.device)
+        self.ranks = joined(device.type)
+        self.device = devices.resolve(str(self.ranks.device(device)))
         self.cascade = Cascade.build(recipe, device=self.device)
         self._skipped: dict[str, None] = {}
 
@@ -77,16 +81,15 @@ class System:
 
     def train(self) -> None:
         """Train every stage whose weights are missing, unfinished or another recipe's."""
+        self._check_batches()
         check(self.recipe, self.cascade)
         begun = starts(self.recipe, self.folder, self._is_trained, self.screen.say)
-        for stage in self.cascade.stages.values():
-            stage.ready()
-        self.folder.write("recipe.yaml", self.recipe.dump())
+        self.ranks.in_turn(self._fetch)  # once from the hub, then from the disk
+        self.ranks.first(self._write_recipe)
         for name, given in begun.items():
             files, header = self.folder.stage(name), self.folder.header(self.recipe, name)
             header |= {START: given.digest} if given else {}
-            self._set_aside_what_differs(files, header)
-            files.path.mkdir(exist_ok=True)
+            self.ranks.first(partial(self._make_room, files, header))
             if self._is_trained(name):
                 self._load(name)
                 known = f"imported from {files.origin}" if files.origin else "trained already"
@@ -94,18 +97,44 @@ class System:
             else:
                 self._train(name, header, given)
 
-    def clips(self, name: str, header: dict[str, Any], split: Split) -> Clips | None:
-        """Return what stage `name` learns from: audio, or for a higher stage latents of it."""
-        settings = self.recipe.stages[name].train
+    def _check_batches(self) -> None:
+        """Raise RecipeError where processes can't take equal parts of a batch."""
+        count = self.ranks.place.count
+        for name, stage in self.recipe.stages.items():
+            if (batch := stage.train.batch) % count:
+                raise self.recipe.fault(
+                    ("stages", name, "train", "batch"),
+                    f"is shared by {count} processes: must be a multiple of {count} (got {batch})",
+                )
+
+    def _fetch(self) -> None:
+        for stage in self.cascade.stages.values():
+            stage.ready()
+
+    def _write_recipe(self) -> None:
+        self.folder.write("recipe.yaml", self.recipe.dump())
+
+    def _make_room(self, files: StageFolder, header: dict[str, Any]) -> None:
+        self._set_aside_what_differs(files, header)
+        files.path.mkdir(exist_ok=True)
+
+    def clips(
+        self, name: str, header: dict[str, Any], split: Split, ranks: Ranks | None = None
+    ) -> Clips | None:
+        """Return what stage `name` learns from: audio, or for a higher stage latents of it.
+
+        Of `ranks`, where all of them ask, each encodes its share.
+        """
+        settings, ranks = self.recipe.stages[name].train, ranks or Ranks()
         if split == "train":
-            found = training_clips(self.recipe, length=settings.length)
+            found = ranks.in_turn(partial(training_clips, self.recipe, length=settings.length))
             self.skip(*found.skipped())
         else:
             found = dataset(self.recipe, length=settings.length, split=split)
         if not len(found):
             return None
         if name != next(iter(self.cascade.stages)):
-            return self._encoded(name, header, found, split)
+            return self._encoded(name, header, found, split, ranks)
         return found if split == "train" else readable(found, self.skip, at_most=VALIDATED_CLIPS)
 
     def fresh(self) -> Cascade:
@@ -124,12 +153,13 @@ class System:
             self.screen.say(line)
         if not tuned.learns:
             steps = self.recipe.stages[name].train.steps
-            tuned.take(files, {**header, "step": steps, "seconds": 0.0})
+            taken = {**header, "step": steps, "seconds": 0.0}
+            self.ranks.first(partial(tuned.take, files, taken))
             return
-        clips = self.clips(name, header, "train")
+        clips = self.clips(name, header, "train", self.ranks)
         if clips is None:
             raise TrainingError(f"none of the music can be decoded; see {self.folder.skipped}")
-        held_out = self.clips(name, header, "validation")
+        held_out = self.clips(name, header, "validation", self.ranks)
         settings = self.recipe.stages[name].train
         resumed = files.checkpoint.exists()
         if not resumed and tuned.needs_preparing:
@@ -146,6 +176,7 @@ class System:
             held_out=held_out,
             report=self.skip,
             observers=onlookers(files, screen=self.screen),
+            ranks=self.ranks,
         )
         if resumed:
             training.restore()
@@ -156,11 +187,11 @@ class System:
         ):
             training.run()
         if tuned.keeps_apart:
-            tuned.end(files)
+            self.ranks.first(partial(tuned.end, files))
         self.screen.say(f"{name}: trained, {training.step} steps in {training.seconds:.0f} s")
 
     def _encoded(
-        self, name: str, header: dict[str, Any], found: Dataset, split: Split
+        self, name: str, header: dict[str, Any], found: Dataset, split: Split, ranks: Ranks
     ) -> latents.LatentClips | None:
         settings = self.recipe.stages[name].train
         encoding = latents.Encoding(
@@ -172,7 +203,7 @@ class System:
             folder=self.folder.stage(name).latents(split),
             workers=settings.workers,
         )
-        return latents.keep(encoding, self.screen, self.skip)
+        return latents.keep(encoding, self.screen, self.skip, ranks)
 
     def _is_trained(self, name: str) -> bool:
         """Return whether a stage has had the steps or the minutes that the recipe asks for."""
@@ -223,6 +254,8 @@ class System:
             if line not in self._skipped:
                 self._skipped[line] = None
                 self.screen.say(f"skipped: {line}")
+                if not self.ranks.main:
+                    continue
                 self.folder.write(self.folder.skipped.name, "\n".join(self._skipped) + "\n")
 
 

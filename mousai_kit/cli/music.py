@@ -28,6 +28,8 @@ def run(source: Source, overrides: Set = None, out: Out = None, as_json: Json = 
         wanted = own_orders(system)
         system.train()
         made = making.generate(system, wanted, folder=folder.audio, batch=recipe.generate.batch)
+        if not system.ranks.main:
+            return
         figures = report.write(system)
     if as_json:
         print_json({"folder": str(folder.path), "clips": [asdict(it) for it in made], **figures})
@@ -83,6 +85,8 @@ def generate(
         folder=out or system.folder.audio,
         batch=batch or settings.batch,
     )
+    if not system.ranks.main:
+        return
     if as_json:
         print_json([asdict(it) for it in made])
     else:
