@@ -13,7 +13,7 @@ WHOLE = ("caption", "prompt", "text")
 
 
 def described(content: bytes, ending: str) -> Fields | str | None:
-    """Return the caption or the fields that a .txt or a .json says; None for an empty text.
+    """Return the fields or the caption that a .json says, or a text; None for an empty text.
 
     ValueError, with the reason, where that can't be known.
     """
@@ -21,7 +21,7 @@ def described(content: bytes, ending: str) -> Fields | str | None:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError("not UTF-8 text") from None
-    if ending == ".txt":
+    if ending != ".json":
         return text.strip() or None
     try:
         return _told(json.loads(text))

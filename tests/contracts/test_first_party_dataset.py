@@ -2,12 +2,14 @@
 
 import nano
 import pytest
+import tar_shards
 from first_party import untested
 
 from mousai_kit.testing import DatasetContract
 from mousai_kit_clips.clips import Clips
 from mousai_kit_clips.tones import Tones
 from mousai_kit_mousai.folder import Folder
+from mousai_kit_shards.web_dataset import WebDataset
 
 
 class TestTones(DatasetContract):
@@ -35,6 +37,25 @@ class TestFolder(DatasetContract):
     @pytest.fixture(autouse=True)
     def files(self, music):
         self.options = {"path": str(music), "validation": 0.3, "crops": 2}
+
+
+@pytest.fixture(scope="module")
+def shards(music, tmp_path_factory):
+    """Return two shards of the notes, with captions, and what is no note."""
+    folder = tmp_path_factory.mktemp("shards")
+    files = sorted(music.iterdir())
+    for number in range(2):
+        samples = {it.stem: {"wav": it.read_bytes(), "txt": it.stem} for it in files[number::2]}
+        tar_shards.shard(folder / f"{number}.tar", samples)
+    return folder
+
+
+class TestWebDataset(DatasetContract):
+    component = WebDataset
+
+    @pytest.fixture(autouse=True)
+    def files(self, shards):
+        self.options = {"shards": str(shards / "{0..1}.tar"), "validation": 0.3, "crops": 2}
 
 
 def test_every_dataset_has_a_suite():
