@@ -52,6 +52,7 @@ from mousai_kit.pretrained.text import PretrainedOptions, PretrainedText, TextNe
 from mousai_kit.pretrained.tokens import encodable, token_ids
 from mousai_kit.pure_torchaudio import torchaudio
 from mousai_kit.recipe import Recipe, load_recipe
+from mousai_kit.recomputing import recomputed, recomputing
 from mousai_kit.stepping import Level, StepOptions, SteppedSampler
 from mousai_kit.trained import TrainedCascade, load, train
 from mousai_kit.windows import joined, scaled, windows
@@ -122,6 +123,8 @@ __all__ = [
     "log_mel",
     "probe",
     "read",
+    "recomputed",
+    "recomputing",
     "scaled",
     "shown",
     "tags_of",

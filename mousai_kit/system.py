@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from mousai_kit import checkpoints, devices
+from mousai_kit import checkpoints, devices, latents
 from mousai_kit.cascade import Cascade
 from mousai_kit.console import Screen
 from mousai_kit.data import Clips, dataset, readable, training_clips
@@ -17,8 +17,8 @@ from mousai_kit.interfaces import Dataset, Split
 from mousai_kit.memory import out_of_memory_told
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import RunFolder, StageFolder, some
-from mousai_kit.training import latents
 from mousai_kit.training.loop import Place, Training
+from mousai_kit.training.progress import Progress
 
 PREPARED_CLIPS = 128
 """Clips that statistics are measured on, at most."""
@@ -110,59 +110,46 @@ class System:
         if clips is None:
             raise TrainingError(f"none of the music can be decoded; see {self.folder.skipped}")
         held_out = self.clips(name, header, "validation")
+        settings = self.recipe.stages[name].train
         resumed = files.checkpoint.exists()
         if not resumed:
             stage.prepare(self._signals(clips), _captions(clips))
-        training = Training(
-            name,
-            stage,
-            self.recipe.stages[name].train,
-            seed=self.recipe.seed,
-            place=Place(files.checkpoint, files.weights, files.log, header),
-            clips=clips,
-            held_out=held_out,
-            report=self.skip,
-        )
-        if resumed:
-            training.restore()
-            self.screen.say(f"{name}: going on from step {training.step}")
-        self._run(training)
-
-    def _run(self, training: Training) -> None:
-        """Train with a progress bar, whose end is whichever of steps and minutes comes first."""
-        steps = training.settings.steps
-        with self.screen.bar(f"training {training.name}", steps) as bar:
-
-            def tick(loss: float) -> None:
-                done = int(training.progress * steps)
-                bar.to(done, f"step {training.step}  loss {loss:.4f}")
-
-            settings = training.settings
+        with Progress.shown(self.screen, name, settings.steps) as progress:
+            training = Training(
+                name,
+                stage,
+                settings,
+                seed=self.recipe.seed,
+                place=Place(files.checkpoint, files.weights, files.log, header),
+                clips=clips,
+                held_out=held_out,
+                report=self.skip,
+                observers=[progress],
+            )
+            if resumed:
+                training.restore()
+                self.screen.say(f"{name}: going on from step {training.step}")
             with out_of_memory_told(
-                f"stages.{training.name}.train: a step does not fit into memory; lower `batch` "
+                f"stages.{name}.train: a step does not fit into memory; lower `batch` "
                 f"(now {settings.batch}) or `length` (now {settings.length})"
             ):
-                training.run(tick)
-        self.screen.say(
-            f"{training.name}: trained, {training.step} steps in {training.seconds:.0f} s"
-        )
+                training.run()
+        self.screen.say(f"{name}: trained, {training.step} steps in {training.seconds:.0f} s")
 
     def _encoded(
         self, name: str, header: dict[str, Any], found: Dataset, split: Split
     ) -> latents.LatentClips | None:
-        passes = self.recipe.stages[name].train.passes
-        rounds = passes * -(-len(found) // latents.GROUP)
-        with self.screen.bar(f"encoding for {name} ({split})", rounds) as bar:
-            return latents.encoded(
-                self.cascade,
-                name,
-                found,
-                passes=passes,
-                path=self.folder.stage(name).path / f"latents-{split}.safetensors",
-                key={"key": header["key"], "below": header["below"], "split": split},
-                tick=bar.advance,
-                report=self.skip,
-            )
+        settings = self.recipe.stages[name].train
+        encoding = latents.Encoding(
+            self.cascade,
+            header,
+            found,
+            split=split,
+            passes=settings.passes,
+            folder=self.folder.stage(name).latents(split),
+            workers=settings.workers,
+        )
+        return latents.keep(encoding, self.screen, self.skip)
 
     def _is_trained(self, name: str) -> bool:
         """Return whether a stage has had the steps or the minutes that the recipe asks for."""
@@ -219,7 +206,7 @@ class System:
 def _captions(clips: Clips) -> list[str]:
     """Return the captions that a vocabulary is learned from."""
     if isinstance(clips, latents.LatentClips):
-        return clips.texts
+        return list(clips.captions())
     assert isinstance(clips, Dataset)
     try:
         return list(clips.captions())

@@ -63,7 +63,12 @@ _FRAMES = {
     "date": "TDRC",
 }
 """Names that have an ID3 frame of their own."""
-_NAMES = {frame: name for name, frame in _FRAMES.items()} | {"TYER": "date", "COMM": "comment"}
+_NAMES = {frame: name for name, frame in _FRAMES.items()} | {
+    "TYER": "date",
+    "COMM": "comment",
+    "TCOP": "copyright",
+    "WCOP": "license",
+}
 
 
 def _named(audio: Any) -> dict[str, str]:
@@ -72,6 +77,8 @@ def _named(audio: Any) -> dict[str, str]:
     for key, value in (audio.tags or {}).items() if audio is not None else ():
         name = value.desc if key.startswith("TXXX:") else _NAMES.get(key[:4], key)
         values = getattr(value, "text", value)
+        if address := getattr(value, "url", None):
+            values = [address]
         if isinstance(values, list) and values:
             found[str(name).lower()] = str(values[-1])
     return found

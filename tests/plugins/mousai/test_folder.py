@@ -240,7 +240,7 @@ def test_what_is_known_is_kept_of_a_bounded_number_of_tracks(
     monkeypatch.setattr(tracks, "REMEMBERED", 3)
     made = folder(tmp_path)
     assert list(made.captions()) == list(made.captions())
-    assert len(made._known) == 3
+    assert len(made._told) == 3
 
 
 def test_an_index_outside_is_refused(tmp_path: Path) -> None:
