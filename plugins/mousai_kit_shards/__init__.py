@@ -10,6 +10,7 @@ import mousai_kit.api as mk
 @mk.hookimpl
 def mousai_kit_datasets() -> Sequence[type[mk.Dataset]]:
     """Return datasets."""
+    from mousai_kit_shards.hugging_face import HuggingFace
     from mousai_kit_shards.web_dataset import WebDataset
 
-    return [WebDataset]
+    return [HuggingFace, WebDataset]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import nano
 import pytest
+import saved_data
 import small_t5
 import small_transformers
 import tar_shards
@@ -44,6 +45,7 @@ def materials(here):
         nano.tone(f"music/{number}.wav", hertz=200 + 50 * number)
     notes = {it.stem: {"wav": it.read_bytes()} for it in sorted(Path("music").iterdir())}
     tar_shards.shard("shards/0.tar", notes)
+    saved_data.saved("data", [it["wav"] for it in notes.values()])
 
 
 def parts(system, swap: Swap):
