@@ -15,6 +15,7 @@ from mousai_kit.errors import (
     RequestError,
     TrainingError,
     WeightsError,
+    did_you_mean,
     first_line,
 )
 from mousai_kit.guidance import Guided
@@ -43,7 +44,7 @@ from mousai_kit.interfaces import (
     WeightFormat,
 )
 from mousai_kit.music.captions import Fields
-from mousai_kit.music.description import DESCRIPTIONS, described
+from mousai_kit.music.description import DESCRIPTIONS, described, told_by
 from mousai_kit.music.made import Music
 from mousai_kit.music.split import held_out
 from mousai_kit.music.tracks import Track, TrackDataset
@@ -112,6 +113,7 @@ __all__ = [
     "build",
     "chosen",
     "described",
+    "did_you_mean",
     "encodable",
     "first_line",
     "held_out",
@@ -129,6 +131,7 @@ __all__ = [
     "shown",
     "tags_of",
     "token_ids",
+    "told_by",
     "torchaudio",
     "train",
     "transformers",
