@@ -3,6 +3,7 @@
 from mousai_kit import hub
 from mousai_kit.attention import attention
 from mousai_kit.audio import AudioInfo, log_mel, probe, read, shown, tags_of
+from mousai_kit.audio.measures import Measures
 from mousai_kit.building import build
 from mousai_kit.cascade import Cascade
 from mousai_kit.component import Component, Field, Options, Use, chosen
@@ -43,6 +44,7 @@ from mousai_kit.interfaces import (
     WeightFormat,
 )
 from mousai_kit.music.captions import Fields
+from mousai_kit.music.licences import licence_of
 from mousai_kit.music.made import Music
 from mousai_kit.music.tracks import Track, TrackDataset
 from mousai_kit.pretrained.checkpoint import Checkpoint, transformers
@@ -68,6 +70,7 @@ __all__ = [
     "Fields",
     "Guided",
     "Level",
+    "Measures",
     "Metric",
     "MousaiError",
     "Music",
@@ -112,6 +115,7 @@ __all__ = [
     "hookimpl",
     "hub",
     "joined",
+    "licence_of",
     "load",
     "load_recipe",
     "log_mel",

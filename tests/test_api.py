@@ -12,12 +12,12 @@ from mousai_kit import __version__
 
 NAMES = """
 AudioError AudioInfo Cascade Checkpoint Clip Component Condition Dataset Domain Field Fields Guided
-Level Metric MousaiError Music Names NoiseSource Options Pair PlacedNoise PluginError
+Level Measures Metric MousaiError Music Names NoiseSource Options Pair PlacedNoise PluginError
 PretrainedOptions PretrainedText Problem Recipe RecipeError Request RequestError Sampler Schedule
 Space SpectralEncoder Split Stage StepOptions SteppedSampler Text TextEncoder TextNetwork Track
 TrackDataset TrainedCascade TrainingError UNet Use Velocity WeightFormat WeightsError attention
-build chosen encodable first_line hookimpl hub joined load load_recipe log_mel probe read scaled
-shown tags_of token_ids torchaudio train transformers windows
+build chosen encodable first_line hookimpl hub joined licence_of load load_recipe log_mel probe read
+scaled shown tags_of token_ids torchaudio train transformers windows
 """
 """What plug-ins and scripts may rely on: a name goes only with another version of the API."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from errno import ENAMETOOLONG
 from pathlib import Path
 
@@ -10,18 +11,28 @@ import mousai_kit.api as mk
 
 WHOLE = ("caption", "prompt")
 """Keys of a JSON sidecar that hold a whole caption."""
+ENDINGS = (".txt", ".json")
+"""What a sidecar's name ends with."""
 
 
-def sidecar(path: Path) -> mk.Fields | str | None:
-    """Return a file's caption or fields from its sidecar; None where it has none, or an empty one.
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """What a sidecar says: a caption or fields, None where neither, and a licence, if any."""
+
+    about: mk.Fields | str | None = None
+    licence: str = ""
+
+
+def sidecar(path: Path) -> Sidecar:
+    """Return what a file's sidecar says; nothing where it has none, or an empty one.
 
     A text sidecar goes before a JSON one. AudioError, which names the audio file, for a sidecar
     that can't be read: training with a wrong caption is worse than without the file.
     """
-    for ending, understood in ((".txt", _text), (".json", _json)):
+    for ending, understood in zip(ENDINGS, (_text, _json), strict=True):
         file = path.with_suffix(ending)
         try:
-            about = understood(file.read_text(encoding="utf-8-sig")) if file.exists() else None
+            found = understood(file.read_text(encoding="utf-8-sig")) if file.exists() else None
         except OSError as error:
             if error.errno == ENAMETOOLONG:  # so there is none
                 continue
@@ -32,16 +43,16 @@ def sidecar(path: Path) -> mk.Fields | str | None:
             raise _fault(path, file, "nested too deep") from None
         except ValueError as error:
             raise _fault(path, file, str(error)) from None
-        if about:
-            return about
-    return None
+        if found is not None:
+            return found
+    return Sidecar()
 
 
-def _text(content: str) -> str:
-    return content.strip()
+def _text(content: str) -> Sidecar | None:
+    return Sidecar(content.strip()) if content.strip() else None
 
 
-def _json(content: str) -> mk.Fields | str:
+def _json(content: str) -> Sidecar:
     """Return what a JSON sidecar says; ValueError where that is nothing."""
     try:
         values = json.loads(content)
@@ -50,13 +61,15 @@ def _json(content: str) -> mk.Fields | str:
         raise ValueError(f"not JSON: {error.msg} at {place}") from None
     if not isinstance(values, dict):
         raise ValueError("no JSON object with fields by name")
+    licence = mk.licence_of(values)
     for key in WHOLE:
         if isinstance(caption := values.get(key), str) and caption.strip():
-            return caption.strip()
-    if not (fields := mk.Fields.of(values)):
+            return Sidecar(caption.strip(), licence)
+    fields = mk.Fields.of(values)
+    if not (fields or licence):
         keys = ", ".join((*WHOLE, *mk.Fields.__dataclass_fields__))
         raise ValueError(f"none of the keys {keys} says anything")
-    return fields
+    return Sidecar(fields or None, licence)
 
 
 def _fault(path: Path, file: Path, reason: str) -> mk.AudioError:
