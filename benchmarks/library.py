@@ -28,6 +28,7 @@ import soundfile
 from torch.utils.data import DataLoader, get_worker_info
 
 import mousai_kit.api as mk
+from mousai_kit_mousai.folder import INDEX
 
 RATE = 8_000
 MARK = b"number 0000000"
@@ -40,7 +41,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--changes", type=int, default=100)
     parser.add_argument("--crops", type=int, default=20_000, help="crops that the workers read")
-    parser.add_argument("--folder", type=Path, help="where to make it; default: a temporary one")
+    parser.add_argument("--folder", type=Path, help="where to make it, or where it is")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--probe", choices=["index", "workers"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -50,7 +51,8 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
-        make(folder, arguments.files)
+        if not any(folder.glob("artist *")):
+            make(folder, arguments.files)
         rows = measured(folder, arguments)
     print(f"{'':26}{'seconds':>9}{'of CPU':>9}{'MB':>8}   {arguments.files:,} files")
     for row in rows:
@@ -75,6 +77,7 @@ def make(folder: Path, files: int) -> None:
 
 def measured(folder: Path, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Return seconds and megabytes of each way to begin."""
+    (folder / INDEX).unlink(missing_ok=True)
     rows = [{"what": "first index", **_asked("index", folder, arguments)}]
     rows.append({"what": "second", **_asked("index", folder, arguments)})
     changed = sorted(folder.glob("*/*/*.flac"))[:: max(1, arguments.files // arguments.changes)]
