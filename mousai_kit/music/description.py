@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 from mousai_kit.music.captions import Fields
+from mousai_kit.music.licences import licence_of
 
 DESCRIPTIONS = (".txt", ".json")
 """Endings of files that describe the music beside them; the first that says something counts."""
@@ -33,6 +34,11 @@ def described(content: bytes, ending: str) -> Fields | str | None:
         raise ValueError("nested too deep") from None
 
 
+def licence_in(content: bytes, ending: str) -> str:
+    """Return the licence that a .json which `described` understands tells; empty: none."""
+    return licence_of(json.loads(content.decode("utf-8-sig"))) if ending == ".json" else ""
+
+
 def told_by(values: Mapping[str, object]) -> Fields | str:
     """Return the caption or the fields among values by name; empty where there are none."""
     for key in WHOLE:
@@ -46,7 +52,7 @@ def told_by(values: Mapping[str, object]) -> Fields | str:
 def _said(values: object) -> Fields | str:
     if not isinstance(values, dict):
         raise ValueError("no JSON object with fields by name")
-    if not (about := told_by(values)):
+    if not (about := told_by(values)) and not licence_of(values):
         keys = ", ".join((*WHOLE, *Fields.__dataclass_fields__))
         raise ValueError(f"none of the keys {keys} says anything")
     return about
