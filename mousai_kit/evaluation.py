@@ -13,8 +13,9 @@ from torch import Tensor
 from mousai_kit import audio
 from mousai_kit.cascade import Cascade
 from mousai_kit.interfaces import Clip, Metric, Request
+from mousai_kit.precision import autocast
 from mousai_kit.seeds import derive
-from mousai_kit.training.validation import CONDITIONS, autocast
+from mousai_kit.training.validation import CONDITIONS
 
 WAYS = ("trained", "untrained", "other")
 """Decoded by the trained stage; by a fresh one; by the trained one from another clip's latent,

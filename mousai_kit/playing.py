@@ -12,7 +12,7 @@ from torch import Tensor
 from mousai_kit import audio
 from mousai_kit.interfaces import Request, Space
 from mousai_kit.memory import out_of_memory_told
-from mousai_kit.training.validation import autocast
+from mousai_kit.precision import autocast
 
 
 class Player:

@@ -18,6 +18,7 @@ from mousai_kit.memory import out_of_memory_told
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import RunFolder, StageFolder, some
 from mousai_kit.training.loop import Place, Training
+from mousai_kit.training.progress import Progress
 
 PREPARED_CLIPS = 128
 """Clips that statistics are measured on, at most."""
@@ -82,17 +83,29 @@ class System:
 
     def clips(self, name: str, header: dict[str, Any], split: Split) -> Clips | None:
         """Return what stage `name` learns from: audio, or for a higher stage latents of it."""
-        settings = self.recipe.stages[name].train
-        if split == "train":
-            found = training_clips(self.recipe, length=settings.length)
-            self.skip(*found.skipped())
-        else:
-            found = dataset(self.recipe, length=settings.length, split=split)
-        if not len(found):
-            return None
         if name != next(iter(self.cascade.stages)):
-            return self._encoded(name, header, found, split)
+            encoding = self.latents_of(name, header, split)
+            return latents.keep(encoding, self.screen, self.skip) if encoding else None
+        if (found := self._music(name, split)) is None:
+            return None
         return found if split == "train" else readable(found, self.skip, at_most=VALIDATED_CLIPS)
+
+    def latents_of(
+        self, name: str, header: dict[str, Any], split: Split
+    ) -> latents.Encoding | None:
+        """Return the latents that a higher stage learns from, not made yet; None without music."""
+        if (found := self._music(name, split)) is None:
+            return None
+        settings = self.recipe.stages[name].train
+        return latents.Encoding(
+            self.cascade,
+            header,
+            found,
+            split=split,
+            passes=settings.passes,
+            folder=self.folder.stage(name).latents(split),
+            workers=settings.workers,
+        )
 
     def fresh(self) -> Cascade:
         """Return the cascade as before its first step, with what was measured of the data."""
@@ -109,57 +122,41 @@ class System:
         if clips is None:
             raise TrainingError(f"none of the music can be decoded; see {self.folder.skipped}")
         held_out = self.clips(name, header, "validation")
+        settings = self.recipe.stages[name].train
         resumed = files.checkpoint.exists()
         if not resumed:
             stage.prepare(self._signals(clips), _captions(clips))
-        training = Training(
-            name,
-            stage,
-            self.recipe.stages[name].train,
-            seed=self.recipe.seed,
-            place=Place(files.checkpoint, files.weights, files.log, header),
-            clips=clips,
-            held_out=held_out,
-            report=self.skip,
-        )
-        if resumed:
-            training.restore()
-            self.screen.say(f"{name}: going on from step {training.step}")
-        self._run(training)
-
-    def _run(self, training: Training) -> None:
-        """Train with a progress bar, whose end is whichever of steps and minutes comes first."""
-        steps = training.settings.steps
-        with self.screen.bar(f"training {training.name}", steps) as bar:
-
-            def tick(loss: float) -> None:
-                done = int(training.progress * steps)
-                bar.to(done, f"step {training.step}  loss {loss:.4f}")
-
-            settings = training.settings
+        with Progress.shown(self.screen, name, settings.steps) as progress:
+            training = Training(
+                name,
+                stage,
+                settings,
+                seed=self.recipe.seed,
+                place=Place(files.checkpoint, files.weights, files.log, header),
+                clips=clips,
+                held_out=held_out,
+                report=self.skip,
+                observers=[progress],
+            )
+            if resumed:
+                training.restore()
+                self.screen.say(f"{name}: going on from step {training.step}")
             with out_of_memory_told(
-                f"stages.{training.name}.train: a step does not fit into memory; lower `batch` "
+                f"stages.{name}.train: a step does not fit into memory; lower `batch` "
                 f"(now {settings.batch}) or `length` (now {settings.length})"
             ):
-                training.run(tick)
-        self.screen.say(
-            f"{training.name}: trained, {training.step} steps in {training.seconds:.0f} s"
-        )
+                training.run()
+        self.screen.say(f"{name}: trained, {training.step} steps in {training.seconds:.0f} s")
 
-    def _encoded(
-        self, name: str, header: dict[str, Any], found: Dataset, split: Split
-    ) -> latents.LatentClips | None:
-        settings = self.recipe.stages[name].train
-        encoding = latents.Encoding(
-            self.cascade,
-            header,
-            found,
-            split=split,
-            passes=settings.passes,
-            folder=self.folder.stage(name).latents(split),
-            workers=settings.workers,
-        )
-        return latents.keep(encoding, self.screen, self.skip)
+    def _music(self, name: str, split: Split) -> Dataset | None:
+        """Return the clips that a stage learns from, as audio; None where there are none."""
+        length = self.recipe.stages[name].train.length
+        if split == "validation":
+            found = dataset(self.recipe, length=length, split=split)
+        else:
+            found = training_clips(self.recipe, length=length)
+            self.skip(*found.skipped())
+        return found if len(found) else None
 
     def _is_trained(self, name: str) -> bool:
         """Return whether a stage has had the steps or the minutes that the recipe asks for."""

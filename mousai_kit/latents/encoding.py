@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from mousai_kit.data import Clips
 from mousai_kit.errors import Problem
 from mousai_kit.interfaces import Clip
 from mousai_kit.latents import shard
-from mousai_kit.latents.crops import decoded
+from mousai_kit.latents.crops import decoded, ended_workers_told
 from mousai_kit.latents.index import Index
 from mousai_kit.latents.layout import Layout, Place
 from mousai_kit.latents.origin import difference, made_of, made_of_today
@@ -57,6 +58,8 @@ class Encoding:
         """Why the latents that are kept can't be used, in a few words; empty where they can."""
         same = kept is not None and not self.changed
         self.made_of = kept.made_of if kept and same else fingerprint(self.origin)
+        self.made = 0
+        """Crops that were encoded and written."""
 
     def path(self, number: int) -> Path:
         """Return the file of a shard."""
@@ -96,12 +99,20 @@ class Encoding:
             Index.remove(self.folder)
         places = (place for it in numbers for group in self.layout.groups_of(it) for place in group)
         crops = decoded(self.clips, places, workers=self.workers)
-        for number in numbers:
-            made = []
-            for group in self.layout.groups_of(number):
-                made += self.encoded(group, islice(crops, len(group)))
-                tick(1)
-            shard.write(self.path(number), made, made_of=self.made_of)
+        with ended_workers_told(), closing(crops):  # it is told at any moment, not at the next crop
+            for number in numbers:
+                self._encode(number, crops, tick)
+
+    def _encode(
+        self, number: int, crops: Iterator[Clip | str], tick: Callable[[int], None]
+    ) -> None:
+        """Make one shard of the next crops."""
+        made = []
+        for group in self.layout.groups_of(number):
+            made += self.encoded(group, islice(crops, len(group)))
+            tick(1)
+        shard.write(self.path(number), made, made_of=self.made_of)
+        self.made += len(made)
 
     def encoded(
         self, group: Sequence[Place], crops: Iterator[Clip | str]

@@ -18,6 +18,11 @@ class Train(Options):
     )
     batch: int = Field(32, ge=1, description="crops per step")
     length: int = Field(2**18, ge=1, description="samples of audio per crop")
+    accumulate: int = Field(
+        1,
+        ge=1,
+        description="parts that a batch is computed in, one after another: less memory, more time",
+    )
     learning_rate: float = Field(1e-4, gt=0, description="learning rate of AdamW")
     betas: list[_Beta] = Field(
         [0.95, 0.999], min_length=2, max_length=2, description="AdamW's decay of its two moments"
@@ -26,10 +31,13 @@ class Train(Options):
     weight_decay: float = Field(1e-3, ge=0, description="weight decay of AdamW")
     warmup: int = Field(0, ge=0, description="steps in which the learning rate rises from 0")
     decay: float = Field(
-        1.0,
-        ge=0,
-        le=1,
-        description="share of the learning rate left at the end of a cosine; 1 keeps it constant",
+        1.0, ge=0, le=1, description="share of the learning rate left at the end; 1: constant"
+    )
+    decay_shape: Literal["cosine", "linear", "exponential"] = Field(
+        "cosine", description="how the learning rate falls to that share"
+    )
+    decay_from: float = Field(
+        0.0, ge=0, lt=1, description="share of the training after which it begins to fall"
     )
     ema: float = Field(0.995, ge=0, le=1, description="largest decay of the averaged weights")
     ema_power: float = Field(
@@ -38,7 +46,9 @@ class Train(Options):
     clip_norm: float | None = Field(
         1.0, gt=0, description="largest norm of the gradient; null leaves it as it is"
     )
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16 trains with autocast")
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        "fp32", description="bf16 trains with autocast; so does fp16, with a scaled loss"
+    )
     workers: int = Field(2, ge=0, description="processes that read audio")
     validate_every: int = Field(1000, ge=1, description="steps between validations")
     checkpoint_every: int = Field(1000, ge=1, description="steps between checkpoints")

@@ -8,8 +8,16 @@ from typing import Any
 from mousai_kit.component import plain
 from mousai_kit.recipe.schema import Recipe, fingerprint
 
-NEVER_CHANGE_WEIGHTS = ("workers", "validate_every", "checkpoint_every", "steps", "minutes")
-"""Settings of training that leave the weights as they are, or only say how long it goes on."""
+NEVER_CHANGE_WEIGHTS = (
+    "accumulate",
+    "workers",
+    "validate_every",
+    "checkpoint_every",
+    "steps",
+    "minutes",
+)
+"""Settings of training that leave the weights as they are (but for rounding), or only say how long
+it goes on."""
 
 
 def stage_key(recipe: Recipe, stage: str) -> dict[str, Any]:

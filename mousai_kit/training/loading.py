@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -31,14 +30,26 @@ class Batch:
     sources: list[str]
     bad: list[str]
 
+    def pin_memory(self) -> Batch:
+        """Return the same with its signal in pinned memory; the loader asks for it."""
+        return replace(self, signal=self.signal.pin_memory())
+
 
 def batches(
-    clips: Clips, *, seed: int, batch: int, first: int, steps: int, workers: int
+    clips: Clips,
+    *,
+    seed: int,
+    batch: int,
+    first: int,
+    steps: int,
+    workers: int,
+    pinned: bool = False,
 ) -> Iterator[Batch]:
     """Yield the batches of steps `first` .. `steps` - 1, the same whichever step is the first.
 
     Every clip comes once an epoch, in an order drawn from the seed. Epochs follow each other
-    without a gap, so that a batch may be larger than the data.
+    without a gap, so that a batch may be larger than the data. `pinned` ones lie in memory that a
+    GPU fetches from by itself.
     """
     loader = DataLoader(
         _Drawn(clips, seed),
@@ -46,21 +57,15 @@ def batches(
         sampler=range(first * batch, steps * batch),
         num_workers=workers,
         collate_fn=_collated,
-        worker_init_fn=leave_interrupts,
+        worker_init_fn=_quiet,
         prefetch_factor=4 if workers else None,
+        pin_memory=pinned,
     )
-    with ended_workers_told():
+    try:
         for drawn in loader:
             if isinstance(drawn, str):
                 raise TrainingError(drawn)
             yield drawn
-
-
-@contextmanager
-def ended_workers_told() -> Iterator[None]:
-    """Turn the end of a process that reads audio into a TrainingError of one line."""
-    try:
-        yield
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
@@ -105,6 +110,6 @@ def _collated(drawn: list[tuple[Clip | None, list[str]]]) -> Batch | str:
     return Batch(signal, [clip.text for clip in clips], [clip.source for clip in clips], bad)
 
 
-def leave_interrupts(worker: int) -> None:
+def _quiet(worker: int) -> None:
     """Leave Ctrl-C to the main process, which ends its workers itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -3,33 +3,60 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mousai_kit import checkpoints
 from mousai_kit.errors import Problem, TrainingError
+from mousai_kit.training.observing import Observer
+from mousai_kit.training.step import Taken
+
+if TYPE_CHECKING:
+    from mousai_kit.training.loop import Training
 
 
-class Log:
+class Log(Observer):
     """A file `log.jsonl`. Steps that are taken again replace their lines."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def go_on_from(self, step: int) -> None:
+    def begun(self, training: Training) -> None:
         """Forget what is said of later steps, and a last line that was cut short."""
         if not self.path.exists():
             return
-        lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-        kept = [line for line in lines if _step(line) <= step]
+        with self._told():
+            text = self.path.read_text(encoding="utf-8", errors="replace")
+        lines = text.splitlines(keepends=True)
+        kept = [line for line in lines if _step(line) <= training.step]
         if kept != lines:
             checkpoints.write_bytes(self.path, "".join(kept).encode())
 
-    def add(self, values: dict[str, Any]) -> None:
+    def stepped(self, training: Training, taken: Taken) -> None:
+        """Write a step's loss and norm."""
+        self._add(training, {"loss": taken.loss, "gradient_norm": taken.gradient_norm})
+
+    def validated(self, training: Training, losses: dict[str, float]) -> None:
+        """Write a validation's losses."""
+        self._add(training, {"validation": losses})
+
+    def warned(self, training: Training, warning: str) -> None:
+        """Write a warning."""
+        self._add(training, {"warning": warning})
+
+    def _add(self, training: Training, values: dict[str, Any]) -> None:
         """Write a line; TrainingError where the disk refuses."""
+        told = {"step": training.step, "seconds": round(training.seconds, 2), **values}
+        with self._told(), self.path.open("a") as file:
+            file.write(json.dumps(told) + "\n")
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell in one line where the disk refuses."""
         try:
-            with self.path.open("a") as file:
-                file.write(json.dumps(values) + "\n")
+            yield
         except OSError as error:
             raise TrainingError(
                 Problem(

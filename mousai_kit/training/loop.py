@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from mousai_kit import checkpoints
 from mousai_kit.data import Clips
-from mousai_kit.errors import Problem, TrainingError
-from mousai_kit.interfaces import NoiseSource, Stage
+from mousai_kit.interfaces import Stage
 from mousai_kit.recipe import Train
 from mousai_kit.seeds import derive
-from mousai_kit.training.ema import EMA
+from mousai_kit.training.guard import Guard, Verdict
 from mousai_kit.training.interruption import interruptible
+from mousai_kit.training.learning_rate import learning_rate
 from mousai_kit.training.loading import Batch, batches
 from mousai_kit.training.log import Log
+from mousai_kit.training.observing import Observer
 from mousai_kit.training.state import packed, unpack
-from mousai_kit.training.validation import autocast, losses
+from mousai_kit.training.step import Learner, Taken
+from mousai_kit.training.validation import losses
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,37 +51,119 @@ class Training:
         clips: Clips,
         held_out: Clips | None,
         report: Callable[[str], None],
+        observers: Sequence[Observer] = (),
     ) -> None:
         self.name, self.stage, self.settings, self.place = name, stage, settings, place
         self.clips, self.held_out, self.report = clips, held_out, report
         self.seed = derive(seed, name)
-        self.device = next(stage.parameters()).device
-        learned = [p for p in stage.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(
-            learned,
-            lr=settings.learning_rate,
-            betas=(settings.betas[0], settings.betas[1]),
-            eps=settings.epsilon,
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
-        self.ema = EMA(stage, decay=settings.ema, power=settings.ema_power)
-        self.log = Log(place.log)
+        self.learner = Learner(stage, settings, seed=self.seed)
+        self.guard = Guard(name, place.checkpoint)
+        self.observers = [Log(place.log), *observers]
         self.step, self.seconds = 0, 0.0
 
-    def run(self, tick: Callable[[float], None]) -> None:
-        """Train to the end; `tick(loss)` is called after each step.
-
-        Ctrl-C ends at the next step with a checkpoint (then KeyboardInterrupt).
-        """
+    def run(self) -> None:
+        """Train to the end. Ctrl-C ends at the next step with a checkpoint (KeyboardInterrupt)."""
         self.stage.train()
-        self.log.go_on_from(self.step)
+        try:
+            for observer in self.observers:
+                observer.begun(self)
+            self._run()
+        finally:
+            for observer in self.observers:
+                observer.ended(self)
+
+    def learn(self, batch: Batch) -> Taken:
+        """Take one step. TrainingError, and no step, where the guard says so."""
+        for line in batch.bad:
+            self.report(line)
+        taken = self.learner.gradients(batch, self.step)
+        verdict = self.guard.judge(self.step + 1, taken, scaled=self.learner.scaled)
+        if verdict is Verdict.TAKE:
+            self.learner.update(self.learning_rate, self.step + 1)
+        else:
+            self.learner.leave()
+        self.step += 1
+        return taken
+
+    def warn(self, warning: str) -> None:
+        """Tell all who look on what may be going wrong, in one line with its figure."""
+        for observer in self.observers:
+            observer.warned(self, warning)
+
+    @property
+    def progress(self) -> float:
+        """Return how much of the steps or of the minutes is used, whichever is more, in [0, 1]."""
+        minutes = self.settings.minutes
+        timed = 0.0 if minutes is None else self.seconds / (60 * minutes)
+        return min(1.0, max(self.step / self.settings.steps, timed))
+
+    @property
+    def learning_rate(self) -> float:
+        """Return the next step's learning rate."""
+        return learning_rate(self.settings, self.step, self.progress)
+
+    @property
+    def finished(self) -> bool:
+        """Return whether the steps are done or the time is up."""
+        return self.progress >= 1
+
+    def save(self) -> None:
+        """Write a checkpoint from which training goes on to the very step."""
+        learner = self.learner
+        tensors = packed(self.stage, learner.ema, learner.optimizer)
+        checkpoints.write(self.place.checkpoint, tensors, self._header() | self._state())
+
+    def restore(self) -> None:
+        """Go on from the checkpoint."""
+        tensors, header = checkpoints.read(self.place.checkpoint)
+        origin, learner = str(self.place.checkpoint), self.learner
+        unpack(tensors, self.stage, learner.ema, learner.optimizer, origin=origin)
+        self.step, self.seconds = header["step"], header["seconds"]
+        learner.load(header.get("learner", {}))
+        self.guard.load(header.get("guard", {}))
+        told = header.get("observers", {})
+        for observer in self.observers:
+            observer.load(told.get(observer.name, {}))
+
+    def finish(self) -> None:
+        """Write the averaged weights, and the checkpoint to go on from with more steps."""
+        self.save()
+        self.learner.ema.swap()
+        checkpoints.write(self.place.weights, self.stage.state_dict(), self._header())
+        self.stage.eval()
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Return the averaged weights' loss on held-out clips: right, other and no condition.
+
+        The noise is the same every time, so that figures can be compared along a run.
+        """
+        if self.held_out is None or not len(self.held_out):
+            return {}
+        with self.averaged():
+            return losses(
+                self.stage, self.held_out, seed=self.seed, precision=self.settings.precision
+            )
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Evaluate with the averaged weights for a while."""
+        self.learner.ema.swap()
+        self.stage.eval()
+        try:
+            yield
+        finally:
+            self.learner.ema.swap()
+            self.stage.train()
+
+    def _run(self) -> None:
         started = time.monotonic() - self.seconds
         with interruptible() as interrupted:
             for batch in self._batches():
-                loss = self.learn(batch)
+                taken = self.learn(batch)
                 self.seconds = time.monotonic() - started
-                tick(loss)
+                for observer in self.observers:
+                    observer.stepped(self, taken)
                 if self.step % self.settings.validate_every == 0 or self.finished:
                     self._validate()
                 if self.finished:
@@ -95,61 +177,10 @@ class Training:
             if interrupted.is_set():
                 raise KeyboardInterrupt
 
-    @property
-    def progress(self) -> float:
-        """Return how much of the steps or of the minutes is used, whichever is more, in [0, 1]."""
-        minutes = self.settings.minutes
-        timed = 0.0 if minutes is None else self.seconds / (60 * minutes)
-        return min(1.0, max(self.step / self.settings.steps, timed))
-
-    @property
-    def learning_rate(self) -> float:
-        """Return the next step's learning rate: warm-up, then the recipe's decay."""
-        settings = self.settings
-        warm = min(1.0, (self.step + 1) / max(1, settings.warmup))
-        left = settings.decay + (1 - settings.decay) * (1 + math.cos(math.pi * self.progress)) / 2
-        return settings.learning_rate * warm * left
-
-    @property
-    def finished(self) -> bool:
-        """Return whether the steps are done or the time is up."""
-        return self.progress >= 1
-
-    def save(self) -> None:
-        """Write a checkpoint from which training goes on to the very step."""
-        tensors = packed(self.stage, self.ema, self.optimizer)
-        checkpoints.write(self.place.checkpoint, tensors, self._header())
-
-    def restore(self) -> None:
-        """Go on from the checkpoint."""
-        tensors, header = checkpoints.read(self.place.checkpoint)
-        origin = str(self.place.checkpoint)
-        unpack(tensors, self.stage, self.ema, self.optimizer, origin=origin)
-        self.step, self.seconds = header["step"], header["seconds"]
-
-    def finish(self) -> None:
-        """Write the averaged weights, and the checkpoint to go on from with more steps."""
-        self.save()
-        self.ema.swap()
-        checkpoints.write(self.place.weights, self.stage.state_dict(), self._header())
-        self.stage.eval()
-
-    @torch.no_grad()
-    def validate(self) -> dict[str, float]:
-        """Return the averaged weights' loss on held-out clips: right, other and no condition.
-
-        The noise is the same every time, so that figures can be compared along a run.
-        """
-        if self.held_out is None or not len(self.held_out):
-            return {}
-        with self._averaged():
-            return losses(
-                self.stage, self.held_out, seed=self.seed, precision=self.settings.precision
-            )
-
     def _validate(self) -> None:
         if values := self.validate():
-            self._log({"validation": values})
+            for observer in self.observers:
+                observer.validated(self, values)
 
     def _batches(self) -> Iterator[Batch]:
         if self.finished:
@@ -161,63 +192,14 @@ class Training:
             first=self.step,
             steps=self.settings.steps,
             workers=self.settings.workers,
+            pinned=self.learner.device.type == "cuda",
         )
-
-    def learn(self, batch: Batch) -> float:
-        """Take one step; return its loss. TrainingError, and no step, where it is not finite."""
-        for line in batch.bad:
-            self.report(line)
-        torch.manual_seed(derive(self.seed, "dropout", self.step))
-        seeds = [derive(self.seed, "noise", self.step, place) for place in range(len(batch.texts))]
-        noise = NoiseSource(seeds, device=self.device)
-        with autocast(self.device, self.settings.precision):
-            loss = self.stage.loss(batch.signal.to(self.device), batch.texts, noise=noise)
-        self._check(loss, batch)
-        self.optimizer.zero_grad()
-        loss.mean().backward()
-        limit = self.settings.clip_norm or math.inf
-        norm = torch.nn.utils.clip_grad_norm_(self.stage.parameters(), limit)
-        self._check(norm.expand(len(loss)), batch)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate
-        self.optimizer.step()
-        self.step += 1
-        self.ema.update(self.step)
-        value = loss.mean().item()
-        self._log({"loss": value, "gradient_norm": norm.item()})
-        return value
-
-    def _check(self, values: Tensor, batch: Batch) -> None:
-        """Raise TrainingError where a value per clip is not finite, with step, clip and way out."""
-        finite = values.isfinite().tolist()
-        if all(finite):
-            return
-        bad = [source for source, good in zip(batch.sources, finite, strict=True) if not good]
-        clips = ", ".join(f"'{source}'" for source in dict.fromkeys(bad[:3]))
-        kept = self.place.checkpoint
-        known = f"the last good checkpoint is {kept}" if kept.exists() else "there is no checkpoint"
-        raise TrainingError(
-            Problem(
-                self.name,
-                f"step {self.step + 1}",
-                f"the loss is not finite (NaN or infinity) on {clips}; {known}; "
-                "look at the clip, or lower `learning_rate`, or use `precision: fp32`",
-            )
-        )
-
-    @contextmanager
-    def _averaged(self) -> Iterator[None]:
-        """Evaluate with the averaged weights for a while."""
-        self.ema.swap()
-        self.stage.eval()
-        try:
-            yield
-        finally:
-            self.ema.swap()
-            self.stage.train()
 
     def _header(self) -> dict[str, Any]:
         return {**self.place.header, "step": self.step, "seconds": round(self.seconds, 3)}
 
-    def _log(self, values: dict[str, Any]) -> None:
-        self.log.add({"step": self.step, "seconds": round(self.seconds, 2), **values})
+    def _state(self) -> dict[str, Any]:
+        """Return what else must be remembered, by whom; who has nothing is left out."""
+        told = {it.name: it.state() for it in self.observers if it.name}
+        parts = {"learner": self.learner.state(), "guard": self.guard.state(), "observers": told}
+        return {part: value for part, value in parts.items() if value}

@@ -9,6 +9,7 @@ import torch
 
 from mousai_kit.data import Clips
 from mousai_kit.interfaces import Condition, NoiseSource, Stage
+from mousai_kit.precision import autocast
 from mousai_kit.seeds import derive
 
 CONDITIONS: tuple[Condition, ...] = ("right", "other", "none")
@@ -52,8 +53,3 @@ def _varied(sources: Sequence[str]) -> tuple[list[int], int]:
         turns.append(seen[source])
         seen[source] += 1
     return sorted(range(len(sources)), key=turns.__getitem__), len(seen)
-
-
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Return the context in which a recipe's `precision` holds."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")

@@ -20,6 +20,7 @@ from mousai_kit.interfaces import Clip, Space, Stage
 from mousai_kit.recipe import Train
 from mousai_kit.training import loop as training
 from mousai_kit.training.loop import Place, Training
+from mousai_kit.training.observing import Observer
 from mousai_kit.training.validation import losses
 
 LENGTH = 32
@@ -99,6 +100,22 @@ def contents(folder):
     return found | {"log": nano.log_of(Path(folder) / "log.jsonl")}
 
 
+class Each(Observer):
+    """Calls a function with each step's loss."""
+
+    def __init__(self, tick):
+        self.tick = tick
+
+    def stepped(self, training, taken):
+        self.tick(taken.loss)
+
+
+def each(work, tick):
+    """Run a training that calls `tick` with each step's loss."""
+    work.observers.append(Each(tick))
+    work.run()
+
+
 def interrupted_at(step, work):
     """Return a tick that presses Ctrl-C at a step."""
 
@@ -109,24 +126,20 @@ def interrupted_at(step, work):
     return tick
 
 
-def nothing(loss):
-    pass
-
-
 # going on
 
 
 @pytest.mark.parametrize("step", range(1, 7))
 def test_ctrl_c_at_any_step_and_going_on_ends_as_if_nothing_had_been(here, step):
-    made("whole", held_out=Numbers(2)).run(nothing)
+    made("whole", held_out=Numbers(2)).run()
     first = made("parts", held_out=Numbers(2))
     with pytest.raises(KeyboardInterrupt):
-        first.run(interrupted_at(step, first))
+        each(first, interrupted_at(step, first))
     assert checkpoints.header(Path("parts/c.safetensors"))["step"] == step
     assert Path("parts/w.safetensors").exists() == (step == 6)
     second = made("parts", held_out=Numbers(2))
     second.restore()
-    second.run(nothing)
+    second.run()
     assert contents("parts") == contents("whole")
 
 
@@ -139,41 +152,41 @@ def test_a_second_ctrl_c_ends_at_once_and_the_handler_of_before_is_back(here):
         signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        work.run(twice)
+        each(work, twice)
     assert signal.getsignal(signal.SIGINT) is before
     assert not Path("a/c.safetensors").exists()
 
 
 def test_more_steps_go_on_from_the_checkpoint(here):
-    made("whole", steps=7).run(nothing)
-    made("parts", steps=3).run(nothing)
+    made("whole", steps=7).run()
+    made("parts", steps=3).run()
     more = made("parts", steps=7)
     more.restore()
     assert more.step == 3
-    more.run(nothing)
+    more.run()
     assert contents("parts") == contents("whole")
 
 
 def test_a_finished_training_that_is_restored_takes_no_further_step(here):
-    made().run(nothing)
+    made().run()
     before = contents("a")
     again = made()
     again.restore()
-    again.run(lambda loss: pytest.fail("a step was taken"))
+    each(again, lambda loss: pytest.fail("a step was taken"))
     assert contents("a") == before
 
 
 def test_what_a_killed_training_logged_after_its_last_checkpoint_is_forgotten(here):
-    made("whole").run(nothing)
+    made("whole").run()
     killed = made("parts")
     with pytest.raises(ZeroDivisionError):
-        killed.run(lambda loss: 1 / (5 - killed.step))
+        each(killed, lambda loss: 1 / (5 - killed.step))
     with Path("parts/log.jsonl").open("a") as file:
         file.write('{"step": 6, "lo')
     again = made("parts")
     again.restore()
     assert again.step == 4
-    again.run(nothing)
+    again.run()
     assert contents("parts") == contents("whole")
 
 
@@ -213,7 +226,7 @@ def test_kill_9_in_either_stage_and_running_again_gives_the_same_weights(here, t
 
 def test_a_checkpoint_that_holds_something_else_is_refused(here):
     work = made()
-    work.run(nothing)
+    work.run()
     Path("a/w.safetensors").replace("a/c.safetensors")
     with pytest.raises(WeightsError) as refused:
         made().restore()
@@ -230,7 +243,7 @@ def test_minutes_end_a_training_before_its_steps(here, monkeypatch):
     seconds = iter(range(1000))
     monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
     work = made(steps=500, minutes=3 / 60)
-    work.run(nothing)
+    work.run()
     assert (work.step, work.seconds) == (3, 3)
     assert checkpoints.header(Path("a/w.safetensors"))["step"] == 3
 
@@ -240,10 +253,10 @@ def test_time_counts_over_interruptions(here, monkeypatch):
     monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
     first = made(steps=500, minutes=5 / 60)
     with pytest.raises(KeyboardInterrupt):
-        first.run(interrupted_at(2, first))
+        each(first, interrupted_at(2, first))
     second = made(steps=500, minutes=5 / 60)
     second.restore()
-    second.run(nothing)
+    second.run()
     assert (second.step, second.seconds) == (5, 5)
 
 
@@ -252,11 +265,11 @@ def test_time_counts_over_interruptions(here, monkeypatch):
 
 def test_a_loss_that_is_not_finite_stops_with_step_clip_and_last_checkpoint(here):
     order = made()
-    order.run(nothing)
+    order.run()
     (clip,) = {name for batch in order.stage.heard[2:3] for name in batch[:1]}
     spoiled = Numbers(spoiled=[int(clip)])
     with pytest.raises(TrainingError) as stopped:
-        made("b", clips=spoiled).run(nothing)
+        made("b", clips=spoiled).run()
     step = 1 + next(i for i, batch in enumerate(order.stage.heard) if clip in batch)
     kept = "the last good checkpoint is b/c.safetensors" if step > 2 else "there is no checkpoint"
     assert str(stopped.value) == (
@@ -268,12 +281,12 @@ def test_a_loss_that_is_not_finite_stops_with_step_clip_and_last_checkpoint(here
 
 def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint_as_it_was(here):
     good = made(steps=2)
-    good.run(nothing)
+    good.run()
     before = Path("a/c.safetensors").read_bytes()
     more = made(steps=9, clips=Numbers(spoiled=range(5)))
     more.restore()
     with pytest.raises(TrainingError, match=r"step 3: .* checkpoint is a/c\.safetensors; "):
-        more.run(nothing)
+        more.run()
     assert Path("a/c.safetensors").read_bytes() == before
 
 
@@ -281,7 +294,7 @@ def test_a_gradient_that_is_not_finite_stops_too_and_changes_nothing(here):
     work = made(stage=Toy(weight=1e30))
     before = {name: it.clone() for name, it in work.stage.named_parameters()}
     with pytest.raises(TrainingError, match=r"^toy: step 1: the loss is not finite"):
-        work.run(nothing)
+        work.run()
     assert all(it.equal(before[name]) for name, it in work.stage.named_parameters())
 
 
@@ -289,7 +302,7 @@ def test_a_log_that_can_not_be_written_is_one_line(here):
     work = made()
     Path("a/log.jsonl").mkdir()
     with pytest.raises(TrainingError) as stopped:
-        work.learn(next(work._batches()))
+        work.run()
     assert str(stopped.value) == (
         "a/log.jsonl: can't be written (Is a directory); free some space and `run` again: "
         "training goes on from the last checkpoint"
@@ -300,7 +313,7 @@ def test_a_log_that_can_not_be_written_is_one_line(here):
 
 
 def test_the_log_has_a_line_a_step_and_one_a_validation(here):
-    made(held_out=Numbers(2), steps=4, validate_every=2).run(nothing)
+    made(held_out=Numbers(2), steps=4, validate_every=2).run()
     lines = [json.loads(line) for line in Path("a/log.jsonl").read_text().splitlines()]
     step = ["step", "seconds", "loss", "gradient_norm"]
     told = ["step", "seconds", "validation"]
@@ -311,7 +324,7 @@ def test_the_log_has_a_line_a_step_and_one_a_validation(here):
 
 @pytest.mark.parametrize("held_out", [None, Numbers(0)])
 def test_without_held_out_clips_there_is_no_validation(here, held_out):
-    made(held_out=held_out).run(nothing)
+    made(held_out=held_out).run()
     assert {key for line in nano.log_of("a/log.jsonl") for key in line} == {
         "step",
         "loss",
@@ -331,7 +344,7 @@ def test_validation_noise_is_the_same_every_time_and_training_goes_on_as_before(
 
 def test_validation_is_of_the_averaged_weights(here):
     work = made(held_out=Numbers(3), ema=1.0, ema_power=0.01)
-    work.run(nothing)
+    work.run()
     told = nano.log_of("a/log.jsonl")[-1]["validation"]
     fresh = Toy().eval()
     checkpoints.load_into(fresh, checkpoints.read(Path("a/w.safetensors"))[0], origin="a")
@@ -352,7 +365,7 @@ def test_averaged_weights_follow_the_power_law(here):
         for name, it in work.stage.net.named_parameters():
             expected[name] = decay * expected[name] + (1 - decay) * it.detach()
 
-    work.run(tick)
+    each(work, tick)
     saved = checkpoints.read(Path("a/w.safetensors"))[0]
     for name, value in expected.items():
         torch.testing.assert_close(saved[f"net.{name}"], value)
@@ -361,14 +374,14 @@ def test_averaged_weights_follow_the_power_law(here):
 
 def test_what_is_frozen_stays(here):
     work = made(learning_rate=0.1)
-    work.run(nothing)
+    work.run()
     assert work.stage.frozen.tolist() == [1.0, 1.0]
 
 
 def test_the_learning_rate_warms_up_and_decays_along_a_cosine(here):
     work = made(steps=8, warmup=4, decay=0.5, learning_rate=1.0)
     rates = []
-    work.run(lambda loss: rates.append(work.optimizer.param_groups[0]["lr"]))
+    each(work, lambda loss: rates.append(work.learner.optimizer.param_groups[0]["lr"]))
     expected = [
         min(1, (step + 1) / 4) * (0.5 + 0.5 * (1 + math.cos(math.pi * step / 8)) / 2)
         for step in range(8)
@@ -376,27 +389,65 @@ def test_the_learning_rate_warms_up_and_decays_along_a_cosine(here):
     assert rates == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("parts", [2, 3, 4, 9])
+def test_a_batch_in_parts_is_the_same_step(here, parts):
+    """But for dropout, which draws another mask for each part."""
+    for folder, accumulate in (("whole", 1), ("parts", parts)):
+        stage = Toy()
+        stage.net[1].p = 0.0
+        made(folder, batch=4, steps=3, accumulate=accumulate, stage=stage).run()
+    whole, split = (checkpoints.read(Path(it) / "w.safetensors")[0] for it in ("whole", "parts"))
+    split["seen"] = whole["seen"]
+    torch.testing.assert_close(split, whole, rtol=1e-5, atol=1e-6)
+    for one, other in zip(nano.log_of("whole/log.jsonl"), nano.log_of("parts/log.jsonl"), strict=1):
+        assert one == pytest.approx(other, rel=1e-5)
+
+
 def test_gradients_are_clipped(here):
     norms = []
     work = made(clip_norm=1e-3)
-    work.run(
+    each(
+        work,
         lambda loss: norms.append(
             torch.stack([p.grad.norm() for p in work.stage.net.parameters()]).norm().item()
-        )
+        ),
     )
     assert norms == pytest.approx([1e-3] * 6, rel=1e-2)
 
 
 def test_bf16_learns_and_keeps_its_weights_in_fp32(here):
     work = made(precision="bf16", held_out=Numbers(2))
-    work.run(nothing)
+    work.run()
     saved = checkpoints.read(Path("a/w.safetensors"))[0]
     assert {it.dtype for it in saved.values()} == {torch.float32}
     assert all(math.isfinite(line["loss"]) for line in nano.log_of("a/log.jsonl") if "loss" in line)
 
 
+def test_fp16_learns_keeps_its_weights_in_fp32_and_goes_on_with_its_scale(here):
+    made("whole", precision="fp16", steps=7).run()
+    made("parts", precision="fp16", steps=3).run()
+    more = made("parts", precision="fp16", steps=7)
+    more.restore()
+    more.run()
+    assert contents("parts") == contents("whole")
+    header = checkpoints.header(Path("parts/c.safetensors"))
+    assert 0 < header["learner"]["scale"]["scale"] < 2**16
+    assert {it.dtype for it in checkpoints.read(Path("parts/w.safetensors"))[0].values()} == {
+        torch.float32
+    }
+
+
+def test_a_gradient_out_of_fp16s_range_lowers_the_scale_and_moves_no_weight(here):
+    work = made(precision="fp16", steps=1, stage=Toy(weight=8e3), weight_decay=0)
+    before = {name: it.clone() for name, it in work.stage.named_parameters()}
+    work.run()
+    assert all(it.equal(before[name]) for name, it in work.stage.named_parameters())
+    header = checkpoints.header(Path("a/c.safetensors"))
+    assert header["learner"]["scale"]["scale"] == 2.0**15
+
+
 def test_training_lowers_the_loss(here):
     work = made(steps=60, learning_rate=0.02, betas=[0.9, 0.99])
     told = []
-    work.run(told.append)
+    each(work, told.append)
     assert sum(told[-10:]) < 0.7 * sum(told[:10])

@@ -1,0 +1,113 @@
+"""A step of training: the losses of a batch, their gradient, and the weights moved along it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mousai_kit.interfaces import NoiseSource, Stage
+from mousai_kit.precision import autocast
+from mousai_kit.recipe import Train
+from mousai_kit.seeds import derive
+from mousai_kit.training.ema import EMA
+from mousai_kit.training.loading import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a step found: the loss of each clip, and the gradient's norm before it was clipped."""
+
+    losses: list[float]
+    gradient_norm: float
+    sources: list[str]
+    """The clips' tracks, in the order of the losses."""
+
+    @property
+    def loss(self) -> float:
+        """Return the mean of the clips' losses."""
+        return sum(self.losses) / len(self.losses)
+
+
+class Learner:
+    """Takes steps on a stage's learned weights, and keeps their average.
+
+    A step is two calls: `gradients` looks at a batch, `update` moves the weights. Between them one
+    may think better of it.
+    """
+
+    def __init__(self, stage: Stage, settings: Train, *, seed: int) -> None:
+        self.stage, self.settings, self.seed = stage, settings, seed
+        self.device = next(stage.parameters()).device
+        self.learned = [it for it in stage.parameters() if it.requires_grad]
+        self.optimizer = torch.optim.AdamW(
+            self.learned,
+            lr=settings.learning_rate,
+            betas=(settings.betas[0], settings.betas[1]),
+            eps=settings.epsilon,
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+        self.ema = EMA(stage, decay=settings.ema, power=settings.ema_power)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16")
+
+    def gradients(self, batch: Batch, step: int) -> Taken:
+        """Compute the losses and the gradient of a batch, in `accumulate` parts one after another.
+
+        All that is random follows from the seed, the step and the clip's place in the batch.
+        """
+        self.optimizer.zero_grad()
+        torch.manual_seed(derive(self.seed, "dropout", step))
+        count = len(batch.texts)
+        size = -(-count // self.settings.accumulate)
+        losses: list[Tensor] = []
+        for first in range(0, count, size):
+            part = slice(first, min(first + size, count))
+            loss = self._losses(batch, part, step)
+            self.scaler.scale(loss.sum() / count).backward()
+            losses.append(loss.detach())
+        self.scaler.unscale_(self.optimizer)
+        limit = self.settings.clip_norm or math.inf
+        norm = torch.nn.utils.clip_grad_norm_(self.learned, limit)
+        return Taken(torch.cat(losses).tolist(), norm.item(), batch.sources)
+
+    def update(self, learning_rate: float, step: int) -> None:
+        """Move the weights along the gradient, then their average after them, as step `step`."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.ema.update(step)
+
+    def leave(self) -> None:
+        """Let the weights be: this step's gradient is not used."""
+        self.optimizer.zero_grad()
+        self.scaler.update()
+
+    @property
+    def scaled(self) -> bool:
+        """Return whether the loss is scaled (fp16), so that an infinite gradient only means that
+        the scale was too large: the weights are left, and it is lowered.
+        """
+        return self.scaler.is_enabled()
+
+    def state(self) -> dict[str, Any]:
+        """Return what there is to remember beside tensors, as JSON values."""
+        return {"scale": self.scaler.state_dict()} if self.scaled else {}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take over what `state` returned."""
+        if self.scaled and "scale" in state:
+            self.scaler.load_state_dict(state["scale"])
+
+    def _losses(self, batch: Batch, part: slice, step: int) -> Tensor:
+        """Return the loss of each clip of a part of a batch [b]."""
+        places = range(part.start, part.stop)
+        seeds = [derive(self.seed, "noise", step, place) for place in places]
+        noise = NoiseSource(seeds, device=self.device)
+        signal = batch.signal[part].to(self.device, non_blocking=True)
+        with autocast(self.device, self.settings.precision):
+            return self.stage.loss(signal, batch.texts[part], noise=noise)
