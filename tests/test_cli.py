@@ -20,7 +20,7 @@ COMMANDS = (
     *("validate", "ls", "show", "plugins", "doctor", "cp", "schema"),
     *("import", "export"),
 )
-GROUPS = {"data": ("encode",), "new": ("plugin", "recipe")}
+GROUPS = {"data": ("check", "encode"), "new": ("plugin", "recipe")}
 PROGRAM = [sys.executable, "-c", "from mousai_kit.cli import main; main()"]
 
 

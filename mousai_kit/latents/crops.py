@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable
 from typing import Any
 
 import torch
@@ -12,9 +10,10 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from mousai_kit.data import Clips
-from mousai_kit.errors import AudioError, TrainingError
+from mousai_kit.errors import AudioError
 from mousai_kit.interfaces import Clip
 from mousai_kit.latents.layout import Place
+from mousai_kit.training.loading import leave_interrupts
 
 AHEAD = 2
 """Crops that each worker decodes ahead: one of the paper's takes 16 MiB."""
@@ -30,7 +29,7 @@ def decoded(
         sampler=places,  # any iterable of what `_Crops` takes
         num_workers=workers,
         collate_fn=_as_it_is,
-        worker_init_fn=_quiet,
+        worker_init_fn=leave_interrupts,
         prefetch_factor=AHEAD if workers else None,
         generator=torch.Generator(),  # else the loader draws from the process's own
     )
@@ -39,24 +38,6 @@ def decoded(
         yield from found
     finally:  # not when the last traceback goes that knows them: torch tells of them until then
         getattr(found, "_shutdown_workers", _nothing)()
-
-
-@contextmanager
-def ended_workers_told() -> Iterator[None]:
-    """Turn the end of a worker into a TrainingError of one line.
-
-    torch tells it at any moment; what a dead one was about to hand over is a broken connection.
-    """
-    try:
-        yield
-    except (RuntimeError, ConnectionError, EOFError) as error:
-        from_torch = isinstance(error, RuntimeError)
-        if from_torch and not str(error).startswith("DataLoader worker (pid"):
-            raise
-        raise TrainingError(
-            "a process that reads audio was ended by the system, which is mostly for want of "
-            "(shared) memory; lower `workers`, 0 needs none"
-        ) from None
 
 
 def crop(clips: Clips, place: Place) -> Clip | str:
@@ -79,11 +60,6 @@ class _Crops(TorchDataset[Clip | str]):
 
 def _as_it_is(found: Any) -> Any:
     return found
-
-
-def _quiet(worker: int) -> None:
-    """Leave Ctrl-C to the main process, which ends its workers itself."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _nothing() -> None:

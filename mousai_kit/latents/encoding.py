@@ -16,12 +16,13 @@ from mousai_kit.data import Clips
 from mousai_kit.errors import Problem
 from mousai_kit.interfaces import Clip
 from mousai_kit.latents import shard
-from mousai_kit.latents.crops import decoded, ended_workers_told
+from mousai_kit.latents.crops import decoded
 from mousai_kit.latents.index import Index
 from mousai_kit.latents.layout import Layout, Place
 from mousai_kit.latents.origin import difference, made_of, made_of_today
 from mousai_kit.latents.reading import LatentClips
 from mousai_kit.recipe import fingerprint
+from mousai_kit.training.loading import ended_workers_told
 
 FLOAT_BYTES = 4
 
@@ -56,8 +57,9 @@ class Encoding:
         kept = Index.read(folder)
         self.changed = difference(_origin_of(kept), self.origin) if kept else ""
         """Why the latents that are kept can't be used, in a few words; empty where they can."""
-        same = kept is not None and not self.changed
-        self.made_of = kept.made_of if kept and same else fingerprint(self.origin)
+        self.made_of = fingerprint(self.origin)
+        if kept is not None and not self.changed:  # perhaps in words of an earlier version
+            self.made_of, self.header = kept.made_of, kept.header
         self.made = 0
         """Crops that were encoded and written."""
 

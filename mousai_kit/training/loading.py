@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -57,17 +58,28 @@ def batches(
         sampler=range(first * batch, steps * batch),
         num_workers=workers,
         collate_fn=_collated,
-        worker_init_fn=_quiet,
+        worker_init_fn=leave_interrupts,
         prefetch_factor=4 if workers else None,
         pin_memory=pinned,
     )
-    try:
+    with ended_workers_told():
         for drawn in loader:
             if isinstance(drawn, str):
                 raise TrainingError(drawn)
             yield drawn
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+
+
+@contextmanager
+def ended_workers_told() -> Iterator[None]:
+    """Turn the end of a worker into a TrainingError of one line.
+
+    torch tells it at any moment; what a dead one was about to hand over is a broken connection.
+    """
+    try:
+        yield
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        from_torch = isinstance(error, RuntimeError)
+        if from_torch and not str(error).startswith("DataLoader worker (pid"):
             raise
         raise TrainingError(
             "a process that reads audio was ended by the system, which is mostly for want of "
@@ -110,6 +122,6 @@ def _collated(drawn: list[tuple[Clip | None, list[str]]]) -> Batch | str:
     return Batch(signal, [clip.text for clip in clips], [clip.source for clip in clips], bad)
 
 
-def _quiet(worker: int) -> None:
+def leave_interrupts(worker: int) -> None:
     """Leave Ctrl-C to the main process, which ends its workers itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
