@@ -1,6 +1,6 @@
 """What gradient checkpointing takes and gives: peak memory and time of a step, with and without.
 
-    python benchmarks/recompute.py [--recipe mousai] [--batch 4,16] [--seconds 20] [--set PATH=VALUE]
+    python benchmarks/recompute.py [--recipe mousai] [--batch 4,16] [--seconds 20] [--set ...]
 
 Each figure is from a fresh process that takes steps on random signals (the probe of `mousai-kit
 plan`). Memory is the most that the process held; `activations` is that without what was there
@@ -54,7 +54,7 @@ def points(
     """Return what is there before a step, and a step of the batch."""
     settings = recipe.stages[name].train.model_copy(update={"recompute": recompute})
     task = Task(recipe.dump(), name, settings.model_dump() | {"accumulate": 1}, None)
-    found = measured(task, most=batch, seconds=seconds)
+    found = measured(task, [batch], seconds=seconds)
     if found.points[-1].batch != batch:
         raise SystemExit(f"{name}, batch {batch}: {found.stopped}; try more --seconds")
     return found.points[0], found.points[-1]

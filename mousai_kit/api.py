@@ -43,7 +43,9 @@ from mousai_kit.interfaces import (
     WeightFormat,
 )
 from mousai_kit.music.captions import Fields
+from mousai_kit.music.description import DESCRIPTIONS, described
 from mousai_kit.music.made import Music
+from mousai_kit.music.split import held_out
 from mousai_kit.music.tracks import Track, TrackDataset
 from mousai_kit.pretrained.checkpoint import Checkpoint, transformers
 from mousai_kit.pretrained.text import PretrainedOptions, PretrainedText, TextNetwork
@@ -56,6 +58,7 @@ from mousai_kit.trained import TrainedCascade, load, train
 from mousai_kit.windows import joined, scaled, windows
 
 __all__ = [
+    "DESCRIPTIONS",
     "AudioError",
     "AudioInfo",
     "Cascade",
@@ -108,8 +111,10 @@ __all__ = [
     "attention",
     "build",
     "chosen",
+    "described",
     "encodable",
     "first_line",
+    "held_out",
     "hookimpl",
     "hub",
     "joined",

@@ -14,7 +14,9 @@ from torch import Tensor
 
 from mousai_kit import checkpoints
 from mousai_kit.errors import MousaiError, Problem, RunError, WeightsError
+from mousai_kit.interfaces import Split
 from mousai_kit.plugins import installed
+from mousai_kit.ranks import PLACE
 from mousai_kit.recipe import (
     RECIPE,
     RUNS,
@@ -43,9 +45,33 @@ class StageFolder:
         return self.path / "checkpoint.safetensors"
 
     @property
+    def learned(self) -> Path:
+        """Return where that part of the averaged weights is for a while which was learned."""
+        return self.path / "learned.safetensors"
+
+    @property
+    def adapter(self) -> Path:
+        """Return where what LoRA learned is, apart from the weights it was learned for."""
+        return self.path / "adapter.safetensors"
+
+    @property
     def log(self) -> Path:
         """Return the log of training, a JSON value a line."""
         return self.path / "log.jsonl"
+
+    def latents(self, split: Split) -> Path:
+        """Return the folder of the latents that the stage learns from."""
+        return self.path / f"latents-{split}"
+
+    @property
+    def curves(self) -> Path:
+        """Return the picture of the course of training."""
+        return self.path / "loss.png"
+
+    @property
+    def demos(self) -> Path:
+        """Return the folder of what was heard during training."""
+        return self.path / "demos"
 
     def newest(self) -> Path | None:
         """Return the finished weights, else the checkpoint, else None."""
@@ -70,6 +96,10 @@ class StageFolder:
             number += 1
         self.path.rename(target)
         return target
+
+
+START = "start"
+"""What a file says of the weights that training started from: what stands for them."""
 
 
 class RunFolder:
@@ -120,7 +150,13 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other runs out of the folder; RunError where one is in it or it can't be written."""
+        """Keep other runs out of the folder; RunError where one is in it or it can't be written.
+
+        Of several processes that work together, the first does so for all.
+        """
+        if not PLACE.main:
+            yield
+            return
         self.make()
         try:
             file = (self.path / ".lock").open("a+")
@@ -155,12 +191,14 @@ class RunFolder:
         found = checkpoints.header(path)
         keys = [found.get("key", {}), expected["key"]]
         if keys[0] != keys[1]:
-            keys[0] = _key_today(found)
+            keys[0] = key_today(found)
         if "imported" in found:  # not trained here, so not on the recipe's music either
             keys = [model_key(key) for key in keys]
         different = differences(*keys)
         if not different and found.get("below") != expected["below"]:
             different = ["the weights of the stage below"]
+        if not different and START in expected and found.get(START) != expected[START]:
+            different = ["the weights that it starts from"]
         return different
 
     def check_trained(self, recipe: Recipe, names: Sequence[str] | None = None) -> None:
@@ -222,7 +260,7 @@ class RunFolder:
         )
 
 
-def _key_today(found: dict[str, Any]) -> dict[str, Any]:
+def key_today(found: dict[str, Any]) -> dict[str, Any]:
     """Return the key of a stage's file with the names and defaults of today's components.
 
     As it stands where those do not know what the recipe said.

@@ -11,7 +11,7 @@ from mousai_kit import devices, estimate
 from mousai_kit.cascade import Cascade
 from mousai_kit.planning import meter
 from mousai_kit.planning.cost import Cost, together
-from mousai_kit.planning.probing import Measured, measured
+from mousai_kit.planning.probing import Measured, doubling, measured
 from mousai_kit.planning.task import Point, Task
 from mousai_kit.recipe import Recipe, Train
 
@@ -68,7 +68,10 @@ class Costing:
         share = self.left / 2 if first else self.left / 3
         started = time.monotonic()
         found = measured(
-            task, most=together(train), seconds=share, encodes=first and self.stage.below.stride > 1
+            task,
+            doubling(together(train)),
+            seconds=share,
+            encodes=first and self.stage.below.stride > 1,
         )
         self.left -= min(share, time.monotonic() - started)
         return found

@@ -17,6 +17,7 @@ from mousai_kit.planning.costing import Costing
 from mousai_kit.planning.extent import data_facts, disk_facts, latent_facts, run_facts
 from mousai_kit.planning.probing import Measured
 from mousai_kit.recipe import Recipe, Train
+from mousai_kit.tuning.tuned import Tuned
 
 Facts = dict[str, Any]
 
@@ -30,6 +31,8 @@ def plan(
     """
     device = devices.resolve(recipe.device)
     outline = Cascade.build(recipe, device="meta")
+    for name, stage in outline.stages.items():
+        Tuned(recipe, name, stage).begin()
     free = meter.available_bytes(device) if memory is None else memory
     stages = []
     for name in outline.stages:

@@ -24,6 +24,7 @@ from mousai_kit.plugins import installed
 from mousai_kit.recipe import Recipe, Train, stored_recipe
 from mousai_kit.training.loading import Batch
 from mousai_kit.training.step import Learner
+from mousai_kit.tuning.tuned import Tuned
 
 CAPTION = "slow piano over rain, a distant choir, 80 beats a minute"
 TIMED = 3
@@ -63,6 +64,7 @@ class Bench:
         )
         missing = _ready(self.stage)
         self.stage.prepare([self._signal(2).to(self.device)], [CAPTION])
+        Tuned(recipe, self.name, self.stage).begin()
         self.stage.train()
         self.learner = Learner(self.stage, self.settings, seed=0)
         learned = sum(it.nbytes for it in self.learner.learned)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -33,8 +33,10 @@ class Measured:
     """What was left out of it."""
 
 
-def measured(task: Task, *, most: int, seconds: float, encodes: bool = False) -> Measured:
-    """Measure steps of 1, 2, 4, ... clips up to `most`, for about so many seconds.
+def measured(
+    task: Task, batches: Iterable[int], *, seconds: float, encodes: bool = False
+) -> Measured:
+    """Measure steps of rising batches for about so many seconds.
 
     A batch is left out where those before it say that memory or time would not do.
     """
@@ -50,7 +52,7 @@ def measured(task: Task, *, most: int, seconds: float, encodes: bool = False) ->
         found.missing = ground.missing
         found.points.append(Point(0, ground.bytes + ground.state, None))
         started = time.monotonic()
-        for batch in _doubling(most):
+        for batch in batches:
             left = seconds - (time.monotonic() - started)
             found.stopped = _beyond(found.points, batch, task.limit, left)
             if found.stopped is None:
@@ -65,7 +67,8 @@ def measured(task: Task, *, most: int, seconds: float, encodes: bool = False) ->
     return found
 
 
-def _doubling(most: int) -> Iterator[int]:
+def doubling(most: int) -> Iterator[int]:
+    """Yield 1, 2, 4, ... and at last `most`."""
     batch = 1
     while batch < most:
         yield batch

@@ -128,4 +128,4 @@ def _latents(latents: Facts) -> str:
     if latents["crops"] is None:
         return "unknown"
     time = f", encoded in {duration(latents['seconds'])}" if latents["seconds"] else ""
-    return f"{latents['crops']:,} crops, {size(latents['bytes'])} in memory and on the disk{time}"
+    return f"{latents['crops']:,} crops, {size(latents['bytes'])} on the disk{time}"

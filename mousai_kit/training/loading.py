@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -44,28 +45,36 @@ def batches(
     steps: int,
     workers: int,
     pinned: bool = False,
+    part: range | None = None,
 ) -> Iterator[Batch]:
     """Yield the batches of steps `first` .. `steps` - 1, the same whichever step is the first.
 
     Every clip comes once an epoch, in an order drawn from the seed. Epochs follow each other
     without a gap, so that a batch may be larger than the data. `pinned` ones lie in memory that a
-    GPU fetches from by itself.
+    GPU fetches from by itself. Of a batch's places only those in `part` are read.
     """
+    places = range(batch) if part is None else part
     loader = DataLoader(
         _Drawn(clips, seed),
-        batch_size=batch,
-        sampler=range(first * batch, steps * batch),
+        batch_sampler=_Positions(first, steps, batch, places),
         num_workers=workers,
         collate_fn=_collated,
-        worker_init_fn=_quiet,
+        worker_init_fn=leave_interrupts,
         prefetch_factor=4 if workers else None,
         pin_memory=pinned,
     )
-    try:
+    with ended_workers_told():
         for drawn in loader:
             if isinstance(drawn, str):
                 raise TrainingError(drawn)
             yield drawn
+
+
+@contextmanager
+def ended_workers_told() -> Iterator[None]:
+    """Turn the end of a process that reads audio into a TrainingError of one line."""
+    try:
+        yield
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
@@ -73,6 +82,23 @@ def batches(
             "a process that reads audio was ended by the system, which is mostly for want of "
             "(shared) memory; lower `workers`, 0 needs none"
         ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Positions:
+    """The positions of the clips of each step, of which a batch each takes `places`."""
+
+    first: int
+    steps: int
+    batch: int
+    places: range
+
+    def __len__(self) -> int:
+        return self.steps - self.first
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in range(self.first, self.steps):
+            yield [step * self.batch + place for place in self.places]
 
 
 class _Drawn(TorchDataset[tuple[Clip | None, list[str]]]):
@@ -110,6 +136,6 @@ def _collated(drawn: list[tuple[Clip | None, list[str]]]) -> Batch | str:
     return Batch(signal, [clip.text for clip in clips], [clip.source for clip in clips], bad)
 
 
-def _quiet(worker: int) -> None:
+def leave_interrupts(worker: int) -> None:
     """Leave Ctrl-C to the main process, which ends its workers itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

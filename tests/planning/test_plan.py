@@ -7,7 +7,7 @@ import nano
 import pytest
 
 from mousai_kit.planning import plan
-from mousai_kit.planning.probing import measured
+from mousai_kit.planning.probing import doubling, measured
 from mousai_kit.planning.task import Task
 
 LARGE = (
@@ -26,7 +26,7 @@ def planned(*overrides, memory=None, seconds=6.0, text=nano.AUTOENCODER_ONLY):
 def probed(*overrides, most=4, seconds=3.0, limit=None, stage="autoencoder", text=nano.RECIPE):
     recipe = nano.recipe(*overrides, text=text)
     settings = recipe.stages[stage].train.model_dump()
-    return measured(Task(recipe.dump(), stage, settings, limit), most=most, seconds=seconds)
+    return measured(Task(recipe.dump(), stage, settings, limit), doubling(most), seconds=seconds)
 
 
 def test_following_the_advice_makes_it_fit(here):
@@ -69,6 +69,14 @@ def test_what_the_checkpoint_takes_is_told(here):
     files = system.folder.stage("autoencoder")
     assert files.checkpoint.stat().st_size == pytest.approx(told["disk"]["checkpoint"], rel=0.2)
     assert files.weights.stat().st_size == pytest.approx(told["disk"]["weights"], rel=0.2)
+
+
+def test_what_is_frozen_has_no_moments(here):
+    (told,) = planned("stages.autoencoder.freeze=[encoder.*]", seconds=1.0)["stages"]
+    learned, frozen = told["parameters"].values()
+    assert min(learned, frozen) > 0
+    assert told["state"]["moments"] == 8 * learned
+    assert told["step"]["bytes"]
 
 
 def test_data_that_is_not_there_is_told_and_the_rest_planned(here):

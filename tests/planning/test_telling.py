@@ -52,7 +52,7 @@ def test_a_stage_is_told_in_full():
         ("fits", "no"),
         ("data", "10,000 clips, each learned from 3,200 times"),
         ("the run", "1,000,000 steps in 185 days"),
-        ("latents", "160,000 crops, 40.0 GiB in memory and on the disk, encoded in 2 h"),
+        ("latents", "160,000 crops, 40.0 GiB on the disk, encoded in 2 h"),
         ("on the disk", "weights 94.6 MiB, checkpoint 378.4 MiB"),
     ]
     assert telling.offers(STAGE) == [
