@@ -79,6 +79,7 @@ def test_adapters_learn_other_music_than_the_base_knows(here):
     for number in range(6):
         nano.tone(f"music/{number}.wav", hertz=300 + 40 * number, seconds=2)
     quick = [
+        "stages.generator.train.steps=60",
         "stages.generator.train.learning_rate=3e-3",
         "stages.generator.train.validate_every=99",
     ]
