@@ -13,7 +13,7 @@ from mousai_kit import checkpoints, devices, latents
 from mousai_kit.cascade import Cascade
 from mousai_kit.console import Screen
 from mousai_kit.data import Clips, dataset, readable, training_clips
-from mousai_kit.errors import AudioError, TrainingError
+from mousai_kit.errors import AudioError, TrainingError, WeightsError
 from mousai_kit.interfaces import Dataset, Split
 from mousai_kit.memory import out_of_memory_told
 from mousai_kit.onlookers import onlookers
@@ -83,7 +83,7 @@ class System:
         """Train every stage whose weights are missing, unfinished or another recipe's."""
         self._check_batches()
         check(self.recipe, self.cascade)
-        begun = starts(self.recipe, self.folder, self._is_trained, self.screen.say)
+        begun = starts(self.recipe, self.folder, self._stands, self.screen.say)
         self.ranks.in_turn(self._fetch)  # once from the hub, then from the disk
         self.ranks.first(self._write_recipe)
         for name, given in begun.items():
@@ -95,7 +95,7 @@ class System:
                 known = f"imported from {files.origin}" if files.origin else "trained already"
                 self.screen.say(f"{name}: {known} ({files.weights})")
             else:
-                self._train(name, header, given)
+                self._train(name, header, given or Given.find(self.recipe, name))
 
     def _check_batches(self) -> None:
         """Raise RecipeError where processes can't take equal parts of a batch."""
@@ -223,6 +223,15 @@ class System:
             return True
         timed = settings.minutes is not None and header["seconds"] >= 60 * settings.minutes
         return timed or bool(header["step"] >= settings.steps)
+
+    def _stands(self, name: str) -> bool:
+        """Return whether a stage is trained as the recipe says, whatever it started from."""
+        try:
+            header = self.folder.header(self.recipe, name)
+            differs = self.folder.difference(self.folder.stage(name).weights, header)
+        except WeightsError:
+            return False
+        return not differs and self._is_trained(name)
 
     def _set_aside_what_differs(self, files: StageFolder, header: dict[str, Any]) -> None:
         """Keep weights of another recipe under another name, and say in what they differ."""
