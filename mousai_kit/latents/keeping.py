@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from mousai_kit.console import Screen
@@ -10,25 +11,38 @@ from mousai_kit.latents.encoding import Encoding
 from mousai_kit.latents.reading import LatentClips
 from mousai_kit.latents.verifying import verify
 from mousai_kit.memory import check_room
+from mousai_kit.ranks import Ranks
 
 
-def keep(encoding: Encoding, screen: Screen, report: Callable[[str], None]) -> LatentClips | None:
+def keep(
+    encoding: Encoding,
+    screen: Screen,
+    report: Callable[[str], None],
+    ranks: Ranks | None = None,
+) -> LatentClips | None:
     """Return the latents of an encoding, made where they are not there; None where none can be.
 
     RequestError, before anything is made, where the disk would not hold them. TrainingError where
     what is there is not what the music gives. `report` is told each clip that is left out.
+    Processes that work together share what is missing.
     """
+    ranks = ranks or Ranks()
     label = f"encoding for {encoding.name} ({encoding.split})"
     if changed := encoding.changed:
         screen.say(f"{label}: {changed}; all is encoded anew")
     with screen.bar(label, encoding.layout.groups) as bar:
-        missing = encoding.missing(bar.advance, screen.say)
+        missing = encoding.missing(bar.advance, screen.say) if ranks.main else []
+        missing = ranks.gathered(missing)[0]
         check_room_for(encoding)
-        encoding.encode(missing, bar.advance)
-    kept = encoding.finish(report)
-    if kept is not None:
+        encoding.encode(
+            ranks.share(missing), lambda groups: bar.advance(groups * ranks.place.count)
+        )
+    ranks.wait()
+    kept = ranks.in_turn(partial(encoding.finish, report))
+    if kept is not None and ranks.main:
         verify(encoding, kept)
-    _remove_earlier(encoding.folder, screen)
+    if ranks.main:
+        _remove_earlier(encoding.folder, screen)
     return kept
 
 
