@@ -125,6 +125,7 @@ class System:
 
         Of `ranks`, where all of them ask, each encodes its share.
         """
+        ranks = ranks or Ranks()
         if name != next(iter(self.cascade.stages)):
             encoding = self.latents_of(name, header, split, ranks)
             return latents.keep(encoding, self.screen, self.skip, ranks) if encoding else None
@@ -133,7 +134,7 @@ class System:
         return found if split == "train" else readable(found, self.skip, at_most=VALIDATED_CLIPS)
 
     def latents_of(
-        self, name: str, header: dict[str, Any], split: Split, ranks: Ranks | None = None
+        self, name: str, header: dict[str, Any], split: Split, ranks: Ranks
     ) -> latents.Encoding | None:
         """Return the latents that a higher stage learns from, not made yet; None without music."""
         if (found := self._music(name, split, ranks)) is None:
@@ -202,14 +203,13 @@ class System:
             self.ranks.first(partial(tuned.end, files))
         self.screen.say(f"{name}: trained, {training.step} steps in {training.seconds:.0f} s")
 
-    def _music(self, name: str, split: Split, ranks: Ranks | None) -> Dataset | None:
+    def _music(self, name: str, split: Split, ranks: Ranks) -> Dataset | None:
         """Return the clips that a stage learns from, as audio; None where there are none."""
         length = self.recipe.stages[name].train.length
         if split == "validation":
             found = dataset(self.recipe, length=length, split=split)
         else:
-            opened = partial(training_clips, self.recipe, length=length)
-            found = (ranks or Ranks()).in_turn(opened)
+            found = ranks.in_turn(partial(training_clips, self.recipe, length=length))
             self.skip(*found.skipped())
         return found if len(found) else None
 
