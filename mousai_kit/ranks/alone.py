@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,7 +10,7 @@ from mousai_kit.ranks.place import Place
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
+    from torch import Tensor, nn
 
 T = TypeVar("T")
 
@@ -63,6 +63,19 @@ class Ranks:
         if self.main:
             self.wait()
         return result
+
+    @property
+    def sharded(self) -> bool:
+        """Return whether each process keeps a part of the weights that are learned."""
+        return False
+
+    def whole(self, tensors: Mapping[str, Tensor], *, keep: bool = True) -> Mapping[str, Tensor]:
+        """Return tensors whole, of which each process has a part; useless where not kept."""
+        return tensors
+
+    def parted(self, tensor: Tensor, like: Tensor | None) -> Tensor:
+        """Return this process's part of a tensor, as it has it of another one."""
+        return tensor
 
     def learned_together(self, module: nn.Module) -> nn.Module:
         """Return a module whose gradients, after `backward`, are the mean over all processes."""

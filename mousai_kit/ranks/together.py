@@ -5,14 +5,15 @@ from __future__ import annotations
 import atexit
 import json
 import warnings
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
 
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 
+from mousai_kit.ranks import shards
 from mousai_kit.ranks.alone import Ranks
 from mousai_kit.ranks.ending import RankError, leave
 from mousai_kit.ranks.place import Place
@@ -62,15 +63,35 @@ class Together(Ranks):
         with self.heard():
             distributed.barrier(group=self._talk)
 
+    @property
+    def sharded(self) -> bool:
+        """Return whether each process keeps a part of the weights that are learned."""
+        return shards.wanted()
+
+    def whole(self, tensors: Mapping[str, Tensor], *, keep: bool = True) -> Mapping[str, Tensor]:
+        """Return tensors whole, of which each process has a part; useless where not kept."""
+        if not self.sharded:
+            return tensors
+        with self.heard():
+            return shards.whole(tensors, keep=keep)
+
+    def parted(self, tensor: Tensor, like: Tensor | None) -> Tensor:
+        """Return this process's part of a tensor, as it has it of another one."""
+        with self.heard():
+            return shards.parted(tensor, like)
+
     def learned_together(self, module: nn.Module) -> nn.Module:
         """Return the module in accelerate's wrapper, which exchanges gradients in `backward`."""
+        if self.sharded:
+            with self.heard():
+                return shards.shard(module, self._accelerator.device, self.place.count)
         with self.heard(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated")
             return self._accelerator.prepare(module)
 
     def apart(self, module: nn.Module) -> AbstractContextManager[None]:
-        """Return a context in which gradients are not exchanged."""
-        return self._accelerator.no_sync(module)
+        """Return a context in which gradients are not exchanged; parts are, to save memory."""
+        return nullcontext() if self.sharded else self._accelerator.no_sync(module)
 
     @contextmanager
     def heard(self) -> Iterator[None]:
