@@ -1,4 +1,4 @@
-"""The terminal: lines, and progress bars with the time left."""
+"""The terminal: lines, progress bars with the time left, and what stays below the lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -18,10 +19,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from mousai_kit.ranks.place import PLACE
+from mousai_kit.ranks.rank import Rank
 
 QUIET_EVERY = 15.0
 """Seconds between progress lines where the output is no terminal."""
+REDRAWN_EVERY = 0.5
+"""Seconds between two drawings of a board, at least."""
+SHARE = 0.005
+"""Share of the time that drawing a board may take."""
 
 
 class Screen:
@@ -32,8 +37,14 @@ class Screen:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._console = Console(
-            stderr=True, highlight=False, soft_wrap=True, quiet=quiet or not PLACE.main
+            stderr=True, highlight=False, soft_wrap=True, quiet=quiet or not Rank.here().main
         )
+        self._board: Board | None = None
+
+    @property
+    def draws(self) -> bool:
+        """Return whether there is a terminal, on which a place can be drawn again."""
+        return self._console.is_terminal and not self._console.quiet
 
     def say(self, line: str) -> None:
         """Print a line."""
@@ -41,11 +52,11 @@ class Screen:
 
     @contextmanager
     def bar(self, label: str, total: float) -> Iterator[Bar]:
-        """Show a progress bar of `total` units while the context lasts."""
-        if self._console.quiet or not self._console.is_terminal:
+        """Show a progress bar of `total` units while the context lasts, below a board if any."""
+        if not self.draws:
             yield Bar(label, total, self)
             return
-        columns = (
+        progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
@@ -53,19 +64,74 @@ class Screen:
             TextColumn("left"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
+            console=self._console,
         )
-        with Progress(*columns, console=self._console) as progress:
-            yield Bar(label, total, self, progress)
+        with progress if self._board is None else self._board.joined_by(progress):
+            yield Bar(label, total, self, progress, self._board)
+
+    @contextmanager
+    def board(self, shown: RenderableType) -> Iterator[Board]:
+        """Keep something at the bottom of the terminal, below all lines, while the context lasts.
+
+        What is drawn last stays there. Nothing is drawn where there is no terminal.
+        """
+        board = Board(self._console, shown)
+        if not self.draws:
+            yield board
+            return
+        with board.live:
+            self._console.show_cursor()  # whoever is killed leaves the terminal as it was
+            self._board = board
+            try:
+                yield board
+            finally:
+                self._board = None
+
+
+class Board:
+    """What is kept at the bottom of the terminal. It is drawn again when it is asked to be, but
+    seldom enough to cost next to nothing.
+    """
+
+    def __init__(self, console: Console, shown: RenderableType) -> None:
+        self._parts = [shown]
+        self._next = 0.0
+        self.live = Live(
+            console=console, get_renderable=lambda: Group(*self._parts), auto_refresh=False
+        )
+
+    def refresh(self, *, at_once: bool = False) -> None:
+        """Draw it again, if it is time to."""
+        before = time.monotonic()
+        if self.live.is_started and (at_once or before >= self._next):
+            self.live.refresh()
+            now = time.monotonic()
+            self._next = now + max(REDRAWN_EVERY, (now - before) / SHARE)
+
+    @contextmanager
+    def joined_by(self, part: RenderableType) -> Iterator[None]:
+        """Show a part below the others while the context lasts."""
+        self._parts.append(part)
+        try:
+            yield
+        finally:
+            self._parts.remove(part)
+            self.refresh(at_once=True)
 
 
 class Bar:
     """A progress bar; without a terminal, a line now and then."""
 
     def __init__(
-        self, label: str, total: float, screen: Screen, progress: Progress | None = None
+        self,
+        label: str,
+        total: float,
+        screen: Screen,
+        progress: Progress | None = None,
+        board: Board | None = None,
     ) -> None:
         self.label, self.total, self.done = label, total, 0.0
-        self._screen, self._progress = screen, progress
+        self._screen, self._progress, self._board = screen, progress, board
         self._started = self._said = time.monotonic()
         self._task = progress.add_task(label, total=total, note="") if progress else None
 
@@ -78,6 +144,8 @@ class Bar:
         self.done = done
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=done, note=escape(note))
+            if self._board is not None:
+                self._board.refresh()
             return
         now = time.monotonic()
         if now - self._said >= QUIET_EVERY and done:

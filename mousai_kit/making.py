@@ -48,7 +48,7 @@ def generator(system: System) -> Generator:
         tags={
             "recipe": system.recipe.name,
             "recipe_hash": system.recipe.hash,
-            "weights": " ".join(weights),
+            "weights": " ".join([*weights, *(it.tag for it in system.adapters)]),
             "steps": steps,
         },
         precision=_precision(system),

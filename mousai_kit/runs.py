@@ -16,7 +16,7 @@ from mousai_kit import checkpoints
 from mousai_kit.errors import MousaiError, Problem, RunError, WeightsError
 from mousai_kit.interfaces import Split
 from mousai_kit.plugins import installed
-from mousai_kit.ranks import PLACE
+from mousai_kit.ranks import Rank
 from mousai_kit.recipe import (
     RECIPE,
     RUNS,
@@ -45,6 +45,16 @@ class StageFolder:
         return self.path / "checkpoint.safetensors"
 
     @property
+    def learned(self) -> Path:
+        """Return where that part of the averaged weights is for a while which was learned."""
+        return self.path / "learned.safetensors"
+
+    @property
+    def adapter(self) -> Path:
+        """Return where what LoRA learned is, apart from the weights it was learned for."""
+        return self.path / "adapter.safetensors"
+
+    @property
     def log(self) -> Path:
         """Return the log of training, a JSON value a line."""
         return self.path / "log.jsonl"
@@ -52,6 +62,16 @@ class StageFolder:
     def latents(self, split: Split) -> Path:
         """Return the folder of the latents that the stage learns from."""
         return self.path / f"latents-{split}"
+
+    @property
+    def curves(self) -> Path:
+        """Return the picture of the course of training."""
+        return self.path / "loss.png"
+
+    @property
+    def demos(self) -> Path:
+        """Return the folder of what was heard during training."""
+        return self.path / "demos"
 
     def newest(self) -> Path | None:
         """Return the finished weights, else the checkpoint, else None."""
@@ -76,6 +96,10 @@ class StageFolder:
             number += 1
         self.path.rename(target)
         return target
+
+
+START = "start"
+"""What a file says of the weights that training started from: what stands for them."""
 
 
 class RunFolder:
@@ -130,7 +154,7 @@ class RunFolder:
 
         Of several processes that work together, the first does so for all.
         """
-        if not PLACE.main:
+        if not Rank.here().main:
             yield
             return
         self.make()
@@ -173,6 +197,8 @@ class RunFolder:
         different = differences(*keys)
         if not different and found.get("below") != expected["below"]:
             different = ["the weights of the stage below"]
+        if not different and START in expected and found.get(START) != expected[START]:
+            different = ["the weights that it starts from"]
         return different
 
     def check_trained(self, recipe: Recipe, names: Sequence[str] | None = None) -> None:

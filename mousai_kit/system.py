@@ -16,11 +16,16 @@ from mousai_kit.data import Clips, dataset, readable, training_clips
 from mousai_kit.errors import AudioError, TrainingError
 from mousai_kit.interfaces import Dataset, Split
 from mousai_kit.memory import out_of_memory_told
+from mousai_kit.onlookers import onlookers
 from mousai_kit.ranks import Ranks, joined
 from mousai_kit.recipe import Recipe
-from mousai_kit.runs import RunFolder, StageFolder, some
+from mousai_kit.runs import START, RunFolder, StageFolder, some
+from mousai_kit.sharing import check_shared
 from mousai_kit.training.loop import Place, Training
-from mousai_kit.training.progress import Progress
+from mousai_kit.tuning.adapter import Worn
+from mousai_kit.tuning.given import Given
+from mousai_kit.tuning.starting import check, foreign, starts
+from mousai_kit.tuning.tuned import Tuned
 
 PREPARED_CLIPS = 128
 """Clips that statistics are measured on, at most."""
@@ -31,8 +36,11 @@ VALIDATED_CLIPS = 64
 class System:
     """The cascade of a recipe with the weights of a run folder."""
 
-    def __init__(self, recipe: Recipe, folder: RunFolder, screen: Screen) -> None:
-        self.recipe, self.folder, self.screen = recipe, folder, screen
+    def __init__(
+        self, recipe: Recipe, folder: RunFolder, screen: Screen, adapters: Sequence[Worn] = ()
+    ) -> None:
+        """Build the stages; `adapters` are put on them when they are loaded to play."""
+        self.recipe, self.folder, self.screen, self.adapters = recipe, folder, screen, adapters
         device = devices.resolve(recipe.device)
         self.ranks = joined(device.type)
         self.device = devices.resolve(str(self.ranks.device(device)))
@@ -52,7 +60,10 @@ class System:
 
     def load_to_play(self, names: Sequence[str] | None = None) -> System:
         """Load weights as `load` does, for a process that only plays: see `Cascade.settle`."""
-        self.load(names).cascade.settle()
+        self.load(names)
+        for it in self.adapters:
+            it.put_on(self.cascade.stages, self.folder, self.screen.say)
+        self.cascade.settle()
         return self
 
     @property
@@ -71,28 +82,21 @@ class System:
 
     def train(self) -> None:
         """Train every stage whose weights are missing, unfinished or another recipe's."""
-        self._check_batches()
+        check(self.recipe, self.cascade)
+        check_shared(self.recipe, self.ranks)
+        begun = starts(self.recipe, self.folder, self._is_trained, self.screen.say)
         self.ranks.in_turn(self._fetch)  # once from the hub, then from the disk
         self.ranks.first(self._write_recipe)
-        for name in self.cascade.stages:
+        for name, given in begun.items():
             files, header = self.folder.stage(name), self.folder.header(self.recipe, name)
+            header |= {START: given.digest} if given else {}
             self.ranks.first(partial(self._make_room, files, header))
             if self._is_trained(name):
                 self._load(name)
                 known = f"imported from {files.origin}" if files.origin else "trained already"
                 self.screen.say(f"{name}: {known} ({files.weights})")
             else:
-                self._train(name, header)
-
-    def _check_batches(self) -> None:
-        """Raise RecipeError where processes can't take equal parts of a batch."""
-        count = self.ranks.place.count
-        for name, stage in self.recipe.stages.items():
-            if (batch := stage.train.batch) % count:
-                raise self.recipe.fault(
-                    ("stages", name, "train", "batch"),
-                    f"is shared by {count} processes: must be a multiple of {count} (got {batch})",
-                )
+                self._train(name, header, given)
 
     def _fetch(self) -> None:
         for stage in self.cascade.stages.values():
@@ -133,38 +137,56 @@ class System:
             stage.load_state_dict(state | {k: v for k, v in untrained.items() if k in state})
         return cascade
 
-    def _train(self, name: str, header: dict[str, Any]) -> None:
+    def _train(self, name: str, header: dict[str, Any], given: Given | None) -> None:
         files, stage = self.folder.stage(name), self.cascade.stages[name]
+        tuned = Tuned(self.recipe, name, stage, given)
+        for line in foreign(name, given, header):
+            self.screen.say(line)
+        if not tuned.learns:
+            steps = self.recipe.stages[name].train.steps
+            self.ranks.first(partial(tuned.take, files, {**header, "step": steps, "seconds": 0.0}))
+            self._take_over(name)
+            return
         clips = self.clips(name, header, "train", self.ranks)
         if clips is None:
             raise TrainingError(f"none of the music can be decoded; see {self.folder.skipped}")
         held_out = self.clips(name, header, "validation", self.ranks)
         settings = self.recipe.stages[name].train
         resumed = files.checkpoint.exists()
-        if not resumed:
+        if not resumed and tuned.needs_preparing:
             stage.prepare(self._signals(clips), _captions(clips))
-        with Progress.shown(self.screen, name, settings.steps) as progress:
-            training = Training(
-                name,
-                stage,
-                settings,
-                seed=self.recipe.seed,
-                place=Place(files.checkpoint, files.weights, files.log, header),
-                clips=clips,
-                held_out=held_out,
-                report=self.skip,
-                observers=[progress],
-                ranks=self.ranks,
-            )
-            if resumed:
-                training.restore()
-                self.screen.say(f"{name}: going on from step {training.step}")
-            with out_of_memory_told(
-                f"stages.{name}.train: a step does not fit into memory; lower `batch` "
-                f"(now {settings.batch}) or `length` (now {settings.length})"
-            ):
-                training.run()
+        tuned.begin()
+        weights = files.learned if tuned.keeps_apart else files.weights
+        training = Training(
+            name,
+            stage,
+            settings,
+            seed=self.recipe.seed,
+            place=Place(files.checkpoint, weights, files.log, header),
+            clips=clips,
+            held_out=held_out,
+            report=self.skip,
+            observers=onlookers(files, screen=self.screen),
+            ranks=self.ranks,
+        )
+        if resumed:
+            training.restore()
+            self.screen.say(f"{name}: going on from step {training.step}")
+        with out_of_memory_told(
+            f"stages.{name}.train: a step does not fit into memory; lower `batch` "
+            f"(now {settings.batch}) or `length` (now {settings.length})"
+        ):
+            training.run()
+        if tuned.keeps_apart:
+            self.ranks.first(partial(tuned.end, files))
+            self._take_over(name)
         self.screen.say(f"{name}: trained, {training.step} steps in {training.seconds:.0f} s")
+
+    def _take_over(self, name: str) -> None:
+        """Load what the main process made of a stage's weights, where this is another one."""
+        if not self.ranks.main:
+            self.cascade.stages[name] = Cascade.build(self.recipe, device=self.device).stages[name]
+            self._load(name)
 
     def _encoded(
         self, name: str, header: dict[str, Any], found: Dataset, split: Split, ranks: Ranks

@@ -17,7 +17,8 @@ PretrainedOptions PretrainedText Problem Recipe RecipeError Request RequestError
 Space SpectralEncoder Split Stage StepOptions SteppedSampler Text TextEncoder TextNetwork Track
 TrackDataset TrainedCascade TrainingError UNet Use Velocity WeightFormat WeightsError attention
 build chosen described encodable first_line held_out hookimpl hub joined load load_recipe log_mel
-probe read recomputed recomputing scaled shown tags_of token_ids torchaudio train transformers windows
+probe read recomputed recomputing scaled shown tags_of token_ids torchaudio train transformers
+windows
 """
 """What plug-ins and scripts may rely on: a name goes only with another version of the API."""
 

@@ -113,7 +113,7 @@ class TestPaper:
         """The table's values by path."""
         found: dict[str, object] = {}
         for paths, values in re.findall(
-            r"^\| (`(?:autoencoder|generator)\..*?) \| `({.*?})` \|", self.page, re.MULTILINE
+            r"^\| (`(?:autoencoder|generator)\b.*?) \| `({.*?})` \|", self.page, re.MULTILINE
         ):
             for path in re.findall(r"`([\w.]+)`", paths):
                 parsed = parse(values, Origin(0), Faults()).plain()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mousai_kit.ranks.place import Place
+from mousai_kit.ranks.rank import Rank
 
 if TYPE_CHECKING:
     import torch
@@ -21,22 +21,22 @@ class Ranks:
     All but `place`, `main` and `share` must be called by every process, in the same order.
     """
 
-    def __init__(self, place: Place | None = None) -> None:
-        self.place = place or Place()
+    def __init__(self, own: Rank | None = None) -> None:
+        self.own = own or Rank()
 
     @property
     def main(self) -> bool:
         """Return whether this is the process that writes and talks."""
-        return self.place.main
+        return self.own.main
 
     def share(self, items: Sequence[T]) -> Sequence[T]:
         """Return those of some items that are this process's to do."""
-        return items[self.place.index :: self.place.count]
+        return items[self.own.index :: self.own.count]
 
     def part(self, count: int) -> range:
         """Return which of `count` places of a batch are this process's; it divides them."""
-        size = count // self.place.count
-        return range(self.place.index * size, (self.place.index + 1) * size)
+        size = count // self.own.count
+        return range(self.own.index * size, (self.own.index + 1) * size)
 
     def device(self, device: torch.device) -> torch.device:
         """Return this process's own of the devices of a kind."""

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from mousai_kit.errors import MousaiError, Problem
-from mousai_kit.ranks.place import PLACE
+from mousai_kit.ranks.rank import Rank
 
 HURRY = 3.0
 """Seconds in which a process that ends says so to the others."""
@@ -30,7 +30,7 @@ class RankError(MousaiError):
         what = "the processes lost each other, or were told to end"
         if gone:
             names = f"process{'es' if gone[1:] else ''} {', '.join(map(str, gone))}"
-            what = f"{names} (of 0 to {PLACE.count - 1}) ended, and the others with it"
+            what = f"{names} (of 0 to {Rank.here().count - 1}) ended, and the others with it"
         return Problem(self.origin, self.path, f"{what}; {self.known}")
 
 
@@ -40,13 +40,13 @@ def heed_the_launcher() -> None:
     def raised(number: int, frame: Any) -> None:
         raise RankError()
 
-    if not PLACE.alone:
+    if not Rank.here().alone:
         signal.signal(signal.SIGTERM, raised)
 
 
 def mine_to_tell() -> bool:
     """Return whether this process is the one to say why all end: the first that asks."""
-    if PLACE.alone:
+    if Rank.here().alone:
         return True
     try:
         return _notes().add("told", 1) == 1
@@ -60,14 +60,14 @@ def named(error: RankError) -> MousaiError:
     Each that is left says so to the others. Who has not done so in a while is the one, unless
     another process has told by then why it ends.
     """
-    silent = [*range(PLACE.count)]
+    silent = [*range(Rank.here().count)]
     with suppress(Exception):  # as above
         notes, until = _notes(), time.monotonic() + HURRY
-        notes.set(f"ended {PLACE.index}", "")
+        notes.set(f"ended {Rank.here().index}", "")
         while silent and time.monotonic() < until and not notes.check(["told"]):
             silent = [it for it in silent if not notes.check([f"ended {it}"])]
             time.sleep(0.05)
-    return MousaiError(error.of([] if len(silent) == PLACE.count else silent))
+    return MousaiError(error.of([] if len(silent) == Rank.here().count else silent))
 
 
 def leave() -> None:
@@ -75,7 +75,7 @@ def leave() -> None:
     with suppress(Exception):  # as above
         notes = _notes()
         notes.add("done", 1)
-        while notes.add("done", 0) < PLACE.count and not notes.check(["told"]):
+        while notes.add("done", 0) < Rank.here().count and not notes.check(["told"]):
             time.sleep(0.05)
 
 

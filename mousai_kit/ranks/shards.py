@@ -34,7 +34,8 @@ def shard(module: nn.Module, device: torch.device, count: int) -> nn.Module:
     for inner in reversed([*module.modules()][1:]):
         if is_block(inner):
             fully_shard(inner, reshard_after_forward=plugin.reshard_after_forward, **options)
-    return fully_shard(module, **options)
+    fully_shard(module, **options)
+    return module
 
 
 def whole(tensors: Mapping[str, Tensor], *, keep: bool) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from torch import Tensor, distributed, nn
 from mousai_kit.ranks import shards
 from mousai_kit.ranks.alone import Ranks
 from mousai_kit.ranks.ending import RankError, leave
-from mousai_kit.ranks.place import Place
+from mousai_kit.ranks.rank import Rank
 
 PATIENCE = timedelta(days=2)
 """How long processes wait where one alone has something to do: to encode a library, say."""
@@ -29,11 +29,11 @@ class Together(Ranks):
     a group of its own, where a process may be waited for as long as its work takes.
     """
 
-    def __init__(self, place: Place, kind: str) -> None:
+    def __init__(self, own: Rank, kind: str) -> None:
         from accelerate import Accelerator
         from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 
-        super().__init__(place)
+        super().__init__(own)
         whole = DistributedDataParallelKwargs(broadcast_buffers=False, find_unused_parameters=True)
         with self.heard():
             self._accelerator = Accelerator(
@@ -43,17 +43,17 @@ class Together(Ranks):
             )
             self._talk = distributed.new_group(backend="gloo", timeout=PATIENCE)
         warnings.filterwarnings("ignore", "Grad strides do not match")  # of a kernel of one weight
-        atexit.register(_end)
+        atexit.register(self.leave)
 
     def device(self, device: torch.device) -> torch.device:
         """Return the GPU of this process's number on its machine, or the CPU."""
         if device.type != "cuda" or device.index is not None:
             return device
-        return torch.device("cuda", self.place.local)
+        return torch.device("cuda", self.own.local)
 
     def gathered(self, value: Any) -> list[Any]:
         """Return what each process says, JSON values, in their order."""
-        said: list[Any] = [None] * self.place.count
+        said: list[Any] = [None] * self.own.count
         with self.heard():
             distributed.all_gather_object(said, json.dumps(value), group=self._talk)
         return [json.loads(text) for text in said]
@@ -84,7 +84,7 @@ class Together(Ranks):
         """Return the module in accelerate's wrapper, which exchanges gradients in `backward`."""
         if self.sharded:
             with self.heard():
-                return shards.shard(module, self._accelerator.device, self.place.count)
+                return shards.shard(module, self._accelerator.device, self.own.count)
         with self.heard(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated")
             return self._accelerator.prepare(module)
@@ -92,6 +92,12 @@ class Together(Ranks):
     def apart(self, module: nn.Module) -> AbstractContextManager[None]:
         """Return a context in which gradients are not exchanged; parts are, to save memory."""
         return nullcontext() if self.sharded else self._accelerator.no_sync(module)
+
+    def leave(self) -> None:
+        """End the group, when all have come to their end: whose connection closes takes others."""
+        leave()
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
 
     @contextmanager
     def heard(self) -> Iterator[None]:
@@ -102,11 +108,6 @@ class Together(Ranks):
             if not _of_the_network(error):
                 raise
             raise RankError() from None
-
-
-def _end() -> None:
-    leave()
-    distributed.destroy_process_group()
 
 
 def _of_the_network(error: RuntimeError) -> bool:

@@ -6,6 +6,7 @@ from mousai_kit.recipe.sampling import with_sampler_steps
 from mousai_kit.recipe.schema import Audio, Evaluate, Generate, Recipe, StageRecipe, fingerprint
 from mousai_kit.recipe.shelf import copy_shipped, copy_target, shipped
 from mousai_kit.recipe.train import Train
+from mousai_kit.recipe.tuning import Lora
 from mousai_kit.recipe.weights import differences, model_key, stage_hash, stage_key
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Audio",
     "Evaluate",
     "Generate",
+    "Lora",
     "Recipe",
     "StageRecipe",
     "Train",

@@ -7,6 +7,7 @@ from typing import Any
 
 from mousai_kit.component import plain
 from mousai_kit.recipe.schema import Recipe, fingerprint
+from mousai_kit.recipe.tuning import decisive
 
 NEVER_CHANGE_WEIGHTS = (
     "accumulate",
@@ -32,7 +33,7 @@ def stage_key(recipe: Recipe, stage: str) -> dict[str, Any]:
         values = plain(recipe.stages[name], without=("sampler",))
         for setting in NEVER_CHANGE_WEIGHTS:
             del values["train"][setting]
-        stages[name] = values
+        stages[name] = decisive(values)
     return {
         "seed": recipe.seed,
         "audio": plain(recipe.audio),

@@ -35,8 +35,9 @@ class Log(Observer):
             checkpoints.write_bytes(self.path, "".join(kept).encode())
 
     def stepped(self, training: Training, taken: Taken) -> None:
-        """Write a step's loss and norm."""
-        self._add(training, {"loss": taken.loss, "gradient_norm": taken.gradient_norm})
+        """Write a step's loss, gradient norm and learning rate."""
+        found = {"loss": taken.loss, "gradient_norm": taken.gradient_norm}
+        self._add(training, {**found, "learning_rate": training.rate})
 
     def validated(self, training: Training, losses: dict[str, float]) -> None:
         """Write a validation's losses."""

@@ -41,7 +41,7 @@ class Place:
 
 
 class Training:
-    """Learns one stage. A value of `step` and `seconds` says how far it is."""
+    """Learns one stage. `step` and `seconds` say how far it is, `rate` how fast it last learned."""
 
     def __init__(
         self,
@@ -64,6 +64,7 @@ class Training:
         self.guard = Guard(name, place.checkpoint)
         self.observers = [Log(place.log), *observers] if self.ranks.main else []
         self.step, self.seconds = 0, 0.0
+        self.rate = 0.0
 
     def run(self) -> None:
         """Train to the end. Ctrl-C ends at the next step with a checkpoint (KeyboardInterrupt)."""
@@ -85,8 +86,9 @@ class Training:
         for line in taken.bad:
             self.report(line)
         verdict = self.guard.judge(self.step + 1, taken, scaled=self.learner.scaled)
+        self.rate = self.learning_rate
         if verdict is Verdict.TAKE:
-            self.learner.update(self.learning_rate, self.step + 1)
+            self.learner.update(self.rate, self.step + 1)
         else:
             self.learner.leave()
         self.step += 1
@@ -119,6 +121,8 @@ class Training:
         tensors = self.learner.packed(keep=self.ranks.main)
         if self.ranks.main:
             checkpoints.write(self.place.checkpoint, tensors, self._header() | self._state())
+        for observer in self.observers:
+            observer.saved(self)
 
     def restore(self) -> None:
         """Go on from the checkpoint."""
@@ -177,7 +181,7 @@ class Training:
     def _run(self) -> None:
         started = time.monotonic() - self.seconds
         stop = False
-        with interruptible(patient=not self.ranks.place.alone) as interrupted:
+        with interruptible(patient=not self.ranks.own.alone) as interrupted:
             for batch in self._batches():
                 taken = self.learn(batch)
                 self.seconds = time.monotonic() - started

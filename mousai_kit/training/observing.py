@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mousai_kit.training.step import Taken
@@ -31,6 +33,12 @@ class Observer:
 
     def warned(self, training: Training, warning: str) -> None:
         """Hear of a warning: one line, with its figure."""
+
+    def saved(self, training: Training) -> None:
+        """Hear that a checkpoint was written."""
+
+    def demonstrated(self, training: Training, demos: Sequence[Path]) -> None:
+        """Hear of demos: audio files, each with a picture (.png) beside it."""
 
     def ended(self, training: Training) -> None:
         """Hear that training is done, or was interrupted, or failed."""

@@ -75,7 +75,7 @@ class Learner:
         from the seed, the step and the clip's place in the whole batch.
         """
         self.optimizer.zero_grad()
-        rank = self.ranks.place.index
+        rank = self.ranks.own.index
         torch.manual_seed(derive(self.seed, "dropout", step, *([rank] if rank else [])))
         count = len(batch.texts)
         size = -(-count // self.settings.accumulate)
@@ -149,7 +149,7 @@ class Learner:
 
     def _losses(self, batch: Batch, part: slice, step: int) -> Tensor:
         """Return the loss of each clip of a part of a batch [b]."""
-        before = self.ranks.place.index * len(batch.texts)
+        before = self.ranks.own.index * len(batch.texts)
         places = range(before + part.start, before + part.stop)
         seeds = [derive(self.seed, "noise", step, place) for place in places]
         noise = NoiseSource(seeds, device=self.device)

@@ -315,7 +315,7 @@ def test_a_log_that_can_not_be_written_is_one_line(here):
 def test_the_log_has_a_line_a_step_and_one_a_validation(here):
     made(held_out=Numbers(2), steps=4, validate_every=2).run()
     lines = [json.loads(line) for line in Path("a/log.jsonl").read_text().splitlines()]
-    step = ["step", "seconds", "loss", "gradient_norm"]
+    step = ["step", "seconds", "loss", "gradient_norm", "learning_rate"]
     told = ["step", "seconds", "validation"]
     assert [list(line) for line in lines] == [step, step, told, step, step, told]
     assert [line["step"] for line in lines] == [1, 2, 2, 3, 4, 4]
@@ -329,6 +329,7 @@ def test_without_held_out_clips_there_is_no_validation(here, held_out):
         "step",
         "loss",
         "gradient_norm",
+        "learning_rate",
     }
 
 
@@ -387,6 +388,7 @@ def test_the_learning_rate_warms_up_and_decays_along_a_cosine(here):
         for step in range(8)
     ]
     assert rates == pytest.approx(expected)
+    assert [line["learning_rate"] for line in nano.log_of("a/log.jsonl")] == rates
 
 
 @pytest.mark.parametrize("parts", [2, 3, 4, 9])
