@@ -88,3 +88,6 @@ class Ranks:
     def heard(self) -> AbstractContextManager[None]:
         """Return a context in which a process that does not answer is a RankError."""
         return nullcontext()
+
+    def leave(self) -> None:
+        """Come to the end, when all others have come to theirs."""

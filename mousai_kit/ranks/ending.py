@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -48,6 +49,8 @@ def mine_to_tell() -> bool:
     """Return whether this process is the one to say why all end: the first that asks."""
     if Rank.here().alone:
         return True
+    if not _notes_are_kept():  # all are at the beginning still, where all find the same
+        return Rank.here().main
     try:
         return _notes().add("told", 1) == 1
     except Exception:  # whoever kept the notes is gone: better told twice than not at all
@@ -77,6 +80,14 @@ def leave() -> None:
         notes.add("done", 1)
         while notes.add("done", 0) < Rank.here().count and not notes.check(["told"]):
             time.sleep(0.05)
+
+
+def _notes_are_kept() -> bool:
+    """Return whether there is a place for notes: the launcher's, or once all have met, ours."""
+    if "TORCHELASTIC_USE_AGENT_STORE" in os.environ:
+        return True
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.distributed.is_initialized()
 
 
 def _notes() -> Any:
