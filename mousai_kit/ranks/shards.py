@@ -28,6 +28,9 @@ def shard(module: nn.Module, device: torch.device, count: int) -> nn.Module:
     from accelerate.utils.fsdp_utils import fsdp2_prepare_auto_wrap_policy
 
     plugin = FullyShardedDataParallelPlugin(fsdp_version=2)
+    if named := plugin.transformer_cls_names_to_wrap:  # of all stages, of which this is one
+        there = {type(inner).__name__ for inner in module.modules()}
+        plugin.transformer_cls_names_to_wrap = [name for name in named if name in there]
     plugin.set_auto_wrap_policy(module)
     is_block = fsdp2_prepare_auto_wrap_policy(plugin, module) or (lambda _: False)
     options: dict[str, Any] = {"mesh": init_device_mesh(device.type, (count,))}

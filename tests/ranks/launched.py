@@ -73,6 +73,7 @@ def _fork(environment, arguments, before):
         for name, number in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
         torch.set_num_threads(1)
+        joined.cache_clear()  # the parent is alone
         if before is not None:
             before(environment["RANK"])
         code = _command(arguments)
