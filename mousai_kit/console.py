@@ -19,7 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from mousai_kit.ranks.place import PLACE
+from mousai_kit.ranks.rank import Rank
 
 QUIET_EVERY = 15.0
 """Seconds between progress lines where the output is no terminal."""
@@ -37,7 +37,7 @@ class Screen:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._console = Console(
-            stderr=True, highlight=False, soft_wrap=True, quiet=quiet or not PLACE.main
+            stderr=True, highlight=False, soft_wrap=True, quiet=quiet or not Rank.here().main
         )
         self._board: Board | None = None
 

@@ -16,7 +16,7 @@ from mousai_kit import checkpoints
 from mousai_kit.errors import MousaiError, Problem, RunError, WeightsError
 from mousai_kit.interfaces import Split
 from mousai_kit.plugins import installed
-from mousai_kit.ranks import PLACE
+from mousai_kit.ranks import Rank
 from mousai_kit.recipe import (
     RECIPE,
     RUNS,
@@ -160,7 +160,7 @@ class RunFolder:
 
         Of several processes that work together, the first does so for all.
         """
-        if not PLACE.main:
+        if not Rank.here().main:
             yield
             return
         self.make()

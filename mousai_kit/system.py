@@ -20,6 +20,7 @@ from mousai_kit.onlookers import onlookers
 from mousai_kit.ranks import Ranks, joined
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import START, RunFolder, StageFolder, some
+from mousai_kit.sharing import check_shared
 from mousai_kit.training.loop import Place, Training
 from mousai_kit.tuning.adapter import Worn
 from mousai_kit.tuning.given import Given
@@ -81,8 +82,8 @@ class System:
 
     def train(self) -> None:
         """Train every stage whose weights are missing, unfinished or another recipe's."""
-        self._check_batches()
         check(self.recipe, self.cascade)
+        check_shared(self.recipe, self.ranks)
         begun = starts(self.recipe, self.folder, self._stands, self.screen.say)
         self.ranks.in_turn(self._fetch)  # once from the hub, then from the disk
         self.ranks.first(self._write_recipe)
@@ -96,16 +97,6 @@ class System:
                 self.screen.say(f"{name}: {known} ({files.weights})")
             else:
                 self._train(name, header, given or Given.find(self.recipe, name))
-
-    def _check_batches(self) -> None:
-        """Raise RecipeError where processes can't take equal parts of a batch."""
-        count = self.ranks.place.count
-        for name, stage in self.recipe.stages.items():
-            if (batch := stage.train.batch) % count:
-                raise self.recipe.fault(
-                    ("stages", name, "train", "batch"),
-                    f"is shared by {count} processes: must be a multiple of {count} (got {batch})",
-                )
 
     def _fetch(self) -> None:
         for stage in self.cascade.stages.values():
@@ -166,8 +157,8 @@ class System:
             self.screen.say(line)
         if not tuned.learns:
             steps = self.recipe.stages[name].train.steps
-            taken = {**header, "step": steps, "seconds": 0.0}
-            self.ranks.first(partial(tuned.take, files, taken))
+            self.ranks.first(partial(tuned.take, files, {**header, "step": steps, "seconds": 0.0}))
+            self._take_over(name)
             return
         clips = self.clips(name, header, "train", self.ranks)
         if clips is None:
@@ -201,7 +192,14 @@ class System:
             training.run()
         if tuned.keeps_apart:
             self.ranks.first(partial(tuned.end, files))
+            self._take_over(name)
         self.screen.say(f"{name}: trained, {training.step} steps in {training.seconds:.0f} s")
+
+    def _take_over(self, name: str) -> None:
+        """Load what the main process made of a stage's weights, where this is another one."""
+        if not self.ranks.main:
+            self.cascade.stages[name] = Cascade.build(self.recipe, device=self.device).stages[name]
+            self._load(name)
 
     def _music(self, name: str, split: Split, ranks: Ranks) -> Dataset | None:
         """Return the clips that a stage learns from, as audio; None where there are none."""

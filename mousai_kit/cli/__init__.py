@@ -20,7 +20,7 @@ from mousai_kit.cli import (  # noqa: F401 (they add their commands to the app)
 )
 from mousai_kit.cli.app import app
 from mousai_kit.errors import MousaiError, one_line
-from mousai_kit.ranks import PLACE, RankError, heed_the_launcher, mine_to_tell, named
+from mousai_kit.ranks import Rank, RankError, heed_the_launcher, mine_to_tell, named
 
 __all__ = ["app", "main"]
 
@@ -35,7 +35,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a file's name may be no text at all
             stream.reconfigure(errors="backslashreplace")
-    if not PLACE.alone:
+    if not Rank.here().alone:
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
         heed_the_launcher()
     try:

@@ -23,9 +23,11 @@ from mousai_kit.training.learning_rate import learning_rate
 from mousai_kit.training.loading import Batch, batches
 from mousai_kit.training.log import Log
 from mousai_kit.training.observing import Observer
-from mousai_kit.training.state import packed, unpack
 from mousai_kit.training.step import Learner, Taken
 from mousai_kit.training.validation import losses
+
+AVERAGE = "average"
+"""What the main process asks of the others where each has a part of the averaged weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Training:
         try:
             for observer in self.observers:
                 observer.begun(self)
+            self._agreed(False)
             self._run()
         except RankError:
             raise RankError(self.name, f"step {self.step + 1}", self._kept) from None
@@ -115,8 +118,7 @@ class Training:
 
     def save(self) -> None:
         """Write a checkpoint from which training goes on to the very step."""
-        learner = self.learner
-        tensors = packed(self.stage, learner.ema, learner.optimizer)
+        tensors = self.learner.packed(keep=self.ranks.main)
         if self.ranks.main:
             checkpoints.write(self.place.checkpoint, tensors, self._header() | self._state())
         for observer in self.observers:
@@ -126,7 +128,7 @@ class Training:
         """Go on from the checkpoint."""
         tensors, header = checkpoints.read(self.place.checkpoint)
         origin, learner = str(self.place.checkpoint), self.learner
-        unpack(tensors, self.stage, learner.ema, learner.optimizer, origin=origin)
+        learner.unpack(tensors, origin=origin)
         self.step, self.seconds = header["step"], header["seconds"]
         learner.load(header.get("learner", {}))
         self.guard.load(header.get("guard", {}))
@@ -137,7 +139,10 @@ class Training:
     def finish(self) -> None:
         """Write the averaged weights, and the checkpoint to go on from with more steps."""
         self.save()
-        self.learner.ema.swap()
+        if self.ranks.sharded:
+            self.stage.load_state_dict(self.learner.average(keep=True))
+        else:
+            self.learner.ema.swap()
         if self.ranks.main:
             checkpoints.write(self.place.weights, self.stage.state_dict(), self._header())
         self.stage.eval()
@@ -158,7 +163,13 @@ class Training:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Evaluate with the averaged weights for a while."""
+        """Evaluate `stage` with the averaged weights for a while, in the main process."""
+        if self.ranks.sharded:  # the others are waiting for what this one may ask of them
+            self.ranks.gathered([AVERAGE, self.seconds, False])
+            self.stage.load_state_dict(self.learner.average(keep=True))
+            self.stage.eval()
+            yield
+            return
         self.learner.ema.swap()
         self.stage.eval()
         try:
@@ -170,7 +181,7 @@ class Training:
     def _run(self) -> None:
         started = time.monotonic() - self.seconds
         stop = False
-        with interruptible(patient=not self.ranks.place.alone) as interrupted:
+        with interruptible(patient=not self.ranks.own.alone) as interrupted:
             for batch in self._batches():
                 taken = self.learn(batch)
                 self.seconds = time.monotonic() - started
@@ -191,10 +202,14 @@ class Training:
                 raise KeyboardInterrupt
 
     def _agreed(self, stop: bool) -> bool:
-        """Take over the main process's clock; return whether any process is to stop."""
-        said = self.ranks.gathered([self.seconds, stop])
-        self.seconds = said[0][0]
-        return any(wanted for _, wanted in said)
+        """Take over the main process's clock; return whether any process is to stop.
+
+        Until the main process has come here, the others give it their parts of the average.
+        """
+        while (said := self.ranks.gathered(["", self.seconds, stop]))[0][0] == AVERAGE:
+            self.learner.average(keep=False)
+        self.seconds = said[0][1]
+        return any(wanted for _, _, wanted in said)
 
     @property
     def _kept(self) -> str:
