@@ -20,7 +20,7 @@ from mousai_kit_mousai.schedules import Cosine
 from mousai_kit_mousai.unet import UNet1d
 
 try:
-    from audio_diffusion_pytorch import UNetV0, VSampler
+    from audio_diffusion_pytorch import UNetV0, VDiffusion, VSampler
 except ImportError:
     raise SystemExit("the authors' packages are missing; pip install -e '.[parity]'") from None
 
@@ -125,6 +125,11 @@ class Authors:
             extra["context_channels"] = [size.context[0] * it for it in size.injections]
         self.network = UNetV0(dim=1, in_channels=size.channels, **{**extra, **size.options})
         self.network.to(device).eval()
+
+    def loss(self, given: Given) -> Tensor:
+        """Return the loss that they train with, of what is given as if it were music."""
+        loss: Tensor = VDiffusion(self.network)(given.noise, **given.theirs)
+        return loss
 
     def velocity(self, given: Given) -> mk.Velocity:
         """Return v, guided where there is a text, as their ClassifierFreeGuidancePlugin does."""

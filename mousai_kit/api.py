@@ -43,18 +43,22 @@ from mousai_kit.interfaces import (
     WeightFormat,
 )
 from mousai_kit.music.captions import Fields
+from mousai_kit.music.description import DESCRIPTIONS, described
 from mousai_kit.music.made import Music
+from mousai_kit.music.split import held_out
 from mousai_kit.music.tracks import Track, TrackDataset
 from mousai_kit.pretrained.checkpoint import Checkpoint, transformers
 from mousai_kit.pretrained.text import PretrainedOptions, PretrainedText, TextNetwork
 from mousai_kit.pretrained.tokens import encodable, token_ids
 from mousai_kit.pure_torchaudio import torchaudio
 from mousai_kit.recipe import Recipe, load_recipe
+from mousai_kit.recomputing import recomputed, recomputing
 from mousai_kit.stepping import Level, StepOptions, SteppedSampler
 from mousai_kit.trained import TrainedCascade, load, train
 from mousai_kit.windows import joined, scaled, windows
 
 __all__ = [
+    "DESCRIPTIONS",
     "AudioError",
     "AudioInfo",
     "Cascade",
@@ -107,8 +111,10 @@ __all__ = [
     "attention",
     "build",
     "chosen",
+    "described",
     "encodable",
     "first_line",
+    "held_out",
     "hookimpl",
     "hub",
     "joined",
@@ -117,6 +123,8 @@ __all__ = [
     "log_mel",
     "probe",
     "read",
+    "recomputed",
+    "recomputing",
     "scaled",
     "shown",
     "tags_of",

@@ -27,11 +27,11 @@ def write(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) 
     The file appears under its name when it is complete and on the disk, not before.
     """
     compact = {name: it.detach().to("cpu", copy=True).contiguous() for name, it in tensors.items()}
-    digest = _digest(compact)
-    texts = {"format": FORMAT, "version": __version__, "digest": digest}
+    found = digest(compact)
+    texts = {"format": FORMAT, "version": __version__, "digest": found}
     texts |= {name: json.dumps(value) for name, value in header.items()}
     write_bytes(path, save(compact, metadata=texts))
-    return digest
+    return found
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -118,7 +118,7 @@ def _some(names: list[str]) -> str:
     return listed(names[:3] or [""]) + more
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
+def digest(tensors: Mapping[str, Tensor]) -> str:
     """Return 16 hex digits that stand for the tensors' names and contents."""
     total = sha256()
     for name in sorted(tensors):

@@ -54,17 +54,22 @@ def check_disk(folder: Path, space: Space, requests: Sequence[Request]) -> None:
 
     Each clip takes its encoded file; while a group is made, float32 samples come on top.
     """
+    clips = [len(request.prompts) * request.samples * space.channels for request in requests]
+    needed = ENCODED_BYTES * sum(clips) + FLOAT_BYTES * max(clips, default=0)
+    check_room(folder, needed, "what is asked for", "ask for less, or another folder with --out")
+
+
+def check_room(folder: Path, needed: int, what: str, advice: str) -> None:
+    """Raise RequestError where `what`, of so many bytes, would not fit on a folder's disk."""
     there = next((it for it in (folder, *folder.absolute().parents) if it.exists()), folder)
     try:
         free = shutil.disk_usage(there).free
     except OSError:
         return
-    clips = [len(request.prompts) * request.samples * space.channels for request in requests]
-    needed = ENCODED_BYTES * sum(clips) + FLOAT_BYTES * max(clips, default=0)
     if needed > free:
         raise RequestError(
-            f"{folder}: what is asked for would take about {_gibibytes(needed)} on the disk and "
-            f"{_gibibytes(free)} are free; ask for less, or another folder with --out"
+            f"{folder}: {what} would take about {_gibibytes(needed)} on the disk and "
+            f"{_gibibytes(free)} are free; {advice}"
         )
 
 

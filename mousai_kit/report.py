@@ -9,10 +9,9 @@ from shlex import quote
 from typing import Any
 
 from mousai_kit import checkpoints
-from mousai_kit.data import dataset
-from mousai_kit.errors import AudioError
+from mousai_kit.data import dataset, one_a_track
 from mousai_kit.evaluation import WAYS, Decoded, Evaluation, document
-from mousai_kit.interfaces import Clip, Request, Split
+from mousai_kit.interfaces import Request, Split
 from mousai_kit.system import System
 from mousai_kit.training.validation import losses
 
@@ -105,7 +104,8 @@ def _decoded(system: System) -> list[Decoded]:
         )
         for name in names:
             for split in SPLITS:
-                clips = _clips(system, split, samples, settings.clips)
+                found = dataset(system.recipe, length=samples, split=split)
+                clips = one_a_track(found, system.skip, at_most=settings.clips)
                 if clips:
                     results.append(evaluation.decode(name, split, clips, pictures))
     return results
@@ -134,22 +134,6 @@ def _origins(system: System) -> str:
     found = {name: system.folder.stage(name).origin for name in system.trained}
     lines = [f"- {name}: {origin}" for name, origin in found.items() if origin]
     return "\n".join(["", "## Imported weights", "", *lines, ""]) if lines else ""
-
-
-def _clips(system: System, split: Split, length: int, count: int) -> list[Clip]:
-    """Return a clip each of the first `count` tracks that can be decoded."""
-    found = dataset(system.recipe, length=length, split=split)
-    chosen: dict[str, Clip] = {}
-    for index in range(len(found)):
-        try:
-            clip = found.clip(index)
-        except AudioError as error:
-            system.skip(str(error))
-            continue
-        chosen.setdefault(clip.source, clip)
-        if len(chosen) == count:
-            break
-    return list(chosen.values())
 
 
 def _made_from(system: System) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mousai_kit import checkpoints
 from mousai_kit.errors import MousaiError, Problem, RunError, WeightsError
+from mousai_kit.interfaces import Split
 from mousai_kit.plugins import installed
 from mousai_kit.recipe import (
     RECIPE,
@@ -56,6 +57,10 @@ class StageFolder:
     def demos(self) -> Path:
         """Return the folder of what was heard during training."""
         return self.path / "demos"
+
+    def latents(self, split: Split) -> Path:
+        """Return the folder of the latents that the stage learns from."""
+        return self.path / f"latents-{split}"
 
     def newest(self) -> Path | None:
         """Return the finished weights, else the checkpoint, else None."""
@@ -165,7 +170,7 @@ class RunFolder:
         found = checkpoints.header(path)
         keys = [found.get("key", {}), expected["key"]]
         if keys[0] != keys[1]:
-            keys[0] = _key_today(found)
+            keys[0] = key_today(found)
         if "imported" in found:  # not trained here, so not on the recipe's music either
             keys = [model_key(key) for key in keys]
         different = differences(*keys)
@@ -232,7 +237,7 @@ class RunFolder:
         )
 
 
-def _key_today(found: dict[str, Any]) -> dict[str, Any]:
+def key_today(found: dict[str, Any]) -> dict[str, Any]:
     """Return the key of a stage's file with the names and defaults of today's components.
 
     As it stands where those do not know what the recipe said.

@@ -8,17 +8,16 @@ from typing import Any
 
 from torch import Tensor
 
-from mousai_kit import checkpoints, devices
+from mousai_kit import checkpoints, devices, latents
 from mousai_kit.cascade import Cascade
 from mousai_kit.console import Screen
 from mousai_kit.data import Clips, dataset, readable, training_clips
 from mousai_kit.errors import AudioError, TrainingError
 from mousai_kit.interfaces import Dataset, Split
 from mousai_kit.memory import out_of_memory_told
-from mousai_kit.onlookers import onlookers
+from mousai_kit.onlookers import check, onlookers
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import RunFolder, StageFolder, some
-from mousai_kit.training import latents
 from mousai_kit.training.loop import Place, Training
 
 PREPARED_CLIPS = 128
@@ -68,6 +67,7 @@ class System:
 
     def train(self) -> None:
         """Train every stage whose weights are missing, unfinished or another recipe's."""
+        check(self.recipe, self.cascade)
         for stage in self.cascade.stages.values():
             stage.ready()
         self.folder.write("recipe.yaml", self.recipe.dump())
@@ -124,7 +124,14 @@ class System:
             clips=clips,
             held_out=held_out,
             report=self.skip,
-            observers=onlookers(files, screen=self.screen),
+            observers=onlookers(
+                self.recipe,
+                name,
+                cascade=self.cascade,
+                folder=self.folder,
+                screen=self.screen,
+                report=self.skip,
+            ),
         )
         if resumed:
             training.restore()
@@ -139,19 +146,17 @@ class System:
     def _encoded(
         self, name: str, header: dict[str, Any], found: Dataset, split: Split
     ) -> latents.LatentClips | None:
-        passes = self.recipe.stages[name].train.passes
-        rounds = passes * -(-len(found) // latents.GROUP)
-        with self.screen.bar(f"encoding for {name} ({split})", rounds) as bar:
-            return latents.encoded(
-                self.cascade,
-                name,
-                found,
-                passes=passes,
-                path=self.folder.stage(name).path / f"latents-{split}.safetensors",
-                key={"key": header["key"], "below": header["below"], "split": split},
-                tick=bar.advance,
-                report=self.skip,
-            )
+        settings = self.recipe.stages[name].train
+        encoding = latents.Encoding(
+            self.cascade,
+            header,
+            found,
+            split=split,
+            passes=settings.passes,
+            folder=self.folder.stage(name).latents(split),
+            workers=settings.workers,
+        )
+        return latents.keep(encoding, self.screen, self.skip)
 
     def _is_trained(self, name: str) -> bool:
         """Return whether a stage has had the steps or the minutes that the recipe asks for."""
@@ -208,7 +213,7 @@ class System:
 def _captions(clips: Clips) -> list[str]:
     """Return the captions that a vocabulary is learned from."""
     if isinstance(clips, latents.LatentClips):
-        return clips.texts
+        return list(clips.captions())
     assert isinstance(clips, Dataset)
     try:
         return list(clips.captions())

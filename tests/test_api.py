@@ -11,17 +11,17 @@ import mousai_kit.api as mk
 from mousai_kit import __version__
 
 NAMES = """
-AudioError AudioInfo Cascade Checkpoint Clip Component Condition Dataset Domain Field Fields Guided
-Level Metric MousaiError Music Names NoiseSource Options Pair PlacedNoise PluginError
+DESCRIPTIONS AudioError AudioInfo Cascade Checkpoint Clip Component Condition Dataset Domain Field
+Fields Guided Level Metric MousaiError Music Names NoiseSource Options Pair PlacedNoise PluginError
 PretrainedOptions PretrainedText Problem Recipe RecipeError Request RequestError Sampler Schedule
 Space SpectralEncoder Split Stage StepOptions SteppedSampler Text TextEncoder TextNetwork Track
 TrackDataset TrainedCascade TrainingError UNet Use Velocity WeightFormat WeightsError attention
-build chosen encodable first_line hookimpl hub joined load load_recipe log_mel probe read scaled
-shown tags_of token_ids torchaudio train transformers windows
+build chosen described encodable first_line held_out hookimpl hub joined load load_recipe log_mel
+probe read recomputed recomputing scaled shown tags_of token_ids torchaudio train transformers windows
 """
 """What plug-ins and scripts may rely on: a name goes only with another version of the API."""
 
-OTHERS = {"Condition", "Field", "Split", "Velocity", "hookimpl", "torchaudio"}
+OTHERS = {"DESCRIPTIONS", "Condition", "Field", "Split", "Velocity", "hookimpl", "torchaudio"}
 """Names of types, of pydantic's, pluggy's and torchaudio's: documented where they come from."""
 
 

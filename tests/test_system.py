@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from mousai_kit import checkpoints
-from mousai_kit.errors import MousaiError, RequestError, TrainingError
+from mousai_kit.errors import AudioError, MousaiError, RequestError, TrainingError
 from mousai_kit.system import System
 from mousai_kit.training.loading import batches
 from mousai_kit.training.loop import Training
+from mousai_kit_clips.tones import Tones
 
 STAGES = ("autoencoder", "generator")
 MUSIC = "data={use: folder, path: music}"
@@ -165,10 +166,15 @@ def test_where_all_music_is_bad_there_is_one_error(here):
 
 
 def test_music_that_is_bad_only_above_the_lowest_stage_is_one_error(trained, monkeypatch):
-    monkeypatch.setattr("mousai_kit.training.latents.readable", lambda *_: None)
-    for name in ("train", "validation"):
-        (trained / f"generator/latents-{name}.safetensors").unlink()
-    system = nano.system("stages.generator.train.learning_rate=1")
+    system = nano.system("stages.generator.train.length=1024")
+    before = Tones.clip
+
+    def clip(self, index, epoch=0):
+        if self.length == 1024:
+            raise AudioError("bad")
+        return before(self, index, epoch)
+
+    monkeypatch.setattr(Tones, "clip", clip)
     with pytest.raises(TrainingError) as refused:
         system.train()
     assert str(refused.value) == "none of the music can be decoded; see runs/nano/skipped.txt"

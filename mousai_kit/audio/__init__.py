@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 from torch import Tensor
@@ -52,14 +53,18 @@ class AudioInfo:
         return self.frames / self.sample_rate
 
 
-def probe(path: Path) -> AudioInfo:
-    """Return what an audio file's header says; AudioError where it can't be read or is empty."""
-    with opened(path) as file:
-        return AudioInfo(file.frames, file.samplerate, file.channels)
+def probe(path: Path, file: BinaryIO | None = None) -> AudioInfo:
+    """Return what an audio file's header says; AudioError where it can't be read or is empty.
+
+    `file` is the audio, open, where it lies within another; `path` is then what it is called.
+    """
+    with opened(path, file) as sound:
+        return AudioInfo(sound.frames, sound.samplerate, sound.channels)
 
 
 def read(
     path: Path,
+    file: BinaryIO | None = None,
     *,
     sample_rate: int,
     channels: int,
@@ -70,17 +75,17 @@ def read(
 
     `start` and `seconds` count in the file's own time; where it ends sooner, t is less. Other
     rates are resampled (`sample_rate` in Hz); mono is repeated, more channels than asked for are
-    averaged into each. Samples may exceed 1. AudioError where the file is unreadable, shorter
-    than `start` or than its header says, or not finite.
+    averaged into each. Samples may exceed 1. `file` is as in `probe`. AudioError where the audio is
+    unreadable, shorter than `start` or than its header says, or not finite.
     """
-    with opened(path) as file:
-        rate, first = file.samplerate, round(start * file.samplerate)
-        left = file.frames - first
+    with opened(path, file) as sound:
+        rate, first = sound.samplerate, round(start * sound.samplerate)
+        left = sound.frames - first
         if left <= 0:
-            end = file.frames / rate
+            end = sound.frames / rate
             raise fault(path, f"has nothing at {start:.2f} s; it is {end:.2f} s long")
         count = left if seconds is None else min(left, ceil(seconds * rate - 1e-6))
-        data = torch.from_numpy(decoded(path, file, first, count))
+        data = torch.from_numpy(decoded(path, sound, first, count))
     if not data.sum().isfinite():  # the sum of one NaN or infinity and others
         raise fault(path, "holds samples that are not finite (NaN or infinity); leave it out")
     return resample(mixed(data.T, channels), rate, sample_rate)

@@ -6,7 +6,8 @@ Legend: c channels, t time in samples.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -30,15 +31,19 @@ TOLERANCE = 0.1
 """Seconds by which a header's length may exceed the truth: MP3's is at times an estimate."""
 
 
-def opened(path: Path) -> soundfile.SoundFile:
-    """Open an audio file; AudioError says what is wrong with one that can't be used."""
+def opened(path: Path, file: BinaryIO | None = None) -> soundfile.SoundFile:
+    """Open an audio file; AudioError says what is wrong with one that can't be used.
+
+    `file` is the audio, open, where it lies within another; `path` is then what it is called.
+    """
     import soundfile
 
     try:
-        with path.open("rb") as file:
-            if not file.read(1):
+        with nullcontext(file) if file else path.open("rb") as whole:
+            if not whole.read(1):
                 raise fault(path, "is empty (0 bytes); leave it out")
-        sound = soundfile.SoundFile(os.fsencode(path))
+            whole.seek(0)
+        sound = soundfile.SoundFile(file or os.fsencode(path))
     except FileNotFoundError:
         raise fault(path, "does not exist") from None
     except OSError as error:
@@ -65,11 +70,38 @@ def decoded(
         at = f"{first / rate:.2f} s"
         raise fault(path, f"can't be decoded from {at} on ({reason(error)})") from None
     if not len(data) or len(data) < count - TOLERANCE * rate:
-        end, promised = (first + len(data)) / rate, sound.frames / rate
-        raise fault(
-            path, f"is cut short at {end:.2f} s; its header promises {promised:.2f} s: get it anew"
-        )
+        raise _cut_short(path, sound, first + len(data))
     return data
+
+
+def pieces(path: Path, sound: soundfile.SoundFile) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield all that the header promises from the start on, a second [t, c] at a time.
+
+    The file is read in one go: whoever goes back in it afterwards opens it anew.
+    """
+    sound.seekable = lambda: False  # or soundfile would seek after each read, see `decoded`
+    done = 0
+    while done < sound.frames:
+        count = min(sound.samplerate, sound.frames - done)
+        try:
+            data = sound.read(count, dtype="float32", always_2d=True)
+        except (RuntimeError, OSError, MemoryError) as error:
+            at = f"{done / sound.samplerate:.2f} s"
+            raise fault(path, f"can't be decoded from {at} on ({reason(error)})") from None
+        done += len(data)
+        if len(data):
+            yield data
+        if len(data) < count:
+            break
+    if done < sound.frames - TOLERANCE * sound.samplerate or not done:
+        raise _cut_short(path, sound, done)
+
+
+def _cut_short(path: Path, sound: soundfile.SoundFile, frames: int) -> AudioError:
+    """Return the error for a file that ends after so many frames, sooner than it says."""
+    end, promised = frames / sound.samplerate, sound.frames / sound.samplerate
+    told = f"is cut short at {end:.2f} s; its header promises {promised:.2f} s: get it anew"
+    return fault(path, told)
 
 
 def encode(

@@ -8,18 +8,21 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 
-def tags_of(path: Path) -> dict[str, str]:
+def tags_of(path: Path, file: BinaryIO | None = None) -> dict[str, str]:
     """Return a file's tags by lower-case name; for a name that stands twice, the last value.
 
     Vorbis comments, ID3 frames and a WAV file's INFO chunk; no tags where they can't be read.
+    `file` is the audio, open, where it lies within another.
     """
     import mutagen
 
     try:
-        found = _named(mutagen.File(path))
+        if file:
+            file.seek(0)
+        found = _named(mutagen.File(file or path))
     except Exception:  # a reader of whatever bytes there are; tags are no reason to stop
         return {}
-    return found or _info_chunk(path)
+    return found or _info_chunk(path, file)
 
 
 def write_tags(file: BinaryIO, tags: Mapping[str, str]) -> None:
@@ -60,7 +63,12 @@ _FRAMES = {
     "date": "TDRC",
 }
 """Names that have an ID3 frame of their own."""
-_NAMES = {frame: name for name, frame in _FRAMES.items()} | {"TYER": "date", "COMM": "comment"}
+_NAMES = {frame: name for name, frame in _FRAMES.items()} | {
+    "TYER": "date",
+    "COMM": "comment",
+    "TCOP": "copyright",
+    "WCOP": "license",
+}
 
 
 def _named(audio: Any) -> dict[str, str]:
@@ -69,18 +77,22 @@ def _named(audio: Any) -> dict[str, str]:
     for key, value in (audio.tags or {}).items() if audio is not None else ():
         name = value.desc if key.startswith("TXXX:") else _NAMES.get(key[:4], key)
         values = getattr(value, "text", value)
+        if address := getattr(value, "url", None):
+            values = [address]
         if isinstance(values, list) and values:
             found[str(name).lower()] = str(values[-1])
     return found
 
 
-def _info_chunk(path: Path) -> dict[str, str]:
+def _info_chunk(path: Path, file: BinaryIO | None) -> dict[str, str]:
     """Return the tags that libsndfile reads: mutagen knows no INFO chunk of a WAV file."""
     import soundfile
 
     try:
-        with soundfile.SoundFile(os.fsencode(path)) as file:
-            metadata: dict[str, str] = file.copy_metadata()
+        if file:
+            file.seek(0)
+        with soundfile.SoundFile(file or os.fsencode(path)) as sound:
+            metadata: dict[str, str] = sound.copy_metadata()
     except (RuntimeError, OSError):
         return {}
     return {name: text for name, text in metadata.items() if text}

@@ -9,7 +9,13 @@ from typing import Any, NoReturn
 
 import typer
 
-from mousai_kit.cli import music, new, parts, weights  # noqa: F401 (they add their commands to the app)
+from mousai_kit.cli import (  # noqa: F401 (they add their commands to the app)
+    data,
+    music,
+    new,
+    parts,
+    weights,
+)
 from mousai_kit.cli.app import app
 from mousai_kit.errors import MousaiError, one_line
 

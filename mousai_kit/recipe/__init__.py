@@ -3,8 +3,9 @@
 from mousai_kit.recipe.finding import RECIPE, RUNS
 from mousai_kit.recipe.load import load_recipe, stored_recipe
 from mousai_kit.recipe.sampling import with_sampler_steps
-from mousai_kit.recipe.schema import Audio, Evaluate, Generate, Recipe, StageRecipe
+from mousai_kit.recipe.schema import Audio, Evaluate, Generate, Recipe, StageRecipe, fingerprint
 from mousai_kit.recipe.shelf import copy_shipped, copy_target, shipped
+from mousai_kit.recipe.showing import Demo
 from mousai_kit.recipe.train import Train
 from mousai_kit.recipe.weights import differences, model_key, stage_hash, stage_key
 
@@ -12,6 +13,7 @@ __all__ = [
     "RECIPE",
     "RUNS",
     "Audio",
+    "Demo",
     "Evaluate",
     "Generate",
     "Recipe",
@@ -20,6 +22,7 @@ __all__ = [
     "copy_shipped",
     "copy_target",
     "differences",
+    "fingerprint",
     "load_recipe",
     "model_key",
     "shipped",

@@ -49,6 +49,11 @@ class Train(Options):
     precision: Literal["fp32", "bf16", "fp16"] = Field(
         "fp32", description="bf16 trains with autocast; so does fp16, with a scaled loss"
     )
+    recompute: bool = Field(
+        False,
+        description="gradient checkpointing: compute activations again in the backward pass "
+        "instead of keeping them: less memory, more time",
+    )
     workers: int = Field(2, ge=0, description="processes that read audio")
     validate_every: int = Field(1000, ge=1, description="steps between validations")
     checkpoint_every: int = Field(1000, ge=1, description="steps between checkpoints")

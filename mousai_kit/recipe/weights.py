@@ -10,6 +10,7 @@ from mousai_kit.recipe.schema import Recipe, fingerprint
 
 NEVER_CHANGE_WEIGHTS = (
     "accumulate",
+    "recompute",
     "workers",
     "validate_every",
     "checkpoint_every",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -57,15 +58,22 @@ def batches(
         sampler=range(first * batch, steps * batch),
         num_workers=workers,
         collate_fn=_collated,
-        worker_init_fn=_quiet,
+        worker_init_fn=leave_interrupts,
         prefetch_factor=4 if workers else None,
         pin_memory=pinned,
     )
-    try:
+    with ended_workers_told():
         for drawn in loader:
             if isinstance(drawn, str):
                 raise TrainingError(drawn)
             yield drawn
+
+
+@contextmanager
+def ended_workers_told() -> Iterator[None]:
+    """Turn the end of a process that reads audio into a TrainingError of one line."""
+    try:
+        yield
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
@@ -110,6 +118,6 @@ def _collated(drawn: list[tuple[Clip | None, list[str]]]) -> Batch | str:
     return Batch(signal, [clip.text for clip in clips], [clip.source for clip in clips], bad)
 
 
-def _quiet(worker: int) -> None:
+def leave_interrupts(worker: int) -> None:
     """Leave Ctrl-C to the main process, which ends its workers itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -12,6 +12,7 @@ from torch import Tensor
 from mousai_kit.interfaces import NoiseSource, Stage
 from mousai_kit.precision import autocast
 from mousai_kit.recipe import Train
+from mousai_kit.recomputing import recomputing
 from mousai_kit.seeds import derive
 from mousai_kit.training.ema import EMA
 from mousai_kit.training.loading import Batch
@@ -109,5 +110,6 @@ class Learner:
         seeds = [derive(self.seed, "noise", step, place) for place in places]
         noise = NoiseSource(seeds, device=self.device)
         signal = batch.signal[part].to(self.device, non_blocking=True)
-        with autocast(self.device, self.settings.precision):
+        settings = self.settings
+        with autocast(self.device, settings.precision), recomputing(settings.recompute):
             return self.stage.loss(signal, batch.texts[part], noise=noise)

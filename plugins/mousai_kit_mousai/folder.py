@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
+from itertools import compress
 from pathlib import Path
 
 import mousai_kit.api as mk
@@ -35,29 +35,10 @@ class Folder(mk.TrackDataset):
         """Return the tracks of this split, and remember what was left out."""
         found = index(Path(self.options.path).expanduser())
         self._skipped = [str(problem) for problem in found.skipped]
-        names = held_out([track.name for track in found.tracks], self.options.validation)
-        return [
-            track for track in found.tracks if (track.name in names) == (self.split == "validation")
-        ]
+        held = mk.held_out((track.name for track in found.tracks), self.options.validation)
+        wanted = held if self.split == "validation" else ~held
+        return list(compress(found.tracks, wanted))
 
     def skipped(self) -> list[str]:
         """Return one line for each file that was left out, with the reason."""
         return self._skipped
-
-
-def held_out(names: Sequence[str], fraction: float) -> set[str]:
-    """Return the tracks kept for validation, by a hash of each name that no other track changes.
-
-    Of two tracks or more at least one is kept and one left; a single one is left for training.
-    """
-    ranked = sorted(names, key=_rank)
-    count = sum(_rank(name) < fraction for name in ranked)
-    if fraction > 0 and len(ranked) > 1:
-        count = min(max(count, 1), len(ranked) - 1)
-    return set(ranked[:count]) if len(ranked) > 1 else set()
-
-
-def _rank(name: str) -> float:
-    """Return a number in [0, 1) for a track, evenly spread; the same for a song's every format."""
-    song = str(Path(name).with_suffix(""))
-    return int.from_bytes(sha256(song.encode()).digest()[:6], "big") / (1 << 48)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 import mousai_kit.api as mk
@@ -21,5 +23,6 @@ def fresh_network(
         num_heads=heads,
         dropout_rate=dropout,
     )
-    network: nn.Module = library.T5EncoderModel(config).encoder
+    network: Any = library.T5EncoderModel(config).encoder
+    network._set_gradient_checkpointing(True, mk.recomputed)  # where training asks for it
     return network

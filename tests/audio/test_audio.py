@@ -2,6 +2,7 @@
 
 import errno
 import os
+from io import BytesIO
 from math import pi
 from pathlib import Path
 
@@ -70,6 +71,44 @@ def test_every_format_gives_back_what_was_written(tmp_path: Path, kind: str) -> 
     assert back.shape == (2, 96_000)
     assert back.dtype == torch.float32
     assert (back - wave)[:, :-1_000].abs().max() < (1e-6 if kind in LOSSLESS else 0.05)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_audio_that_lies_open_is_read_as_from_its_own_file(tmp_path: Path, kind: str) -> None:
+    path = made(tmp_path / f"a.{kind.lower()}", sine(4.0, 48_000), 48_000, kind)
+    file = mutagen.File(path)
+    if file.tags is None:
+        file.add_tags()
+    file.tags.add(TIT2(text="T")) if isinstance(file.tags, ID3) else file.update(title="T")
+    file.save()
+    crop = {"sample_rate": 48_000, "channels": 2, "start": 1.5, "seconds": 0.5}
+    elsewhere = BytesIO(path.read_bytes())
+    assert probe(Path("no/where"), elsewhere) == probe(path)
+    assert torch.equal(read(Path("no/where"), elsewhere, **crop), read(path, **crop))
+    assert tags(Path("no/where"), elsewhere)["title"] == "T"
+
+
+def test_an_info_chunk_that_lies_open_is_read(tmp_path: Path) -> None:
+    with soundfile.SoundFile(tmp_path / "a.wav", "w", 8_000, 1) as file:
+        file.title = "T"
+        file.write(sine(1.0, 8_000, 1)[0].numpy())
+    data = (tmp_path / "a.wav").read_bytes()
+    assert tags(Path("no/where"), BytesIO(data))["title"] == "T"
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"", "is empty (0 bytes); leave it out"),
+        (b"no audio", "is no audio file that can be read (Format not recognised)"),
+    ],
+)
+def test_what_is_wrong_with_audio_that_lies_open_is_told_under_its_name(
+    data: bytes, what: str
+) -> None:
+    with pytest.raises(AudioError) as caught:
+        probe(Path("a.tar/song.mp3"), BytesIO(data))
+    assert str(caught.value) == f"a.tar/song.mp3: {what}"
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -58,6 +58,7 @@ def test_what_a_recipe_leaves_out_has_the_papers_values(desk):
         "ema_power": 0.7,
         "clip_norm": 1.0,
         "precision": "fp32",
+        "recompute": False,
         "workers": 2,
         "validate_every": 1000,
         "checkpoint_every": 1000,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -33,7 +34,13 @@ class Conditioning:
     _kept: dict[Hashable, Any] = field(default_factory=dict)
 
     def keep(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return what was kept under `key`, made at the first call."""
+        """Return what was kept under `key`, made at the first call.
+
+        With gradients it is made at every call: each pass has its own, and a block that is computed
+        again (`mk.recomputed`) must find nothing of the first time.
+        """
+        if torch.is_grad_enabled():
+            return make()
         if key not in self._kept:
             self._kept[key] = make()
         kept: T = self._kept[key]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+import mousai_kit.api as mk
 from mousai_kit_mousai.layers.frames import as_frames, as_image
 from mousai_kit_mousai.layers.products import Convolution
 from mousai_kit_mousai.layers.resnet import ResNetBlock
@@ -42,7 +43,7 @@ class Pyramid(nn.Module):
 
     def forward(self, spectrum: Tensor) -> Tensor:
         """Map [b, inputs, l] to [b, outputs, l / product of factors, rounded up]."""
-        x = self.enter(spectrum.transpose(1, 2)).contiguous()
+        x = mk.recomputed(self.enter, spectrum.transpose(1, 2)).contiguous()
         for floor in self.floors:
             x = floor(x)
         image = as_image(x)
@@ -64,5 +65,5 @@ class Floor(nn.Module):
         """Map [b, l, inputs] to [b, l / factor, outputs], rounded up."""
         x = as_frames(self.shorten(as_image(x)))
         for block in self.blocks:
-            x = block(x)
+            x = mk.recomputed(block, x)
         return x

@@ -1,0 +1,182 @@
+"""How much faster than the authors' trainer: whole steps of both, interleaved, in one run.
+
+    python benchmarks/training.py [--rounds 15] [--threads 2] [--device cpu] [--batch 8]
+                                  [--json FILE]
+
+A step is all that their trainer does in one: noise at random levels, loss, backward pass, clipped
+gradient, AdamW with their settings, and the averaged weights (ema-pytorch with beta 0.995 and
+power 0.7, at its defaults: it averages at every tenth step). Ours is `training.step.Learner`, which
+averages at each. The same networks and sizes, float32 as their code runs, and bf16 autocast of
+both. Each figure is a median over rounds in which all take a step in turn, warm; peak memory is a
+fresh process's (Linux). Needs the extra `parity`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from authors import COSINE, SIZES, Authors, Given, Ours
+from ema_pytorch import EMA
+from machine import facts, line
+from timing import Row, Run, row_of, within
+from torch import Tensor, nn
+
+import mousai_kit.api as mk
+from mousai_kit.recipe import Train
+from mousai_kit.training.loading import Batch
+from mousai_kit.training.step import Learner
+from mousai_kit_mousai.objective import velocity_loss
+
+NAMES = ["generator 24.8 M", "decoder 12.4 M"]
+WHO = ["authors fp32", "authors bf16", "ours fp32", "ours bf16"]
+
+
+def main() -> None:
+    """Measure, print the table, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--only", default=",".join(NAMES), help="networks, by commas")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    device = torch.device(arguments.device)
+    if arguments.peak:
+        print(peak(*arguments.peak, arguments.batch))
+        return
+    rows = [
+        measured(name, arguments.rounds, device, arguments.batch)
+        for name in arguments.only.split(",")
+    ]
+    for row in rows:
+        row["peak memory, MB"] = {who: peak_of(row["name"], who, arguments) for who in WHO}
+    print(table(rows))
+    print(line())
+    if arguments.json:
+        found = {"machine": facts(), "rows": rows}
+        arguments.json.write_text(json.dumps(found, indent=2) + "\n")
+
+
+def measured(name: str, rounds: int, device: torch.device, batch: int) -> Row:
+    """Return the medians of steps of both, in both precisions, that take turns."""
+    given = Given(SIZES[name], batch, device)
+    runs = {who: stepping(name, who, given, device) for who in WHO}
+    for _ in range(2):
+        for run in runs.values():
+            run()
+    return {"name": name, **row_of(f"{name}, batch {batch}", runs, rounds, None)}
+
+
+def stepping(name: str, who: str, given: Given, device: torch.device) -> Run:
+    """Return what takes a step, of the authors' or of ours, in a precision."""
+    whose, precision = who.split()
+    if whose == "ours":
+        return _ours(name, precision, given, device)
+    run = _authors(name, given, device)
+    return within(device, torch.bfloat16 if precision == "bf16" else None, run)
+
+
+def _authors(name: str, given: Given, device: torch.device) -> Run:
+    """Return a step of their trainer: audio-diffusion-pytorch's loss, AdamW, ema-pytorch."""
+    authors = Authors(SIZES[name], device)
+    model = authors.network.train()
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=1e-4, betas=(0.95, 0.999), eps=1e-6, weight_decay=1e-3
+    )
+    average = EMA(model, beta=0.995, power=0.7)
+
+    def step() -> Tensor:
+        optimizer.zero_grad()
+        loss = authors.loss(given)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        average.update()
+        return torch.tensor(loss.item())  # it is logged
+
+    return step
+
+
+def _ours(name: str, precision: str, given: Given, device: torch.device) -> Run:
+    """Return a step of ours, as `run` takes it."""
+    settings: dict[str, Any] = {"batch": given.batch, "precision": precision}
+    stage = Alone(Ours(SIZES[name], device), given)
+    learner = Learner(stage.train(), Train(**settings), seed=0)
+    batch = Batch(given.noise, [""] * given.batch, [""] * given.batch, [])
+    taken = 0
+
+    def step() -> Tensor:
+        nonlocal taken
+        found = learner.gradients(batch, taken)
+        taken += 1
+        learner.update(1e-4, taken)
+        return torch.tensor(found.loss)
+
+    return step
+
+
+class Alone(mk.Stage):
+    """A network as a stage that is told what is given, so that no other part takes time."""
+
+    name = "alone"
+
+    def __init__(self, ours: Ours, given: Given) -> None:
+        nn.Module.__init__(self)
+        self.network, self.ours, self.given = ours.network, ours, given
+
+    def loss(
+        self, signal: Tensor, prompts: Any, *, noise: mk.NoiseSource, condition: Any = "training"
+    ) -> Tensor:
+        """Return the v-objective's error for each clip."""
+        return velocity_loss(self.ours.unguided(self.given), signal, COSINE, noise)
+
+    def encode(self, signal: Tensor) -> Tensor:
+        """Do nothing: there is no latent."""
+        return signal
+
+    def decode(self, latents: Tensor | None, request: mk.Request) -> Tensor:
+        """Do nothing: nothing is played."""
+        raise NotImplementedError
+
+
+def peak(name: str, who: str, batch: int) -> float:
+    """Return this process's peak memory in MB after a few steps."""
+    device = torch.device("cpu")
+    step = stepping(name, who, Given(SIZES[name], batch, device), device)
+    for _ in range(3):
+        step()
+    fields = dict(it.split(":", 1) for it in Path("/proc/self/status").read_text().splitlines())
+    return int(fields["VmHWM"].split()[0]) * 1024 / 1e6
+
+
+def peak_of(name: str, who: str, arguments: argparse.Namespace) -> float:
+    """Return the peak of a fresh process that takes such steps."""
+    command = [sys.executable, __file__, "--threads", str(arguments.threads)]
+    command += ["--batch", str(arguments.batch), "--peak", name, who]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def table(rows: list[Row]) -> str:
+    """Return the rows as a Markdown table: steps a second, ratios to the authors' fp32, memory."""
+    lines = [["", *(f"{who}: steps/s, ratio, MB" for who in WHO)], ["---"] * (len(WHO) + 1)]
+    for row in rows:
+        cells = [
+            f"{1 / row['seconds'][who]:.2f}, **{row['ratio'][who]:.2f}**, "
+            f"{row['peak memory, MB'][who]:.0f}"
+            for who in WHO
+        ]
+        lines.append([row["what"], *cells])
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Commands on music to learn from: data check."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mousai_kit.cli.app import Json, Set, app, print_json
+
+data = typer.Typer(no_args_is_help=True, help="Look at music to learn from.")
+app.add_typer(data, name="data")
+
+
+@data.command()
+def check(
+    source: Annotated[str, typer.Argument(help="A recipe, a run folder, or a folder of music.")],
+    overrides: Set = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for a picture and the figures; default: none.")
+    ] = None,
+    quick: Annotated[bool, typer.Option(help="Read headers and tags only.")] = False,
+    strict: Annotated[bool, typer.Option(help="End with 1 where anything is wrong.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Tell durations, rates, loudness, silence, duplicates, missing captions and licences.
+
+    Each track is decoded once; what is measured is kept by `folder`, so that the next time is
+    quick, and a check that was interrupted goes on.
+    """
+    from mousai_kit.library.checking import write_report
+    from mousai_kit.library.summary import problems, summary
+    from mousai_kit.library.table import print_library
+    from mousai_kit.music_targets import library_of
+
+    try:
+        library = library_of(source, overrides, quick=quick)
+    except KeyboardInterrupt:  # it is not `run` that goes on
+        sys.exit(130)
+    facts = summary(library)
+    files = write_report(out, library, facts) if out else []
+    if as_json:
+        print_json(facts)
+    else:
+        print_library(facts)
+        for file in files:
+            typer.echo(str(file))
+    raise typer.Exit(int(strict and bool(problems(facts))))

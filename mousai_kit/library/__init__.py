@@ -1,0 +1,1 @@
+"""A library of music: what it holds, and what is wrong with it, before anything learns from it."""

@@ -1,0 +1,158 @@
+"""Gradient checkpointing: the same gradients, bit for bit, with less kept for the backward pass."""
+
+import threading
+
+import nano
+import pytest
+import torch
+from torch import nn
+
+import mousai_kit.api as mk
+from mousai_kit.precision import autocast
+
+DIT = "stages.generator.model.unet={use: dit1d, features: 16, depth: 2, heads: 2}"
+PYRAMID = (
+    "stages.autoencoder.model.encoder={use: magnitude, channels: 16, blocks: [1, 1], groups: 4}"
+)
+DROPOUT = "stages.generator.model.text.dropout=0.5"
+SYSTEMS = {
+    "unet1d": (),
+    "dit1d": (DIT,),
+    "dropout": (PYRAMID, DROPOUT),
+}
+
+
+def stages(*overrides):
+    cascade = mk.Cascade.build(nano.recipe(*overrides))
+    for stage in cascade.stages.values():
+        signal = torch.randn(4, stage.below.channels, stage.below.frames(2048))
+        stage.prepare([signal], ["low saw chord, slow"])
+        stage.train()
+    return cascade.stages
+
+
+def loss(stage, *, recompute, precision="fp32"):
+    """Return a step's loss, the same at every call."""
+    torch.manual_seed(0)
+    signal = torch.randn(2, stage.below.channels, stage.below.frames(2048))
+    with autocast(torch.device("cpu"), precision), mk.recomputing(recompute):
+        return stage.loss(signal, ["low saw", "slow"], noise=mk.NoiseSource([1, 2])).mean()
+
+
+def gradients(stage, **how):
+    stage.zero_grad()
+    loss(stage, **how).backward()
+    return {name: it.grad.clone() for name, it in stage.named_parameters()}
+
+
+def kept(stage, *, recompute):
+    """Return the bytes that a step keeps for the backward pass, beside the weights."""
+    sizes = {}
+
+    def note(tensor):
+        sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        held = loss(stage, recompute=recompute)
+    assert held.requires_grad
+    weights = {it.untyped_storage().data_ptr() for it in stage.parameters()}
+    return sum(size for place, size in sizes.items() if place not in weights)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_gradients_are_the_same_bit_for_bit(here, system, precision):
+    for name, stage in stages(*SYSTEMS[system]).items():
+        plain = gradients(stage, recompute=False, precision=precision)
+        again = gradients(stage, recompute=True, precision=precision)
+        assert [it for it in plain if not torch.equal(plain[it], again[it])] == [], name
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_stage_keeps_less(here, system):
+    for name, stage in stages(*SYSTEMS[system]).items():
+        assert kept(stage, recompute=True) < 0.7 * kept(stage, recompute=False), name
+
+
+def test_training_computes_again_and_learns_the_same_weights(here):
+    found = [trained(recompute) for recompute in ("false", "true")]
+    (plain, calls), (again, more_calls) = found
+    assert more_calls == calls + 4  # one a step
+    assert all(torch.equal(it, again[key]) for key, it in plain.items())
+
+
+def trained(recompute):
+    """Return the weights of a training of four steps, and how often a block was called."""
+    system = nano.system(
+        f"stages.autoencoder.train.recompute={recompute}",
+        text=nano.AUTOENCODER_ONLY,
+        folder=f"runs/{recompute}",
+    )
+    stage, calls = system.cascade.stages["autoencoder"], []
+    block = stage.unet.depths[0].items_down[0]
+    block.register_forward_pre_hook(lambda *called: calls.append(called))
+    system.train()
+    return stage.state_dict(), len(calls)
+
+
+class Counting(nn.Module):
+    """Counts how often it is called."""
+
+    def __init__(self, inner=None):
+        super().__init__()
+        self.inner, self.calls = inner, 0
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def forward(self, x):
+        self.calls += 1
+        y = (x * self.weight).sin()
+        return y if self.inner is None else mk.recomputed(self.inner, y)
+
+
+def test_a_block_is_called_again_only_where_training_asks_for_it():
+    block, x = Counting(), torch.ones(3)
+    mk.recomputed(block, x).sum().backward()
+    assert block.calls == 1
+    with mk.recomputing():
+        y = mk.recomputed(block, x)
+        with torch.no_grad():
+            mk.recomputed(block, x)
+        with mk.recomputing(False):
+            mk.recomputed(block, x)
+    assert block.calls == 4
+    y.sum().backward()
+    assert block.calls == 5
+
+
+def test_a_block_inside_another_is_called_as_often_as_that():
+    inner = Counting()
+    outer = Counting(inner)
+    with mk.recomputing():
+        y = mk.recomputed(outer, torch.ones(3))
+    y.sum().backward()
+    assert (outer.calls, inner.calls) == (2, 2)
+
+
+def test_another_thread_is_not_asked():
+    block = Counting()
+
+    def elsewhere():
+        mk.recomputed(block, torch.ones(3)).sum().backward()
+
+    with mk.recomputing():
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+    assert block.calls == 1
+
+
+def test_an_error_in_a_block_is_the_blocks_own():
+    def broken(x):
+        raise mk.RequestError("no such length")
+
+    with mk.recomputing(), pytest.raises(mk.RequestError, match=r"^no such length$"):
+        mk.recomputed(broken, torch.ones(3))
+    block = Counting()
+    mk.recomputed(block, torch.ones(3)).sum().backward()
+    assert block.calls == 1
