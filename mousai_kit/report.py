@@ -38,7 +38,8 @@ def write(system: System) -> dict[str, Any]:
         "loss": heard,
     }
     units = {use.component.name: use.component.unit for use in system.recipe.evaluate.metrics}
-    text = document(f"Report of {system.recipe.name}", decoded, heard, units) + _origins(system)
+    text = document(f"Report of {system.recipe.name}", decoded, heard, units)
+    text += _origins(system) + _courses(system)
     system.folder.write("report.md", text)
     system.folder.write("report.json", json.dumps(values, indent=2) + "\n")
     return values
@@ -134,6 +135,19 @@ def _origins(system: System) -> str:
     found = {name: system.folder.stage(name).origin for name in system.trained}
     lines = [f"- {name}: {origin}" for name, origin in found.items() if origin]
     return "\n".join(["", "## Imported weights", "", *lines, ""]) if lines else ""
+
+
+def _courses(system: System) -> str:
+    """Return the curves and the last demos of stages that were trained here, as Markdown."""
+    lines: list[str] = []
+    for name in system.trained:
+        files = system.folder.stage(name)
+        if files.curves.is_file():
+            lines += [f"![The course of {name}'s training]({name}/{files.curves.name})", ""]
+        if demos := sorted(files.demos.glob("step-*")):
+            where = demos[-1].relative_to(system.folder.path)
+            lines += [f"What {name} made in training: [{demos[-1].name}]({where}), and before.", ""]
+    return "\n".join(["", "## Training", "", *lines]) if lines else ""
 
 
 def _made_from(system: System) -> dict[str, Any]:
