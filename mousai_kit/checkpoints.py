@@ -19,6 +19,8 @@ from mousai_kit import __version__
 from mousai_kit.errors import Problem, WeightsError, listed
 
 FORMAT = "mousai-kit 1"
+PLAIN = ("format", "version", "digest")
+"""What a header says of every file, in plain words; the rest is JSON."""
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> str:
@@ -68,13 +70,20 @@ def header(path: Path) -> dict[str, Any]:
         ) from None
     if texts.get("format") != FORMAT:
         raise WeightsError(Problem(str(path), "", "holds no weights of mousai-kit's"))
-    plain = {"format", "version", "digest"}
     try:
-        return {key: text if key in plain else json.loads(text) for key, text in texts.items()}
+        return {key: text if key in PLAIN else json.loads(text) for key, text in texts.items()}
     except ValueError:
         raise WeightsError(
             Problem(str(path), "", "has a broken header; delete it and `run` again")
         ) from None
+
+
+def is_ours(path: Path) -> bool:
+    """Return whether a file is a checkpoint of ours."""
+    try:
+        return bool(header(path))
+    except WeightsError:
+        return False
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

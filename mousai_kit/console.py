@@ -20,6 +20,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from mousai_kit.ranks.place import PLACE
+
 QUIET_EVERY = 15.0
 """Seconds between progress lines where the output is no terminal."""
 REDRAWN_EVERY = 0.5
@@ -31,11 +33,13 @@ SHARE = 0.005
 class Screen:
     """Where a command talks: standard error, so that `--json` keeps standard output clean.
 
-    A quiet one says nothing.
+    A quiet one says nothing; of several processes that work together, only the first talks.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
+        self._console = Console(
+            stderr=True, highlight=False, soft_wrap=True, quiet=quiet or not PLACE.main
+        )
         self._board: Board | None = None
 
     @property

@@ -21,6 +21,7 @@ from mousai_kit.errors import RequestError, shown
 from mousai_kit.interfaces import Request
 from mousai_kit.memory import check_disk, check_memory
 from mousai_kit.playing import Player, Recording, recorded
+from mousai_kit.ranks import Ranks
 
 STRICTEST = 1000
 """Guidance beyond which there are only infinities."""
@@ -105,9 +106,15 @@ class Generator:
     """Makes clips with a trained cascade, in windows of so many samples."""
 
     def __init__(
-        self, cascade: Cascade, *, tags: dict[str, str], precision: str, window: int | None = None
+        self,
+        cascade: Cascade,
+        *,
+        tags: dict[str, str],
+        precision: str,
+        window: int | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
-        self.cascade, self.window = cascade, window
+        self.cascade, self.window, self.ranks = cascade, window, ranks or Ranks()
         self.tags = {**tags, "software": f"mousai-kit {__version__}"}
         device = next(cascade.top.parameters()).device
         self.player = Player(cascade.audio, device=device, precision=precision)
@@ -115,13 +122,18 @@ class Generator:
     def make(
         self, wanted: Sequence[Order], *, folder: Path, suffix: str, batch: int, screen: Screen
     ) -> list[Made]:
-        """Return the clips, those that are there already from the same weights included."""
+        """Return the clips, those that are there already from the same weights included.
+
+        Processes that work together share those that are missing.
+        """
         longest = max(wanted, key=lambda order: order.seconds)
         check_memory(self.cascade, self._request([longest] * batch, batch))
         paths = _paths(wanted, folder, suffix)
         pairs = list(zip(wanted, paths, strict=True))
         missing = [(order, path) for order, path in pairs if not self._is_made(order, path)]
-        groups = [missing[first : first + batch] for first in range(0, len(missing), batch)]
+        self.ranks.wait()  # until each knows what is missing
+        mine = self.ranks.share(missing)
+        groups = [mine[first : first + batch] for first in range(0, len(mine), batch)]
         requests = [self._request([order for order, _ in group], batch) for group in groups]
         check_disk(folder, self.cascade.audio, requests)
         folder.mkdir(parents=True, exist_ok=True)
@@ -130,6 +142,7 @@ class Generator:
             for group, request in zip(groups, requests, strict=True):
                 tick = partial(bar.advance, len(group))
                 self._record(group, replace(request, progress=tick))
+        self.ranks.wait()
         fresh = {path for _, path in missing}
         return [
             Made(path, path.with_suffix(".png"), order.prompt, order.seed, path not in fresh)

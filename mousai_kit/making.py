@@ -45,11 +45,12 @@ def generator(system: System) -> Generator:
         tags={
             "recipe": system.recipe.name,
             "recipe_hash": system.recipe.hash,
-            "weights": " ".join(weights),
+            "weights": " ".join([*weights, *(it.tag for it in system.adapters)]),
             "steps": steps,
         },
         precision=_precision(system),
         window=system.recipe.window,
+        ranks=system.ranks,
     )
 
 

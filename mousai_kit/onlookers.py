@@ -43,7 +43,7 @@ def onlookers(
     return observers
 
 
-def check(recipe: Recipe, cascade: Cascade) -> None:
+def check_showing(recipe: Recipe, cascade: Cascade) -> None:
     """Raise RecipeError where what a recipe wants to be shown can't be, before any training."""
     if faults := list(_faults(recipe, cascade)):
         raise RecipeError(*(problem for fault in faults for problem in fault.problems))

@@ -16,6 +16,7 @@ from mousai_kit import checkpoints
 from mousai_kit.errors import MousaiError, Problem, RunError, WeightsError
 from mousai_kit.interfaces import Split
 from mousai_kit.plugins import installed
+from mousai_kit.ranks import PLACE
 from mousai_kit.recipe import (
     RECIPE,
     RUNS,
@@ -44,9 +45,23 @@ class StageFolder:
         return self.path / "checkpoint.safetensors"
 
     @property
+    def learned(self) -> Path:
+        """Return where that part of the averaged weights is for a while which was learned."""
+        return self.path / "learned.safetensors"
+
+    @property
+    def adapter(self) -> Path:
+        """Return where what LoRA learned is, apart from the weights it was learned for."""
+        return self.path / "adapter.safetensors"
+
+    @property
     def log(self) -> Path:
         """Return the log of training, a JSON value a line."""
         return self.path / "log.jsonl"
+
+    def latents(self, split: Split) -> Path:
+        """Return the folder of the latents that the stage learns from."""
+        return self.path / f"latents-{split}"
 
     @property
     def curves(self) -> Path:
@@ -57,10 +72,6 @@ class StageFolder:
     def demos(self) -> Path:
         """Return the folder of what was heard during training."""
         return self.path / "demos"
-
-    def latents(self, split: Split) -> Path:
-        """Return the folder of the latents that the stage learns from."""
-        return self.path / f"latents-{split}"
 
     def newest(self) -> Path | None:
         """Return the finished weights, else the checkpoint, else None."""
@@ -79,12 +90,22 @@ class StageFolder:
         return f"{place} ({found['format']}{revision}, sha256 {found['sha256'][:16]})"
 
     def set_aside(self) -> Path:
-        """Rename the folder, so that nothing is lost; return its new name."""
+        """Rename the folder, so that nothing is lost; return its new name.
+
+        Latents stay where they are: they may serve again, and tell themselves what made them.
+        """
         number = 1
         while (target := self.path.with_name(f"{self.path.name}.old-{number}")).exists():
             number += 1
         self.path.rename(target)
+        for latents in target.glob("latents-*/"):
+            self.path.mkdir(exist_ok=True)
+            latents.rename(self.path / latents.name)
         return target
+
+
+START = "start"
+"""What a file says of the weights that training started from: what stands for them."""
 
 
 class RunFolder:
@@ -135,7 +156,13 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other runs out of the folder; RunError where one is in it or it can't be written."""
+        """Keep other runs out of the folder; RunError where one is in it or it can't be written.
+
+        Of several processes that work together, the first does so for all.
+        """
+        if not PLACE.main:
+            yield
+            return
         self.make()
         try:
             file = (self.path / ".lock").open("a+")
@@ -176,6 +203,8 @@ class RunFolder:
         different = differences(*keys)
         if not different and found.get("below") != expected["below"]:
             different = ["the weights of the stage below"]
+        if not different and START in expected and found.get(START) != expected[START]:
+            different = ["the weights that it starts from"]
         return different
 
     def check_trained(self, recipe: Recipe, names: Sequence[str] | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -12,13 +13,18 @@ from mousai_kit import checkpoints, devices, latents
 from mousai_kit.cascade import Cascade
 from mousai_kit.console import Screen
 from mousai_kit.data import Clips, dataset, readable, training_clips
-from mousai_kit.errors import AudioError, TrainingError
+from mousai_kit.errors import AudioError, TrainingError, WeightsError
 from mousai_kit.interfaces import Dataset, Split
 from mousai_kit.memory import out_of_memory_told
-from mousai_kit.onlookers import check, onlookers
+from mousai_kit.onlookers import check_showing, onlookers
+from mousai_kit.ranks import Ranks, joined
 from mousai_kit.recipe import Recipe
-from mousai_kit.runs import RunFolder, StageFolder, some
+from mousai_kit.runs import START, RunFolder, StageFolder, some
 from mousai_kit.training.loop import Place, Training
+from mousai_kit.tuning.adapter import Worn
+from mousai_kit.tuning.given import Given
+from mousai_kit.tuning.starting import check, foreign, starts
+from mousai_kit.tuning.tuned import Tuned
 
 PREPARED_CLIPS = 128
 """Clips that statistics are measured on, at most."""
@@ -29,9 +35,14 @@ VALIDATED_CLIPS = 64
 class System:
     """The cascade of a recipe with the weights of a run folder."""
 
-    def __init__(self, recipe: Recipe, folder: RunFolder, screen: Screen) -> None:
-        self.recipe, self.folder, self.screen = recipe, folder, screen
-        self.device = devices.resolve(recipe.device)
+    def __init__(
+        self, recipe: Recipe, folder: RunFolder, screen: Screen, adapters: Sequence[Worn] = ()
+    ) -> None:
+        """Build the stages; `adapters` are put on them when they are loaded to play."""
+        self.recipe, self.folder, self.screen, self.adapters = recipe, folder, screen, adapters
+        device = devices.resolve(recipe.device)
+        self.ranks = joined(device.type)
+        self.device = devices.resolve(str(self.ranks.device(device)))
         self.cascade = Cascade.build(recipe, device=self.device)
         self._skipped: dict[str, None] = {}
 
@@ -48,7 +59,10 @@ class System:
 
     def load_to_play(self, names: Sequence[str] | None = None) -> System:
         """Load weights as `load` does, for a process that only plays: see `Cascade.settle`."""
-        self.load(names).cascade.settle()
+        self.load(names)
+        for it in self.adapters:
+            it.put_on(self.cascade.stages, self.folder, self.screen.say)
+        self.cascade.settle()
         return self
 
     @property
@@ -67,34 +81,74 @@ class System:
 
     def train(self) -> None:
         """Train every stage whose weights are missing, unfinished or another recipe's."""
+        self._check_batches()
+        check_showing(self.recipe, self.cascade)
         check(self.recipe, self.cascade)
-        for stage in self.cascade.stages.values():
-            stage.ready()
-        self.folder.write("recipe.yaml", self.recipe.dump())
-        for name in self.cascade.stages:
+        begun = starts(self.recipe, self.folder, self._stands, self.screen.say)
+        self.ranks.in_turn(self._fetch)  # once from the hub, then from the disk
+        self.ranks.first(self._write_recipe)
+        for name, given in begun.items():
             files, header = self.folder.stage(name), self.folder.header(self.recipe, name)
-            self._set_aside_what_differs(files, header)
-            files.path.mkdir(exist_ok=True)
+            header |= {START: given.digest} if given else {}
+            self.ranks.first(partial(self._make_room, files, header))
             if self._is_trained(name):
                 self._load(name)
                 known = f"imported from {files.origin}" if files.origin else "trained already"
                 self.screen.say(f"{name}: {known} ({files.weights})")
             else:
-                self._train(name, header)
+                self._train(name, header, given or Given.find(self.recipe, name))
 
-    def clips(self, name: str, header: dict[str, Any], split: Split) -> Clips | None:
-        """Return what stage `name` learns from: audio, or for a higher stage latents of it."""
-        settings = self.recipe.stages[name].train
-        if split == "train":
-            found = training_clips(self.recipe, length=settings.length)
-            self.skip(*found.skipped())
-        else:
-            found = dataset(self.recipe, length=settings.length, split=split)
-        if not len(found):
-            return None
+    def _check_batches(self) -> None:
+        """Raise RecipeError where processes can't take equal parts of a batch."""
+        count = self.ranks.place.count
+        for name, stage in self.recipe.stages.items():
+            if (batch := stage.train.batch) % count:
+                raise self.recipe.fault(
+                    ("stages", name, "train", "batch"),
+                    f"is shared by {count} processes: must be a multiple of {count} (got {batch})",
+                )
+
+    def _fetch(self) -> None:
+        for stage in self.cascade.stages.values():
+            stage.ready()
+
+    def _write_recipe(self) -> None:
+        self.folder.write("recipe.yaml", self.recipe.dump())
+
+    def _make_room(self, files: StageFolder, header: dict[str, Any]) -> None:
+        self._set_aside_what_differs(files, header)
+        files.path.mkdir(exist_ok=True)
+
+    def clips(
+        self, name: str, header: dict[str, Any], split: Split, ranks: Ranks | None = None
+    ) -> Clips | None:
+        """Return what stage `name` learns from: audio, or for a higher stage latents of it.
+
+        Of `ranks`, where all of them ask, each encodes its share.
+        """
         if name != next(iter(self.cascade.stages)):
-            return self._encoded(name, header, found, split)
+            encoding = self.latents_of(name, header, split, ranks)
+            return latents.keep(encoding, self.screen, self.skip, ranks) if encoding else None
+        if (found := self._music(name, split, ranks)) is None:
+            return None
         return found if split == "train" else readable(found, self.skip, at_most=VALIDATED_CLIPS)
+
+    def latents_of(
+        self, name: str, header: dict[str, Any], split: Split, ranks: Ranks | None = None
+    ) -> latents.Encoding | None:
+        """Return the latents that a higher stage learns from, not made yet; None without music."""
+        if (found := self._music(name, split, ranks)) is None:
+            return None
+        settings = self.recipe.stages[name].train
+        return latents.Encoding(
+            self.cascade,
+            header,
+            found,
+            split=split,
+            passes=settings.passes,
+            folder=self.folder.stage(name).latents(split),
+            workers=settings.workers,
+        )
 
     def fresh(self) -> Cascade:
         """Return the cascade as before its first step, with what was measured of the data."""
@@ -105,22 +159,32 @@ class System:
             stage.load_state_dict(state | {k: v for k, v in untrained.items() if k in state})
         return cascade
 
-    def _train(self, name: str, header: dict[str, Any]) -> None:
+    def _train(self, name: str, header: dict[str, Any], given: Given | None) -> None:
         files, stage = self.folder.stage(name), self.cascade.stages[name]
-        clips = self.clips(name, header, "train")
+        tuned = Tuned(self.recipe, name, stage, given)
+        for line in foreign(name, given, header):
+            self.screen.say(line)
+        if not tuned.learns:
+            steps = self.recipe.stages[name].train.steps
+            taken = {**header, "step": steps, "seconds": 0.0}
+            self.ranks.first(partial(tuned.take, files, taken))
+            return
+        clips = self.clips(name, header, "train", self.ranks)
         if clips is None:
             raise TrainingError(f"none of the music can be decoded; see {self.folder.skipped}")
-        held_out = self.clips(name, header, "validation")
+        held_out = self.clips(name, header, "validation", self.ranks)
         settings = self.recipe.stages[name].train
         resumed = files.checkpoint.exists()
-        if not resumed:
+        if not resumed and tuned.needs_preparing:
             stage.prepare(self._signals(clips), _captions(clips))
+        tuned.begin()
+        weights = files.learned if tuned.keeps_apart else files.weights
         training = Training(
             name,
             stage,
             settings,
             seed=self.recipe.seed,
-            place=Place(files.checkpoint, files.weights, files.log, header),
+            place=Place(files.checkpoint, weights, files.log, header),
             clips=clips,
             held_out=held_out,
             report=self.skip,
@@ -132,6 +196,7 @@ class System:
                 screen=self.screen,
                 report=self.skip,
             ),
+            ranks=self.ranks,
         )
         if resumed:
             training.restore()
@@ -141,22 +206,20 @@ class System:
             f"(now {settings.batch}) or `length` (now {settings.length})"
         ):
             training.run()
+        if tuned.keeps_apart:
+            self.ranks.first(partial(tuned.end, files))
         self.screen.say(f"{name}: trained, {training.step} steps in {training.seconds:.0f} s")
 
-    def _encoded(
-        self, name: str, header: dict[str, Any], found: Dataset, split: Split
-    ) -> latents.LatentClips | None:
-        settings = self.recipe.stages[name].train
-        encoding = latents.Encoding(
-            self.cascade,
-            header,
-            found,
-            split=split,
-            passes=settings.passes,
-            folder=self.folder.stage(name).latents(split),
-            workers=settings.workers,
-        )
-        return latents.keep(encoding, self.screen, self.skip)
+    def _music(self, name: str, split: Split, ranks: Ranks | None) -> Dataset | None:
+        """Return the clips that a stage learns from, as audio; None where there are none."""
+        length = self.recipe.stages[name].train.length
+        if split == "validation":
+            found = dataset(self.recipe, length=length, split=split)
+        else:
+            opened = partial(training_clips, self.recipe, length=length)
+            found = (ranks or Ranks()).in_turn(opened)
+            self.skip(*found.skipped())
+        return found if len(found) else None
 
     def _is_trained(self, name: str) -> bool:
         """Return whether a stage has had the steps or the minutes that the recipe asks for."""
@@ -168,6 +231,15 @@ class System:
             return True
         timed = settings.minutes is not None and header["seconds"] >= 60 * settings.minutes
         return timed or bool(header["step"] >= settings.steps)
+
+    def _stands(self, name: str) -> bool:
+        """Return whether a stage is trained as the recipe says, whatever it started from."""
+        try:
+            header = self.folder.header(self.recipe, name)
+            differs = self.folder.difference(self.folder.stage(name).weights, header)
+        except WeightsError:
+            return False
+        return not differs and self._is_trained(name)
 
     def _set_aside_what_differs(self, files: StageFolder, header: dict[str, Any]) -> None:
         """Keep weights of another recipe under another name, and say in what they differ."""
@@ -207,6 +279,8 @@ class System:
             if line not in self._skipped:
                 self._skipped[line] = None
                 self.screen.say(f"skipped: {line}")
+                if not self.ranks.main:
+                    continue
                 self.folder.write(self.folder.skipped.name, "\n".join(self._skipped) + "\n")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mousai_kit.console import Screen
-from mousai_kit.errors import Problem, RequestError, RunError, did_you_mean
+from mousai_kit.errors import Problem, RequestError, RunError, did_you_mean, shown
 from mousai_kit.generation import Order, orders
 from mousai_kit.making import check_text
 from mousai_kit.plugins import installed
@@ -14,6 +14,7 @@ from mousai_kit.recipe import RECIPE, RUNS, Recipe, load_recipe, shipped, with_s
 from mousai_kit.recipe.shelf import shipped_under
 from mousai_kit.runs import RunFolder
 from mousai_kit.system import System
+from mousai_kit.tuning.adapter import worn
 
 IMPORTS_INTO = "mousai-64x"
 """The recipe of a run that weights make, where none is named."""
@@ -31,15 +32,33 @@ def recipe_of(source: str, overrides: Sequence[str] | None, *, run: Path | None 
 
 
 def trained_system(
-    target: str, overrides: Sequence[str] | None, steps: int | None = None
+    target: str,
+    overrides: Sequence[str] | None,
+    steps: int | None = None,
+    adapters: Sequence[str] = (),
 ) -> System:
     """Return the system of a run folder, or of a recipe's default run folder, not loaded yet.
 
-    An error where it is not trained.
+    `adapters` are `PATH` or `PATH:STRENGTH`. An error where it is not trained.
     """
     recipe, folder = run_of(target, overrides, steps)
     folder.check_trained(recipe)
-    return System(recipe, folder, Screen())
+    return System(recipe, folder, Screen(), worn(_strengths(adapters), recipe.stages))
+
+
+def _strengths(adapters: Sequence[str]) -> dict[str, float]:
+    """Return paths with a strength each, 1 where none is said; a path may have colons itself."""
+    found: dict[str, float] = {}
+    for said in adapters:
+        path, colon, number = said.rpartition(":")
+        if not colon or Path(said).exists():
+            path, number = said, "1"
+        try:
+            found[path] = found.get(path, 0.0) + float(number)
+        except ValueError:
+            told = "must be PATH or PATH:STRENGTH, the strength a number"
+            raise RequestError(f"--adapter: {told} (got {shown(said)})") from None
+    return found
 
 
 def half_trained_system(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import overload
@@ -19,6 +19,7 @@ from mousai_kit.music.made import Music
 from mousai_kit.recipe import Recipe, with_sampler_steps
 from mousai_kit.runs import RunFolder
 from mousai_kit.system import System
+from mousai_kit.tuning.adapter import worn
 
 
 class TrainedCascade(Cascade):
@@ -113,7 +114,8 @@ class TrainedCascade(Cascade):
         with _keywords_for_options():
             recipe = with_sampler_steps(self.recipe, steps)
         if self._other is None or self._other.recipe != recipe:
-            self._other = _loaded(System(recipe, self._system.folder, self._system.screen))
+            one = self._system
+            self._other = _loaded(System(recipe, one.folder, one.screen, one.adapters))
         return self._other
 
     def __repr__(self) -> str:
@@ -125,18 +127,22 @@ def load(
     overrides: Sequence[str] = (),
     *,
     steps: int | None = None,
+    adapters: Mapping[str, float] | Mapping[Path, float] | None = None,
     quiet: bool = False,
 ) -> TrainedCascade:
     """Load a trained run: a run folder, or a recipe that was run.
 
-    `overrides` change its recipe (`device=cpu`), `steps` all its samplers; `quiet` shows no
-    progress. An error tells which stage is not trained, or is another recipe's.
+    `overrides` change its recipe (`device=cpu`), `steps` all its samplers; `adapters` are tuned
+    runs or files of adapters, each with its strength; `quiet` shows no progress. An error tells
+    which stage is not trained, or is another recipe's.
     """
     with _keywords_for_options():
         recipe, folder = targets.run_of(str(run), overrides, steps)
     folder.check_trained(recipe)
+    with _keywords_for_options():
+        found = worn({str(path): it for path, it in (adapters or {}).items()}, recipe.stages)
     with torch.random.fork_rng(devices=[]):
-        return _loaded(System(recipe, folder, Screen(quiet=quiet)))
+        return _loaded(System(recipe, folder, Screen(quiet=quiet), found))
 
 
 def train(
@@ -172,6 +178,7 @@ def _keywords_for_options() -> Iterator[None]:
 def _as_keyword(text: str) -> str:
     """Return `--steps 0` as `steps=0` and `--seconds: ...` as `seconds: ...`."""
     named = re.sub(r"^--(seconds|guidance|seed|steps)\b", r"\1", text)
+    named = re.sub(r"^--adapter\b", "adapters", named)
     return re.sub(r"^steps (?=\S+$)", "steps=", named)
 
 

@@ -61,7 +61,7 @@ def test_weights_that_share_memory_are_written_each(here):
 
 def test_the_digest_stands_for_names_and_contents():
     def digest(tensors):
-        return checkpoints._digest(tensors)
+        return checkpoints.digest(tensors)
 
     assert digest(TENSORS) == digest(dict(reversed(TENSORS.items())))
     assert digest(TENSORS) != digest({**TENSORS, "b": torch.tensor(4)})

@@ -9,7 +9,7 @@ import torch
 from mousai_kit import audio, checkpoints
 from mousai_kit.demos import Demos
 from mousai_kit.errors import RecipeError
-from mousai_kit.onlookers import check
+from mousai_kit.onlookers import check_showing
 from mousai_kit.reconstruction import Reconstructor
 from mousai_kit.training.loop import Training
 from mousai_kit.training.showing import trackers
@@ -114,7 +114,7 @@ def test_where_nothing_is_held_out_a_clip_that_was_learned_is_brought_back(here)
 def refused(*overrides):
     system = nano.system(*overrides)
     with pytest.raises(RecipeError) as error:
-        check(system.recipe, system.cascade)
+        check_showing(system.recipe, system.cascade)
     return str(error.value)
 
 

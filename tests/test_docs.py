@@ -72,6 +72,7 @@ class TestDesign:
             "plugins/mousai_kit_solvers",
             "plugins/mousai_kit_dit",
             "plugins/mousai_kit_transformers",
+            "plugins/mousai_kit_shards",
         ],
     )
     def test_every_module_stands_in_it(self, package):
@@ -113,7 +114,7 @@ class TestPaper:
         """The table's values by path."""
         found: dict[str, object] = {}
         for paths, values in re.findall(
-            r"^\| (`(?:autoencoder|generator)\..*?) \| `({.*?})` \|", self.page, re.MULTILINE
+            r"^\| (`(?:autoencoder|generator)\b.*?) \| `({.*?})` \|", self.page, re.MULTILINE
         ):
             for path in re.findall(r"`([\w.]+)`", paths):
                 parsed = parse(values, Origin(0), Faults()).plain()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from io import TextIOWrapper
@@ -14,10 +15,12 @@ from mousai_kit.cli import (  # noqa: F401 (they add their commands to the app)
     music,
     new,
     parts,
+    plan,
     weights,
 )
 from mousai_kit.cli.app import app
 from mousai_kit.errors import MousaiError, one_line
+from mousai_kit.ranks import PLACE, RankError, heed_the_launcher, mine_to_tell, named
 
 __all__ = ["app", "main"]
 
@@ -32,10 +35,15 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a file's name may be no text at all
             stream.reconfigure(errors="backslashreplace")
+    if not PLACE.alone:
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+        heed_the_launcher()
     try:
         code = app(prog_name="mousai-kit", standalone_mode=False)
+    except RankError as error:
+        _end(_lines(named(error)), 2)
     except MousaiError as error:
-        _end("\n".join(one_line(str(problem)) for problem in error.problems), 2)
+        _end(_lines(error), 2)
     except _MISUSE as error:
         _end(_misused(error), 2)
     except (KeyboardInterrupt, typer.Abort):
@@ -48,6 +56,10 @@ def main() -> None:
     if code == INTERRUPTED:
         _end("interrupted; `run` goes on from its last checkpoint", INTERRUPTED)
     sys.exit(code)
+
+
+def _lines(error: MousaiError) -> str:
+    return "\n".join(one_line(str(problem)) for problem in error.problems)
 
 
 def _misused(error: Any) -> str:
@@ -68,6 +80,7 @@ def _fault(error: Exception) -> str:
 
 
 def _end(message: str, code: int) -> NoReturn:
-    if message:
+    """End; of several processes that work together and end for one reason, one says which."""
+    if message and mine_to_tell():
         typer.echo(message, err=True)
     sys.exit(code)

@@ -28,6 +28,8 @@ def run(source: Source, overrides: Set = None, out: Out = None, as_json: Json = 
         wanted = own_orders(system)
         system.train()
         made = making.generate(system, wanted, folder=folder.audio, batch=recipe.generate.batch)
+        if not system.ranks.main:
+            return
         figures = report.write(system)
     if as_json:
         print_json({"folder": str(folder.path), "clips": [asdict(it) for it in made], **figures})
@@ -48,6 +50,13 @@ def generate(
     guidance: Annotated[
         float | None, typer.Option(help="How strictly to follow the prompt: 1 to 15.")
     ] = None,
+    adapter: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH[:STRENGTH]",
+            help="A tuned run, or a file of adapters, to play with; repeatable.",
+        ),
+    ] = None,
     count: Annotated[int, typer.Option(help="Clips for each prompt, with seeds counting up.")] = 1,
     batch: Annotated[int | None, typer.Option(help="Clips to make at a time.", min=1)] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the clips.")] = None,
@@ -60,7 +69,7 @@ def generate(
     from mousai_kit.targets import prompts_in, trained_system
 
     texts = [*(prompts or []), *(prompts_in(file) if file else [])]
-    system = trained_system(target, overrides, steps)
+    system = trained_system(target, overrides, steps, adapter or ())
     making.check_text(system)
     settings = system.recipe.generate
     wanted = orders(
@@ -76,6 +85,8 @@ def generate(
         folder=out or system.folder.audio,
         batch=batch or settings.batch,
     )
+    if not system.ranks.main:
+        return
     if as_json:
         print_json([asdict(it) for it in made])
     else:

@@ -16,10 +16,11 @@ def validate(source: Source, overrides: Set = None, as_json: Json = False) -> No
     """Check a recipe, all of it, and that its parts fit together."""
     from mousai_kit.cascade import Cascade
     from mousai_kit.targets import recipe_of
+    from mousai_kit.tuning.starting import check
 
     try:
         recipe = recipe_of(source, overrides)
-        Cascade.build(recipe, device="meta")
+        check(recipe, Cascade.build(recipe, device="meta"))
     except MousaiError as error:
         if not as_json:
             raise

@@ -29,21 +29,29 @@ class Source:
     """The commit of a model on the hub."""
 
     @classmethod
-    def find(cls, name: str, *, file: str | None = None, revision: str | None = None) -> Source:
+    def find(
+        cls,
+        name: str,
+        *,
+        file: str | None = None,
+        revision: str | None = None,
+        preferred: Sequence[str] = (),
+    ) -> Source:
         """Return a source's one file of weights, fetched if it is on the hub.
 
-        RequestError or WeightsError where there is none, where several are and `file` does not
-        say which, or where the hub can't be asked.
+        Where `file` does not say which, the first of `preferred` that is there is taken.
+        RequestError or WeightsError where there is none, where it is not clear which, or where the
+        hub can't be asked.
         """
         path = Path(name).expanduser()
         if not path.exists() and _may_be_model(name):
-            return _from_hub(name, file, revision)
+            return _from_hub(name, file, revision, preferred)
         if revision is not None:
             raise RequestError(
                 "--revision: is for a model on the hub, and this is a file or folder"
             )
         if path.is_dir():
-            chosen = _chosen(_files(path), file, name)
+            chosen = _chosen(_files(path), file, name, preferred)
             return cls(path / chosen, name, chosen)
         if not path.is_file():
             raise RequestError(
@@ -70,17 +78,19 @@ def _may_be_model(name: str) -> bool:
     return "/" in name and hub.HUB_ID.fullmatch(name) is not None and not is_file
 
 
-def _from_hub(model: str, file: str | None, revision: str | None) -> Source:
+def _from_hub(
+    model: str, file: str | None, revision: str | None, preferred: Sequence[str]
+) -> Source:
     """Return a model's file of weights; one that is here already needs no network."""
     try:
         if revision is not None and COMMIT.fullmatch(revision):
             folder = hub.kept(model, revision, [])
             files = [] if folder is None else _files(folder)
             if folder is not None and _weights_in(files, file):
-                chosen = _chosen(files, file, model)
+                chosen = _chosen(files, file, model, preferred)
                 return Source(folder / chosen, model, chosen, revision)
         commit, files = hub.contents(model, revision)
-        chosen = _chosen(files, file, model)
+        chosen = _chosen(files, file, model, preferred)
         return Source(hub.fetched(model, commit, [chosen]) / chosen, model, chosen, commit)
     except (RequestError, WeightsError):
         raise
@@ -105,8 +115,10 @@ def _weights_in(files: Sequence[str], wanted: str | None) -> list[str]:
     return []
 
 
-def _chosen(files: Sequence[str], wanted: str | None, origin: str) -> str:
+def _chosen(files: Sequence[str], wanted: str | None, origin: str, preferred: Sequence[str]) -> str:
     """Return the one file of weights among others; RequestError where it is not clear which."""
+    if wanted is None:
+        wanted = next((it for it in preferred if it in files), None)
     found = _weights_in(files, wanted)
     if len(found) == 1:
         return found[0]
@@ -117,6 +129,7 @@ def _chosen(files: Sequence[str], wanted: str | None, origin: str) -> str:
     if not found:
         endings = ", ".join((*SAFE, *TORCH))
         raise RequestError(Problem(origin, "", f"holds no file of weights ({endings})"))
+    told = f"none of them {preferred[-1]}" if preferred else "say --file"
     raise RequestError(
-        Problem(origin, "", f"holds several files of weights; say --file: {listed(found)}")
+        Problem(origin, "", f"holds several files of weights; {told}: {listed(found)}")
     )

@@ -7,6 +7,7 @@ from mousai_kit.recipe.schema import Audio, Evaluate, Generate, Recipe, StageRec
 from mousai_kit.recipe.shelf import copy_shipped, copy_target, shipped
 from mousai_kit.recipe.showing import Demo
 from mousai_kit.recipe.train import Train
+from mousai_kit.recipe.tuning import Lora
 from mousai_kit.recipe.weights import differences, model_key, stage_hash, stage_key
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Demo",
     "Evaluate",
     "Generate",
+    "Lora",
     "Recipe",
     "StageRecipe",
     "Train",

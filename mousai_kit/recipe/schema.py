@@ -15,6 +15,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     PrivateAttr,
+    model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -22,7 +23,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from mousai_kit.component import Field, Options, Use, plain
 from mousai_kit.errors import Problem, RecipeError, dotted, shown
 from mousai_kit.interfaces import Dataset, Metric, Stage
-from mousai_kit.recipe import requires
+from mousai_kit.recipe import requires, tuning
 from mousai_kit.recipe.showing import KEYS, Demo, Tracker
 from mousai_kit.recipe.train import Train
 from mousai_kit.recipe.values import Notice, Place, Written
@@ -102,6 +103,16 @@ class StageRecipe(Options):
 
     model: Use[Stage] = Field(description="what it is made of")
     train: Train = _defaults("how it is trained")
+    weights: tuning.Weights = None
+    revision: tuning.Revision = None
+    partial: tuning.Partial = False
+    freeze: tuning.Freeze = Field([])
+    lora: tuning.Lora | None = Field(None, description="adapters to learn; null learns the weights")
+
+    @model_validator(mode="after")
+    def _tuned(self) -> StageRecipe:
+        tuning.check(self)
+        return self
 
 
 class Generate(Options):

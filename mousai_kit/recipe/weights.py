@@ -7,6 +7,7 @@ from typing import Any
 
 from mousai_kit.component import plain
 from mousai_kit.recipe.schema import Recipe, fingerprint
+from mousai_kit.recipe.tuning import decisive
 
 NEVER_CHANGE_WEIGHTS = (
     "accumulate",
@@ -26,17 +27,17 @@ def stage_key(recipe: Recipe, stage: str) -> dict[str, Any]:
 
     Samplers are left out wherever they are: they are no part of training.
     """
-    names = list(recipe.stages)
+    names, idle = list(recipe.stages), recipe.data.component.never_change_clips
     stages = {}
     for name in names[: names.index(stage) + 1]:
         values = plain(recipe.stages[name], without=("sampler",))
         for setting in NEVER_CHANGE_WEIGHTS:
             del values["train"][setting]
-        stages[name] = values
+        stages[name] = decisive(values)
     return {
         "seed": recipe.seed,
         "audio": plain(recipe.audio),
-        "data": recipe.data.values(),
+        "data": {key: value for key, value in recipe.data.values().items() if key not in idle},
         "stages": stages,
     }
 

@@ -10,8 +10,11 @@ from typing import Any
 
 
 @contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """Let the first Ctrl-C only set an event; the second one interrupts at once."""
+def interruptible(*, patient: bool = False) -> Iterator[threading.Event]:
+    """Let the first Ctrl-C only set an event; the second one interrupts at once.
+
+    Not so where `patient`: a launcher of several processes repeats what the terminal tells them.
+    """
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield event
@@ -19,7 +22,8 @@ def interruptible() -> Iterator[threading.Event]:
 
     def note(number: int, frame: Any) -> None:
         event.set()
-        signal.signal(signal.SIGINT, before)
+        if not patient:
+            signal.signal(signal.SIGINT, before)
 
     before = signal.signal(signal.SIGINT, note)
     try:

@@ -45,17 +45,18 @@ def batches(
     steps: int,
     workers: int,
     pinned: bool = False,
+    part: range | None = None,
 ) -> Iterator[Batch]:
     """Yield the batches of steps `first` .. `steps` - 1, the same whichever step is the first.
 
     Every clip comes once an epoch, in an order drawn from the seed. Epochs follow each other
     without a gap, so that a batch may be larger than the data. `pinned` ones lie in memory that a
-    GPU fetches from by itself.
+    GPU fetches from by itself. Of a batch's places only those in `part` are read.
     """
+    places = range(batch) if part is None else part
     loader = DataLoader(
         _Drawn(clips, seed),
-        batch_size=batch,
-        sampler=range(first * batch, steps * batch),
+        batch_sampler=_Positions(first, steps, batch, places),
         num_workers=workers,
         collate_fn=_collated,
         worker_init_fn=leave_interrupts,
@@ -71,16 +72,37 @@ def batches(
 
 @contextmanager
 def ended_workers_told() -> Iterator[None]:
-    """Turn the end of a process that reads audio into a TrainingError of one line."""
+    """Turn the end of a worker into a TrainingError of one line.
+
+    torch tells it at any moment; what a dead one was about to hand over is a broken connection.
+    """
     try:
         yield
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        from_torch = isinstance(error, RuntimeError)
+        if from_torch and not str(error).startswith("DataLoader worker (pid"):
             raise
         raise TrainingError(
             "a process that reads audio was ended by the system, which is mostly for want of "
             "(shared) memory; lower `workers`, 0 needs none"
         ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Positions:
+    """The positions of the clips of each step, of which a batch each takes `places`."""
+
+    first: int
+    steps: int
+    batch: int
+    places: range
+
+    def __len__(self) -> int:
+        return self.steps - self.first
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in range(self.first, self.steps):
+            yield [step * self.batch + place for place in self.places]
 
 
 class _Drawn(TorchDataset[tuple[Clip | None, list[str]]]):

@@ -14,6 +14,7 @@ import torch
 from mousai_kit import checkpoints
 from mousai_kit.data import Clips
 from mousai_kit.interfaces import Stage
+from mousai_kit.ranks import RankError, Ranks
 from mousai_kit.recipe import Train
 from mousai_kit.seeds import derive
 from mousai_kit.training.guard import Guard, Verdict
@@ -52,13 +53,14 @@ class Training:
         held_out: Clips | None,
         report: Callable[[str], None],
         observers: Sequence[Observer] = (),
+        ranks: Ranks | None = None,
     ) -> None:
         self.name, self.stage, self.settings, self.place = name, stage, settings, place
         self.clips, self.held_out, self.report = clips, held_out, report
-        self.seed = derive(seed, name)
-        self.learner = Learner(stage, settings, seed=self.seed)
+        self.seed, self.ranks = derive(seed, name), ranks or Ranks()
+        self.learner = Learner(stage, settings, seed=self.seed, ranks=self.ranks)
         self.guard = Guard(name, place.checkpoint)
-        self.observers = [Log(place.log), *observers]
+        self.observers = [Log(place.log), *observers] if self.ranks.main else []
         self.step, self.seconds = 0, 0.0
         self.rate = 0.0
 
@@ -69,15 +71,17 @@ class Training:
             for observer in self.observers:
                 observer.begun(self)
             self._run()
+        except RankError:
+            raise RankError(self.name, f"step {self.step + 1}", self._kept) from None
         finally:
             for observer in self.observers:
                 observer.ended(self)
 
     def learn(self, batch: Batch) -> Taken:
         """Take one step. TrainingError, and no step, where the guard says so."""
-        for line in batch.bad:
-            self.report(line)
         taken = self.learner.gradients(batch, self.step)
+        for line in taken.bad:
+            self.report(line)
         verdict = self.guard.judge(self.step + 1, taken, scaled=self.learner.scaled)
         self.rate = self.learning_rate
         if verdict is Verdict.TAKE:
@@ -113,7 +117,8 @@ class Training:
         """Write a checkpoint from which training goes on to the very step."""
         learner = self.learner
         tensors = packed(self.stage, learner.ema, learner.optimizer)
-        checkpoints.write(self.place.checkpoint, tensors, self._header() | self._state())
+        if self.ranks.main:
+            checkpoints.write(self.place.checkpoint, tensors, self._header() | self._state())
         for observer in self.observers:
             observer.saved(self)
 
@@ -133,8 +138,10 @@ class Training:
         """Write the averaged weights, and the checkpoint to go on from with more steps."""
         self.save()
         self.learner.ema.swap()
-        checkpoints.write(self.place.weights, self.stage.state_dict(), self._header())
+        if self.ranks.main:
+            checkpoints.write(self.place.weights, self.stage.state_dict(), self._header())
         self.stage.eval()
+        self.ranks.wait()
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -142,7 +149,7 @@ class Training:
 
         The noise is the same every time, so that figures can be compared along a run.
         """
-        if self.held_out is None or not len(self.held_out):
+        if not self.ranks.main or self.held_out is None or not len(self.held_out):
             return {}
         with self.averaged():
             return losses(
@@ -162,7 +169,8 @@ class Training:
 
     def _run(self) -> None:
         started = time.monotonic() - self.seconds
-        with interruptible() as interrupted:
+        stop = False
+        with interruptible(patient=not self.ranks.place.alone) as interrupted:
             for batch in self._batches():
                 taken = self.learn(batch)
                 self.seconds = time.monotonic() - started
@@ -170,16 +178,31 @@ class Training:
                     observer.stepped(self, taken)
                 if self.step % self.settings.validate_every == 0 or self.finished:
                     self._validate()
+                stop = self._agreed(interrupted.is_set())
                 if self.finished:
                     break
-                if self.step % self.settings.checkpoint_every == 0 or interrupted.is_set():
+                if self.step % self.settings.checkpoint_every == 0 or stop:
                     self.save()
-                if interrupted.is_set():
+                if stop:
                     break
             if self.finished:
                 self.finish()
-            if interrupted.is_set():
+            if stop or interrupted.is_set():
                 raise KeyboardInterrupt
+
+    def _agreed(self, stop: bool) -> bool:
+        """Take over the main process's clock; return whether any process is to stop."""
+        said = self.ranks.gathered([self.seconds, stop])
+        self.seconds = said[0][0]
+        return any(wanted for _, wanted in said)
+
+    @property
+    def _kept(self) -> str:
+        """Return what is left where training breaks off."""
+        kept = self.place.checkpoint
+        if not kept.exists():
+            return "there is no checkpoint yet"
+        return f"the last good checkpoint is {kept}; `run` goes on from it"
 
     def _validate(self) -> None:
         if values := self.validate():
@@ -197,6 +220,7 @@ class Training:
             steps=self.settings.steps,
             workers=self.settings.workers,
             pinned=self.learner.device.type == "cuda",
+            part=self.ranks.part(self.settings.batch),
         )
 
     def _header(self) -> dict[str, Any]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mousai_kit.interfaces import NoiseSource, Stage
 from mousai_kit.precision import autocast
+from mousai_kit.ranks import Ranks
 from mousai_kit.recipe import Train
 from mousai_kit.recomputing import recomputing
 from mousai_kit.seeds import derive
@@ -26,6 +30,8 @@ class Taken:
     gradient_norm: float
     sources: list[str]
     """The clips' tracks, in the order of the losses."""
+    bad: list[str] = field(default_factory=list)
+    """Files that were passed over, a line each."""
 
     @property
     def loss(self) -> float:
@@ -40,8 +46,11 @@ class Learner:
     may think better of it.
     """
 
-    def __init__(self, stage: Stage, settings: Train, *, seed: int) -> None:
+    def __init__(
+        self, stage: Stage, settings: Train, *, seed: int, ranks: Ranks | None = None
+    ) -> None:
         self.stage, self.settings, self.seed = stage, settings, seed
+        self.ranks = ranks or Ranks()
         self.device = next(stage.parameters()).device
         self.learned = [it for it in stage.parameters() if it.requires_grad]
         self.optimizer = torch.optim.AdamW(
@@ -54,26 +63,29 @@ class Learner:
         )
         self.ema = EMA(stage, decay=settings.ema, power=settings.ema_power)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16")
+        self.together = self.ranks.learned_together(_Losses(stage))
 
     def gradients(self, batch: Batch, step: int) -> Taken:
         """Compute the losses and the gradient of a batch, in `accumulate` parts one after another.
 
-        All that is random follows from the seed, the step and the clip's place in the batch.
+        The batch is this process's part of all that is learned from. All that is random follows
+        from the seed, the step and the clip's place in the whole batch.
         """
         self.optimizer.zero_grad()
-        torch.manual_seed(derive(self.seed, "dropout", step))
+        rank = self.ranks.place.index
+        torch.manual_seed(derive(self.seed, "dropout", step, *([rank] if rank else [])))
         count = len(batch.texts)
         size = -(-count // self.settings.accumulate)
         losses: list[Tensor] = []
         for first in range(0, count, size):
             part = slice(first, min(first + size, count))
-            loss = self._losses(batch, part, step)
-            self.scaler.scale(loss.sum() / count).backward()
-            losses.append(loss.detach())
+            losses.append(self._learn(batch, part, step))
         self.scaler.unscale_(self.optimizer)
         limit = self.settings.clip_norm or math.inf
         norm = torch.nn.utils.clip_grad_norm_(self.learned, limit)
-        return Taken(torch.cat(losses).tolist(), norm.item(), batch.sources)
+        said = self.ranks.gathered([torch.cat(losses).tolist(), batch.sources, batch.bad])
+        each, sources, bad = (list(chain.from_iterable(it)) for it in zip(*said, strict=True))
+        return Taken(each, norm.item(), sources, bad)
 
     def update(self, learning_rate: float, step: int) -> None:
         """Move the weights along the gradient, then their average after them, as step `step`."""
@@ -104,12 +116,37 @@ class Learner:
         if self.scaled and "scale" in state:
             self.scaler.load_state_dict(state["scale"])
 
+    def _learn(self, batch: Batch, part: slice, step: int) -> Tensor:
+        """Add up the gradient of a part of a batch; return the loss of each clip [b].
+
+        The processes exchange what they have added up with the last part.
+        """
+        count = len(batch.texts)
+        last = part.stop == count
+        with nullcontext() if last else self.ranks.apart(self.together), self.ranks.heard():
+            loss = self._losses(batch, part, step)
+            self.scaler.scale(loss.sum() / count).backward()
+        return loss.detach()
+
     def _losses(self, batch: Batch, part: slice, step: int) -> Tensor:
         """Return the loss of each clip of a part of a batch [b]."""
-        places = range(part.start, part.stop)
+        before = self.ranks.place.index * len(batch.texts)
+        places = range(before + part.start, before + part.stop)
         seeds = [derive(self.seed, "noise", step, place) for place in places]
         noise = NoiseSource(seeds, device=self.device)
         signal = batch.signal[part].to(self.device, non_blocking=True)
         settings = self.settings
         with autocast(self.device, settings.precision), recomputing(settings.recompute):
-            return self.stage.loss(signal, batch.texts[part], noise=noise)
+            return self.together(signal, batch.texts[part], noise)
+
+
+class _Losses(nn.Module):
+    """A stage's loss as a module's `forward`, where what exchanges gradients takes hold."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self.stage = stage
+
+    def forward(self, signal: Tensor, texts: Sequence[str], noise: NoiseSource) -> Tensor:
+        """Return the training loss of each clip [b]."""
+        return self.stage.loss(signal, texts, noise=noise)

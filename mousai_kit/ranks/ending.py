@@ -1,0 +1,91 @@
+"""Ending: of all processes that end for one reason, one says which it was."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+from mousai_kit.errors import MousaiError, Problem
+from mousai_kit.ranks.place import PLACE
+
+HURRY = 3.0
+"""Seconds in which a process that ends says so to the others."""
+
+
+class RankError(MousaiError):
+    """Another process of the launch has ended, or does not answer."""
+
+    def __init__(self, origin: str = "", path: str = "", known: str = "") -> None:
+        self.origin, self.path = origin, path
+        self.known = known or "what was written stays; the same command goes on from there"
+        super().__init__(self.of([]))
+
+    def of(self, gone: Sequence[int]) -> Problem:
+        """Return the line that says which processes ended without a word."""
+        what = "the processes lost each other, or were told to end"
+        if gone:
+            names = f"process{'es' if gone[1:] else ''} {', '.join(map(str, gone))}"
+            what = f"{names} (of 0 to {PLACE.count - 1}) ended, and the others with it"
+        return Problem(self.origin, self.path, f"{what}; {self.known}")
+
+
+def heed_the_launcher() -> None:
+    """Take its signal to end, which follows the end of another process, as a RankError."""
+
+    def raised(number: int, frame: Any) -> None:
+        raise RankError()
+
+    if not PLACE.alone:
+        signal.signal(signal.SIGTERM, raised)
+
+
+def mine_to_tell() -> bool:
+    """Return whether this process is the one to say why all end: the first that asks."""
+    if PLACE.alone:
+        return True
+    try:
+        return _notes().add("told", 1) == 1
+    except Exception:  # whoever kept the notes is gone: better told twice than not at all
+        return True
+
+
+def named(error: RankError) -> MousaiError:
+    """Return an error that says which process ended.
+
+    Each that is left says so to the others. Who has not done so in a while is the one, unless
+    another process has told by then why it ends.
+    """
+    silent = [*range(PLACE.count)]
+    with suppress(Exception):  # as above
+        notes, until = _notes(), time.monotonic() + HURRY
+        notes.set(f"ended {PLACE.index}", "")
+        while silent and time.monotonic() < until and not notes.check(["told"]):
+            silent = [it for it in silent if not notes.check([f"ended {it}"])]
+            time.sleep(0.05)
+    return MousaiError(error.of([] if len(silent) == PLACE.count else silent))
+
+
+def leave() -> None:
+    """Wait until all have come to their end: whose connection closes before takes others along."""
+    with suppress(Exception):  # as above
+        notes = _notes()
+        notes.add("done", 1)
+        while notes.add("done", 0) < PLACE.count and not notes.check(["told"]):
+            time.sleep(0.05)
+
+
+def _notes() -> Any:
+    """Return what processes that end leave for each other, at the address where they first met."""
+    from torch import distributed
+
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    hurry = timedelta(seconds=HURRY)
+    stores: Any = distributed  # which hides its stores from mypy
+    store = stores.TCPStore(host, port, is_master=False, wait_for_workers=False, timeout=hurry)
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return stores.PrefixStore(f"mousai-kit/{attempt}", store)

@@ -1,0 +1,94 @@
+"""Ranks of several processes: accelerate over torch.distributed."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
+from typing import Any
+
+import torch
+from torch import distributed, nn
+
+from mousai_kit.ranks.alone import Ranks
+from mousai_kit.ranks.ending import RankError, leave
+from mousai_kit.ranks.place import Place
+
+PATIENCE = timedelta(days=2)
+"""How long processes wait where one alone has something to do: to encode a library, say."""
+
+
+class Together(Ranks):
+    """Processes that a launcher started, joined in one group.
+
+    What accelerate was configured for decides how they learn. Values are exchanged on the CPU, in
+    a group of its own, where a process may be waited for as long as its work takes.
+    """
+
+    def __init__(self, place: Place, kind: str) -> None:
+        from accelerate import Accelerator
+        from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
+
+        super().__init__(place)
+        whole = DistributedDataParallelKwargs(broadcast_buffers=False, find_unused_parameters=True)
+        with self.heard():
+            self._accelerator = Accelerator(
+                cpu=kind == "cpu",
+                mixed_precision="no",  # the recipe's `precision` decides
+                kwargs_handlers=[whole, InitProcessGroupKwargs()],
+            )
+            self._talk = distributed.new_group(backend="gloo", timeout=PATIENCE)
+        warnings.filterwarnings("ignore", "Grad strides do not match")  # of a kernel of one weight
+        atexit.register(_end)
+
+    def device(self, device: torch.device) -> torch.device:
+        """Return the GPU of this process's number on its machine, or the CPU."""
+        if device.type != "cuda" or device.index is not None:
+            return device
+        return torch.device("cuda", self.place.local)
+
+    def gathered(self, value: Any) -> list[Any]:
+        """Return what each process says, JSON values, in their order."""
+        said: list[Any] = [None] * self.place.count
+        with self.heard():
+            distributed.all_gather_object(said, json.dumps(value), group=self._talk)
+        return [json.loads(text) for text in said]
+
+    def wait(self) -> None:
+        """Wait until all have come to this point."""
+        with self.heard():
+            distributed.barrier(group=self._talk)
+
+    def learned_together(self, module: nn.Module) -> nn.Module:
+        """Return the module in accelerate's wrapper, which exchanges gradients in `backward`."""
+        with self.heard(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated")
+            return self._accelerator.prepare(module)
+
+    def apart(self, module: nn.Module) -> AbstractContextManager[None]:
+        """Return a context in which gradients are not exchanged."""
+        return self._accelerator.no_sync(module)
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Turn what the network raises where a process is gone into a RankError."""
+        try:
+            yield
+        except RuntimeError as error:
+            if not _of_the_network(error):
+                raise
+            raise RankError() from None
+
+
+def _end() -> None:
+    leave()
+    distributed.destroy_process_group()
+
+
+def _of_the_network(error: RuntimeError) -> bool:
+    """Return whether an error is of the connection between processes."""
+    known = ("gloo", "NCCL", "Connection", "onnect() timed out", "Timed out")
+    return isinstance(error, distributed.DistError) or any(it in str(error) for it in known)
