@@ -16,7 +16,7 @@ from mousai_kit.data import Clips, dataset, readable, training_clips
 from mousai_kit.errors import AudioError, TrainingError, WeightsError
 from mousai_kit.interfaces import Dataset, Split
 from mousai_kit.memory import out_of_memory_told
-from mousai_kit.onlookers import onlookers
+from mousai_kit.onlookers import check_showing, onlookers
 from mousai_kit.ranks import Ranks, joined
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import START, RunFolder, StageFolder, some
@@ -82,6 +82,7 @@ class System:
 
     def train(self) -> None:
         """Train every stage whose weights are missing, unfinished or another recipe's."""
+        check_showing(self.recipe, self.cascade)
         check(self.recipe, self.cascade)
         check_shared(self.recipe, self.ranks)
         begun = starts(self.recipe, self.folder, self._stands, self.screen.say)
@@ -179,7 +180,14 @@ class System:
             clips=clips,
             held_out=held_out,
             report=self.skip,
-            observers=onlookers(files, screen=self.screen),
+            observers=onlookers(
+                self.recipe,
+                name,
+                cascade=self.cascade,
+                folder=self.folder,
+                screen=self.screen,
+                report=self.skip,
+            ),
             ranks=self.ranks,
         )
         if resumed:
