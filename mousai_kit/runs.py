@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, cast
 
 from torch import Tensor
 
-from mousai_kit import checkpoints
+from mousai_kit import checkpoints, lock
 from mousai_kit.errors import MousaiError, Problem, RunError, WeightsError
 from mousai_kit.plugins import installed
 from mousai_kit.recipe import (
@@ -38,9 +36,14 @@ class StageFolder:
         return self.path / "weights.safetensors"
 
     @property
-    def checkpoint(self) -> Path:
-        """Return where training goes on from."""
-        return self.path / "checkpoint.safetensors"
+    def checkpoints(self) -> Path:
+        """Return the folder of what training goes on from."""
+        return self.path / "checkpoints"
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """Return the newest file that training can go on from, or None."""
+        return next(iter(checkpoints.kept(self.checkpoints)), None)
 
     @property
     def log(self) -> Path:
@@ -48,8 +51,10 @@ class StageFolder:
         return self.path / "log.jsonl"
 
     def newest(self) -> Path | None:
-        """Return the finished weights, else the checkpoint, else None."""
-        return next((path for path in (self.weights, self.checkpoint) if path.exists()), None)
+        """Return the finished weights, else the newest checkpoint with a header, else None."""
+        if self.weights.exists():
+            return self.weights
+        return next(filter(_tells, checkpoints.kept(self.checkpoints)), None)
 
     @property
     def origin(self) -> str:
@@ -123,12 +128,13 @@ class RunFolder:
         """Keep other runs out of the folder; RunError where one is in it or it can't be written."""
         self.make()
         try:
-            file = (self.path / ".lock").open("a+")
-        except OSError as error:
-            raise self._unusable(error) from None
-        with file:
-            self._lock(file)
-            yield
+            with lock.held(self.path / ".lock"):
+                yield
+        except lock.InUseError as error:
+            told = f"is in use by another run (process {error.owner}); wait for it or use --out"
+            raise RunError(Problem(str(self.path), "", told)) from None
+        except lock.RefusedError as error:
+            raise self._unusable(error.reason) from None
 
     def write(self, name: str, text: str) -> Path:
         """Write a text file of the run, whole or not at all; one that says so already is left."""
@@ -192,26 +198,6 @@ class RunFolder:
             )
         return checkpoints.read(path)[0]
 
-    def _lock(self, file: TextIO) -> None:
-        """Take the folder's lock and write down who has it; RunError where another run has."""
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            file.truncate(0)
-            file.write(f"{os.getpid()}\n")
-            file.flush()
-        except BlockingIOError:
-            file.seek(0)
-            owner = file.read().strip() or "unknown"
-            raise RunError(
-                Problem(
-                    str(self.path),
-                    "",
-                    f"is in use by another run (process {owner}); wait for it or use --out",
-                )
-            ) from None
-        except OSError as error:
-            raise self._unusable(error) from None
-
     def _unusable(self, error: OSError) -> RunError:
         return RunError(
             Problem(
@@ -220,6 +206,14 @@ class RunFolder:
                 f"can't be written ({error.strerror}); name another folder with --out",
             )
         )
+
+
+def _tells(checkpoint: Path) -> bool:
+    """Whether a checkpoint's header can be read."""
+    try:
+        return bool(checkpoints.header(checkpoint))
+    except WeightsError:
+        return False
 
 
 def _key_today(found: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from torch import Tensor
@@ -12,13 +13,15 @@ from mousai_kit import checkpoints, devices
 from mousai_kit.cascade import Cascade
 from mousai_kit.console import Screen
 from mousai_kit.data import Clips, dataset, readable, training_clips
-from mousai_kit.errors import AudioError, TrainingError
+from mousai_kit.errors import AudioError, TrainingError, WeightsError
 from mousai_kit.interfaces import Dataset, Split
 from mousai_kit.memory import out_of_memory_told
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import RunFolder, StageFolder, some
 from mousai_kit.training import latents
-from mousai_kit.training.loop import Place, Training
+from mousai_kit.training.files import Place
+from mousai_kit.training.interruption import heeded
+from mousai_kit.training.loop import Training
 from mousai_kit.training.progress import Progress
 
 PREPARED_CLIPS = 128
@@ -67,7 +70,14 @@ class System:
         ]
 
     def train(self) -> None:
-        """Train every stage whose weights are missing, unfinished or another recipe's."""
+        """Train every stage whose weights are missing, unfinished or another recipe's.
+
+        A signal that asks for an end interrupts as Ctrl-C does.
+        """
+        with heeded():
+            self._train_all()
+
+    def _train_all(self) -> None:
         for stage in self.cascade.stages.values():
             stage.ready()
         self.folder.write("recipe.yaml", self.recipe.dump())
@@ -112,7 +122,7 @@ class System:
             raise TrainingError(f"none of the music can be decoded; see {self.folder.skipped}")
         held_out = self.clips(name, header, "validation")
         settings = self.recipe.stages[name].train
-        resumed = files.checkpoint.exists()
+        resumed = files.checkpoint is not None
         if not resumed:
             stage.prepare(self._signals(clips), _captions(clips))
         with Progress.shown(self.screen, name, settings.steps) as progress:
@@ -121,14 +131,15 @@ class System:
                 stage,
                 settings,
                 seed=self.recipe.seed,
-                place=Place(files.checkpoint, files.weights, files.log, header),
+                place=Place(files.checkpoints, files.weights, files.log, header),
                 clips=clips,
                 held_out=held_out,
                 report=self.skip,
                 observers=[progress],
             )
             if resumed:
-                training.restore()
+                for line in training.restore():
+                    self.screen.say(f"{name}: {line}")
                 self.screen.say(f"{name}: going on from step {training.step}")
             with out_of_memory_told(
                 f"stages.{name}.train: a step does not fit into memory; lower `batch` "
@@ -156,12 +167,14 @@ class System:
 
     def _is_trained(self, name: str) -> bool:
         """Return whether a stage has had the steps or the minutes that the recipe asks for."""
-        path, settings = self.folder.stage(name).weights, self.recipe.stages[name].train
-        if not path.exists():
+        files, settings = self.folder.stage(name), self.recipe.stages[name].train
+        if not files.weights.exists():
             return False
-        header = checkpoints.header(path)
+        header = checkpoints.header(files.weights)
         if "imported" in header:
             return True
+        if header.get("finish", "last") != settings.finish and files.checkpoint is not None:
+            return False  # the other weights are written from there
         timed = settings.minutes is not None and header["seconds"] >= 60 * settings.minutes
         return timed or bool(header["step"] >= settings.steps)
 
@@ -203,7 +216,8 @@ class System:
             if line not in self._skipped:
                 self._skipped[line] = None
                 self.screen.say(f"skipped: {line}")
-                self.folder.write(self.folder.skipped.name, "\n".join(self._skipped) + "\n")
+                with suppress(WeightsError):  # a full disk, say; the next line brings them all
+                    self.folder.write(self.folder.skipped.name, "\n".join(self._skipped) + "\n")
 
 
 def _captions(clips: Clips) -> list[str]:

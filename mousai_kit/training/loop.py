@@ -4,37 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import closing, contextmanager
 from typing import Any
 
 import torch
 
-from mousai_kit import checkpoints
 from mousai_kit.data import Clips
 from mousai_kit.interfaces import Stage
 from mousai_kit.recipe import Train
 from mousai_kit.seeds import derive
+from mousai_kit.training import state
+from mousai_kit.training.files import Files, Place
 from mousai_kit.training.guard import Guard, Verdict
 from mousai_kit.training.interruption import interruptible
 from mousai_kit.training.learning_rate import learning_rate
 from mousai_kit.training.loading import Batch, batches
-from mousai_kit.training.log import Log
 from mousai_kit.training.observing import Observer
-from mousai_kit.training.state import packed, unpack
 from mousai_kit.training.step import Learner, Taken
 from mousai_kit.training.validation import losses
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a stage's training lives on the disk, and what its files say of it."""
-
-    checkpoint: Path
-    weights: Path
-    log: Path
-    header: dict[str, Any]
 
 
 class Training:
@@ -57,17 +44,23 @@ class Training:
         self.clips, self.held_out, self.report = clips, held_out, report
         self.seed = derive(seed, name)
         self.learner = Learner(stage, settings, seed=self.seed)
-        self.guard = Guard(name, place.checkpoint)
-        self.observers = [Log(place.log), *observers]
+        self.files = Files(place, settings)
+        self.guard = Guard(name, self.files.keeping.newest)
+        self.observers = [*self.files.observers, *observers]
         self.step, self.seconds = 0, 0.0
+        self._started = 0.0
 
     def run(self) -> None:
         """Train to the end. Ctrl-C ends at the next step with a checkpoint (KeyboardInterrupt)."""
         self.stage.train()
+        self.files.keeping.begin(*state.sizes(self.stage, self.learner.ema))
         try:
             for observer in self.observers:
                 observer.begun(self)
             self._run()
+        except Exception:
+            self.files.wait()
+            raise
         finally:
             for observer in self.observers:
                 observer.ended(self)
@@ -108,29 +101,16 @@ class Training:
         return self.progress >= 1
 
     def save(self) -> None:
-        """Write a checkpoint from which training goes on to the very step."""
-        learner = self.learner
-        tensors = packed(self.stage, learner.ema, learner.optimizer)
-        checkpoints.write(self.place.checkpoint, tensors, self._header() | self._state())
+        """Begin to write a checkpoint from which training goes on to the very step."""
+        self.files.save(self)
 
-    def restore(self) -> None:
-        """Go on from the checkpoint."""
-        tensors, header = checkpoints.read(self.place.checkpoint)
-        origin, learner = str(self.place.checkpoint), self.learner
-        unpack(tensors, self.stage, learner.ema, learner.optimizer, origin=origin)
-        self.step, self.seconds = header["step"], header["seconds"]
-        learner.load(header.get("learner", {}))
-        self.guard.load(header.get("guard", {}))
-        told = header.get("observers", {})
-        for observer in self.observers:
-            observer.load(told.get(observer.name, {}))
+    def restore(self) -> list[str]:
+        """Go on from the newest good checkpoint; return a line on each that is none."""
+        return self.files.restore(self)
 
-    def finish(self) -> None:
-        """Write the averaged weights, and the checkpoint to go on from with more steps."""
-        self.save()
-        self.learner.ema.swap()
-        checkpoints.write(self.place.weights, self.stage.state_dict(), self._header())
-        self.stage.eval()
+    def header(self) -> dict[str, Any]:
+        """Return what files of now say of where they come from."""
+        return {**self.place.header, "step": self.step, "seconds": round(self.seconds, 3)}
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -157,25 +137,29 @@ class Training:
             self.stage.train()
 
     def _run(self) -> None:
-        started = time.monotonic() - self.seconds
-        with interruptible() as interrupted:
-            for batch in self._batches():
-                taken = self.learn(batch)
-                self.seconds = time.monotonic() - started
-                for observer in self.observers:
-                    observer.stepped(self, taken)
-                if self.step % self.settings.validate_every == 0 or self.finished:
-                    self._validate()
-                if self.finished:
-                    break
-                if self.step % self.settings.checkpoint_every == 0 or interrupted.is_set():
-                    self.save()
-                if interrupted.is_set():
-                    break
+        self._started = time.monotonic() - self.seconds
+        with interruptible() as interruption:
+            for batch in interruption.until(self._batches()):
+                self._step(batch)
             if self.finished:
-                self.finish()
-            if interrupted.is_set():
-                raise KeyboardInterrupt
+                self.files.finish(self)
+            elif self.step:
+                self.save()
+                self.files.keeping.settle()
+            interruption.check()
+
+    def _step(self, batch: Batch) -> None:
+        """Take a step, tell of it, validate and write a checkpoint where it is time to."""
+        taken = self.learn(batch)
+        self.seconds = time.monotonic() - self._started
+        for observer in self.observers:
+            observer.stepped(self, taken)
+        if self.step % self.settings.validate_every == 0 or self.finished:
+            self._validate()
+        if trouble := self.files.keeping.trouble():
+            self.warn(trouble)
+        if self.step % self.settings.checkpoint_every == 0 and not self.finished:
+            self.save()
 
     def _validate(self) -> None:
         if values := self.validate():
@@ -183,23 +167,23 @@ class Training:
                 observer.validated(self, values)
 
     def _batches(self) -> Iterator[Batch]:
-        if self.finished:
-            return iter(())
-        return batches(
+        """Yield what is still to be learned from."""
+        drawn = batches(
             self.clips,
             seed=self.seed,
             batch=self.settings.batch,
             first=self.step,
             steps=self.settings.steps,
             workers=self.settings.workers,
+            patience=self.settings.patience,
             pinned=self.learner.device.type == "cuda",
+            warn=self._restarted,
         )
+        with closing(drawn):
+            while not self.finished and (batch := next(drawn, None)) is not None:
+                yield batch
 
-    def _header(self) -> dict[str, Any]:
-        return {**self.place.header, "step": self.step, "seconds": round(self.seconds, 3)}
-
-    def _state(self) -> dict[str, Any]:
-        """Return what else must be remembered, by whom; who has nothing is left out."""
-        told = {it.name: it.state() for it in self.observers if it.name}
-        parts = {"learner": self.learner.state(), "guard": self.guard.state(), "observers": told}
-        return {part: value for part, value in parts.items() if value}
+    def _restarted(self, warning: str) -> None:
+        """Hear that processes are about to be started anew: not while a file is being written."""
+        self.files.wait()
+        self.warn(warning)
