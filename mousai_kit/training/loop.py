@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from mousai_kit.data import Clips
+from mousai_kit.errors import AudioError
 from mousai_kit.interfaces import Stage
 from mousai_kit.recipe import Train
 from mousai_kit.seeds import derive
@@ -162,7 +163,12 @@ class Training:
             self.save()
 
     def _validate(self) -> None:
-        if values := self.validate():
+        try:
+            values = self.validate()
+        except AudioError as error:  # all that was held out has turned bad since
+            self.warn(f"without validation: {error}")
+            return
+        if values:
             for observer in self.observers:
                 observer.validated(self, values)
 

@@ -56,6 +56,7 @@ def main(kills: int, seed: int) -> None:
             if _attempt(folder, instant) is not None:
                 break
             instants.append(instant[0])
+            print(len(instants), instant, file=sys.stderr, flush=True)
         _attempt(folder, None)
         found = _left(folder)
         wrong += [f"{folder}/{it}" for it in expected if found.get(it) != expected[it]]

@@ -2,21 +2,17 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import nano
 import pytest
 
-from mousai_kit import checkpoints
 from mousai_kit.runs import RunFolder
 
 HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE.parent), "OMP_NUM_THREADS": "1"}
-STAGES = ("autoencoder", "generator")
 
 
 def test_fifty_kills_at_random_instants_change_nothing(here):
@@ -81,17 +77,3 @@ def test_the_folder_of_a_killed_training_is_free_at_once_and_its_readers_end_soo
         time.sleep(0.1)
     assert not any(map(alive, readers))
     process.stderr.close()
-
-
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, -2), (signal.SIGTERM, 143), (signal.SIGUSR1, 138)]
-)
-def test_a_signal_ends_a_training_at_the_next_step_with_a_checkpoint(here, number, code):
-    process = begun()
-    process.send_signal(number)
-    said = process.communicate()[1]
-    assert process.returncode == code, said
-    newest = checkpoints.header(checkpoints.kept(Path("runs/nano/autoencoder/checkpoints"))[0])
-    last = nano.log_of("runs/nano/autoencoder/log.jsonl")[-1]
-    assert newest["step"] == last["step"] >= 1
-    assert not list(Path("runs").rglob(".*.part"))
