@@ -2,10 +2,7 @@
 
 import json
 import math
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -194,41 +191,6 @@ def test_what_a_killed_training_logged_after_its_last_checkpoint_is_forgotten(he
     assert again.step == 4
     again.run()
     assert contents("parts") == contents("whole")
-
-
-KILLED = """
-import os, sys, nano
-from mousai_kit.training.loop import Training
-learn = Training.learn
-def dying(self, batch):
-    if self.step == 3 and self.name == sys.argv[1]:
-        os.kill(os.getpid(), 9)
-    return learn(self, batch)
-Training.learn = dying
-nano.system().train()
-"""
-
-
-@pytest.mark.parametrize("stage", ["autoencoder", "generator"])
-def test_kill_9_in_either_stage_and_running_again_gives_the_same_weights(here, trained_once, stage):
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, stage],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"},
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL
-    (kept,) = Path(f"runs/nano/{stage}/checkpoints").iterdir()
-    assert kept.name == "step-00000002.safetensors"
-    nano.system().train()
-    for name in ("autoencoder", "generator"):
-        for file in ("weights", "best", "checkpoints/step-00000004"):
-            path = Path(name) / f"{file}.safetensors"
-            digests = [
-                checkpoints.header(it / path)["digest"] for it in (Path("runs/nano"), trained_once)
-            ]
-            assert digests[0] == digests[1], path
-        logs = [nano.log_of(it / name / "log.jsonl") for it in (Path("runs/nano"), trained_once)]
-        assert logs[0] == logs[1]
 
 
 # ending
