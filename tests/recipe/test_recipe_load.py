@@ -62,6 +62,10 @@ def test_what_a_recipe_leaves_out_has_the_papers_values(desk):
         "workers": 2,
         "validate_every": 1000,
         "checkpoint_every": 1000,
+        "patience": 1800.0,
+        "keep": 2,
+        "keep_best": True,
+        "finish": "last",
         "passes": 16,
     }
 
