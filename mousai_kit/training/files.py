@@ -53,7 +53,7 @@ class Files:
             return
         main = training.ranks.main
         tensors = training.learner.packed(keep=main)
-        header = training.header() | _remembered(training)
+        header = training.header() | remembered(training)
         if main:
             self.keeping.save(training.step, tensors, header, after=self._rests)
         self.keeping.saved = training.step
@@ -116,7 +116,7 @@ def _nothing(tensors: dict[str, Tensor], header: dict[str, Any], origin: str) ->
     """Take a checkpoint for good that can be read."""
 
 
-def _remembered(training: Training) -> dict[str, Any]:
+def remembered(training: Training) -> dict[str, Any]:
     """Return what else must be remembered, by whom; who has nothing is left out."""
     told = {it.name: it.state() for it in training.observers if it.name}
     parts = {
