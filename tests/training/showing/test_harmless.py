@@ -93,7 +93,7 @@ def test_what_it_remembers_is_kept(tmp_path):
     training = Acted(tmp_path, Harmless(clumsy, "it"))
     training.begin()
     training.steps_of([1.0] * 2)
-    assert remembered(training) == {"observers": {"clumsy": {"heard": [1, 2]}}}
+    assert remembered(training)["observers"]["clumsy"] == {"heard": [1, 2]}
     other = Clumsy()
     Harmless(other, "it").load({"heard": [7]})
     assert other.heard == [7]

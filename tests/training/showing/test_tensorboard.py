@@ -89,7 +89,7 @@ def test_demos_can_be_heard_and_seen(act, told, tmp_path):
     audio.picture(path.with_suffix(".png"), {"low": audio.MelStrip.of(wave, rate)})
     training = act()
     training.steps_of([1.0])
-    training.observers[1].demonstrated(training, [path])
+    training.observers[-1].demonstrated(training, [path])
     training.end()
     events = told()
     (sound,), (picture,) = events.Audio("demo/low"), events.Images("demo/low")
