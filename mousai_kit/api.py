@@ -3,6 +3,7 @@
 from mousai_kit import hub
 from mousai_kit.attention import attention
 from mousai_kit.audio import AudioInfo, log_mel, probe, read, shown, tags_of
+from mousai_kit.audio.measures import Measures
 from mousai_kit.building import build
 from mousai_kit.cascade import Cascade
 from mousai_kit.component import Component, Field, Options, Use, chosen
@@ -15,6 +16,7 @@ from mousai_kit.errors import (
     RequestError,
     TrainingError,
     WeightsError,
+    did_you_mean,
     first_line,
 )
 from mousai_kit.guidance import Guided
@@ -43,7 +45,8 @@ from mousai_kit.interfaces import (
     WeightFormat,
 )
 from mousai_kit.music.captions import Fields
-from mousai_kit.music.description import DESCRIPTIONS, described
+from mousai_kit.music.description import DESCRIPTIONS, described, licence_in, told_by
+from mousai_kit.music.licences import licence_of
 from mousai_kit.music.made import Music
 from mousai_kit.music.split import held_out
 from mousai_kit.music.tracks import Track, TrackDataset
@@ -72,6 +75,7 @@ __all__ = [
     "Fields",
     "Guided",
     "Level",
+    "Measures",
     "Metric",
     "MousaiError",
     "Music",
@@ -112,12 +116,15 @@ __all__ = [
     "build",
     "chosen",
     "described",
+    "did_you_mean",
     "encodable",
     "first_line",
     "held_out",
     "hookimpl",
     "hub",
     "joined",
+    "licence_in",
+    "licence_of",
     "load",
     "load_recipe",
     "log_mel",
@@ -129,6 +136,7 @@ __all__ = [
     "shown",
     "tags_of",
     "token_ids",
+    "told_by",
     "torchaudio",
     "train",
     "transformers",

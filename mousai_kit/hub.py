@@ -49,14 +49,14 @@ def contents(model: str, revision: str | None) -> tuple[str, list[str]]:
     return info.sha, [sibling.rfilename for sibling in info.siblings or ()]
 
 
-def reason(error: Exception, needed: str) -> str:
-    """Return in a few words why a model, of which the file `needed` is, could not be fetched."""
+def reason(error: Exception, needed: str, *, what: str = "model") -> str:
+    """Return in a few words why what has the file `needed` could not be fetched."""
     from huggingface_hub import constants, errors
 
     reasons = {
         errors.OfflineModeIsEnabled: "HF_HUB_OFFLINE is set",
         errors.GatedRepoError: "the hub asks to log in for it",
-        errors.RepositoryNotFoundError: "the hub has no such model",
+        errors.RepositoryNotFoundError: f"the hub has no such {what}",
         errors.RevisionNotFoundError: "the hub has no such revision of it",
         errors.RemoteEntryNotFoundError: f"it has no {needed}",
         OSError: first_line(error),

@@ -90,11 +90,17 @@ class StageFolder:
         return f"{place} ({found['format']}{revision}, sha256 {found['sha256'][:16]})"
 
     def set_aside(self) -> Path:
-        """Rename the folder, so that nothing is lost; return its new name."""
+        """Rename the folder, so that nothing is lost; return its new name.
+
+        Latents stay where they are: they may serve again, and tell themselves what made them.
+        """
         number = 1
         while (target := self.path.with_name(f"{self.path.name}.old-{number}")).exists():
             number += 1
         self.path.rename(target)
+        for latents in target.glob("latents-*/"):
+            self.path.mkdir(exist_ok=True)
+            latents.rename(self.path / latents.name)
         return target
 
 

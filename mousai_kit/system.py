@@ -116,17 +116,29 @@ class System:
 
         Of `ranks`, where all of them ask, each encodes its share.
         """
-        settings, ranks = self.recipe.stages[name].train, ranks or Ranks()
-        if split == "train":
-            found = ranks.in_turn(partial(training_clips, self.recipe, length=settings.length))
-            self.skip(*found.skipped())
-        else:
-            found = dataset(self.recipe, length=settings.length, split=split)
-        if not len(found):
-            return None
         if name != next(iter(self.cascade.stages)):
-            return self._encoded(name, header, found, split, ranks)
+            encoding = self.latents_of(name, header, split, ranks)
+            return latents.keep(encoding, self.screen, self.skip, ranks) if encoding else None
+        if (found := self._music(name, split, ranks)) is None:
+            return None
         return found if split == "train" else readable(found, self.skip, at_most=VALIDATED_CLIPS)
+
+    def latents_of(
+        self, name: str, header: dict[str, Any], split: Split, ranks: Ranks | None = None
+    ) -> latents.Encoding | None:
+        """Return the latents that a higher stage learns from, not made yet; None without music."""
+        if (found := self._music(name, split, ranks)) is None:
+            return None
+        settings = self.recipe.stages[name].train
+        return latents.Encoding(
+            self.cascade,
+            header,
+            found,
+            split=split,
+            passes=settings.passes,
+            folder=self.folder.stage(name).latents(split),
+            workers=settings.workers,
+        )
 
     def fresh(self) -> Cascade:
         """Return the cascade as before its first step, with what was measured of the data."""
@@ -144,7 +156,8 @@ class System:
             self.screen.say(line)
         if not tuned.learns:
             steps = self.recipe.stages[name].train.steps
-            self.ranks.first(partial(tuned.take, files, {**header, "step": steps, "seconds": 0.0}))
+            taken = {**header, "step": steps, "seconds": 0.0}
+            self.ranks.first(partial(tuned.take, files, taken))
             self._take_over(name)
             return
         clips = self.clips(name, header, "train", self.ranks)
@@ -188,20 +201,16 @@ class System:
             self.cascade.stages[name] = Cascade.build(self.recipe, device=self.device).stages[name]
             self._load(name)
 
-    def _encoded(
-        self, name: str, header: dict[str, Any], found: Dataset, split: Split, ranks: Ranks
-    ) -> latents.LatentClips | None:
-        settings = self.recipe.stages[name].train
-        encoding = latents.Encoding(
-            self.cascade,
-            header,
-            found,
-            split=split,
-            passes=settings.passes,
-            folder=self.folder.stage(name).latents(split),
-            workers=settings.workers,
-        )
-        return latents.keep(encoding, self.screen, self.skip, ranks)
+    def _music(self, name: str, split: Split, ranks: Ranks | None) -> Dataset | None:
+        """Return the clips that a stage learns from, as audio; None where there are none."""
+        length = self.recipe.stages[name].train.length
+        if split == "validation":
+            found = dataset(self.recipe, length=length, split=split)
+        else:
+            opened = partial(training_clips, self.recipe, length=length)
+            found = (ranks or Ranks()).in_turn(opened)
+            self.skip(*found.skipped())
+        return found if len(found) else None
 
     def _is_trained(self, name: str) -> bool:
         """Return whether a stage has had the steps or the minutes that the recipe asks for."""

@@ -12,13 +12,13 @@ from mousai_kit import __version__
 
 NAMES = """
 DESCRIPTIONS AudioError AudioInfo Cascade Checkpoint Clip Component Condition Dataset Domain Field
-Fields Guided Level Metric MousaiError Music Names NoiseSource Options Pair PlacedNoise PluginError
-PretrainedOptions PretrainedText Problem Recipe RecipeError Request RequestError Sampler Schedule
-Space SpectralEncoder Split Stage StepOptions SteppedSampler Text TextEncoder TextNetwork Track
-TrackDataset TrainedCascade TrainingError UNet Use Velocity WeightFormat WeightsError attention
-build chosen described encodable first_line held_out hookimpl hub joined load load_recipe log_mel
-probe read recomputed recomputing scaled shown tags_of token_ids torchaudio train transformers
-windows
+Fields Guided Level Measures Metric MousaiError Music Names NoiseSource Options Pair PlacedNoise
+PluginError PretrainedOptions PretrainedText Problem Recipe RecipeError Request RequestError
+Sampler Schedule Space SpectralEncoder Split Stage StepOptions SteppedSampler Text TextEncoder
+TextNetwork Track TrackDataset TrainedCascade TrainingError UNet Use Velocity WeightFormat
+WeightsError attention build chosen described did_you_mean encodable first_line held_out hookimpl
+hub joined licence_in licence_of load load_recipe log_mel probe read recomputed recomputing scaled
+shown tags_of token_ids told_by torchaudio train transformers windows
 """
 """What plug-ins and scripts may rely on: a name goes only with another version of the API."""
 

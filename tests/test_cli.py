@@ -20,7 +20,7 @@ COMMANDS = (
     *("validate", "ls", "show", "plugins", "doctor", "cp", "schema"),
     *("import", "export"),
 )
-NEW = ("plugin", "recipe")
+GROUPS = {"data": ("check", "encode"), "new": ("plugin", "recipe")}
 PROGRAM = [sys.executable, "-c", "from mousai_kit.cli import main; main()"]
 
 
@@ -35,15 +35,17 @@ def plain(monkeypatch):
 
 
 def test_every_command_has_help(command):
-    for name in ((), *((it,) for it in COMMANDS), *(("new", it) for it in NEW)):
+    grouped = [(group, it) for group, names in GROUPS.items() for it in names]
+    for name in ((), *((it,) for it in COMMANDS), *grouped):
         answer = command(*name, "--help")
         assert answer.code == 0
         assert answer.err == ""
         assert "Usage: mousai-kit" in answer.out
     assert {it.name or it.callback.__name__ for it in app.registered_commands} == set(COMMANDS)
-    (new,) = app.registered_groups
-    assert new.name == "new"
-    assert {it.callback.__name__ for it in new.typer_instance.registered_commands} == set(NEW)
+    assert {it.name for it in app.registered_groups} == set(GROUPS)
+    for group in app.registered_groups:
+        found = {it.callback.__name__ for it in group.typer_instance.registered_commands}
+        assert found == set(GROUPS[group.name])
 
 
 def test_without_a_command_there_is_help(command):

@@ -72,6 +72,7 @@ class TestDesign:
             "plugins/mousai_kit_solvers",
             "plugins/mousai_kit_dit",
             "plugins/mousai_kit_transformers",
+            "plugins/mousai_kit_shards",
         ],
     )
     def test_every_module_stands_in_it(self, package):

@@ -1,16 +1,18 @@
-"""Commands on music to learn from: data check."""
+"""Commands on music to learn from: data check, data encode."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mousai_kit.cli.app import Json, Set, app, print_json
+from mousai_kit.cli.app import Json, Out, Set, Target, app, print_json
+from mousai_kit.ranks import Rank, mine_to_tell
 
-data = typer.Typer(no_args_is_help=True, help="Look at music to learn from.")
+data = typer.Typer(no_args_is_help=True, help="Look at music to learn from, and encode it.")
 app.add_typer(data, name="data")
 
 
@@ -48,3 +50,40 @@ def check(
         for file in files:
             typer.echo(str(file))
     raise typer.Exit(int(strict and bool(problems(facts))))
+
+
+@data.command()
+def encode(
+    target: Target,
+    stage: Annotated[
+        str | None, typer.Option(help="The stage that learns; default: the second.")
+    ] = None,
+    overrides: Set = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Encode the music once into the latents that a stage learns from, before it trains.
+
+    One that was interrupted goes on; `run` uses what is there. Some are made twice and compared.
+    """
+    from mousai_kit.console import Screen
+    from mousai_kit.encoded import encode
+    from mousai_kit.runs import RunFolder
+    from mousai_kit.targets import recipe_of, run_of
+
+    if out is None:
+        recipe, folder = run_of(target, overrides)
+    else:
+        recipe, folder = recipe_of(target, overrides, run=out), RunFolder(out)
+    try:
+        found = encode(recipe, folder, stage=stage, screen=Screen())
+    except KeyboardInterrupt:
+        if mine_to_tell():
+            typer.echo("interrupted; what is encoded is kept, and the next time goes on", err=True)
+        sys.exit(130)
+    if not Rank.here().main:
+        return
+    if as_json:
+        print_json([asdict(it) for it in found])
+    else:
+        typer.echo("\n".join(map(str, found)))

@@ -35,6 +35,8 @@ class Dataset(Component):
 
     kind: ClassVar[str] = "dataset"
     wiring: ClassVar[tuple[str, ...]] = ("sample_rate", "channels", "length", "split")
+    never_change_clips: ClassVar[tuple[str, ...]] = ()
+    """Options that leave all clips as they are: a change of them trains nothing again."""
 
     def __init__(
         self, options: Options, *, sample_rate: int, channels: int, length: int, split: Split

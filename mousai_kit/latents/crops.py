@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Any
 
 import torch
@@ -13,13 +13,15 @@ from mousai_kit.data import Clips
 from mousai_kit.errors import AudioError
 from mousai_kit.interfaces import Clip
 from mousai_kit.latents.layout import Place
-from mousai_kit.training.loading import ended_workers_told, leave_interrupts
+from mousai_kit.training.loading import leave_interrupts
 
 AHEAD = 2
 """Crops that each worker decodes ahead: one of the paper's takes 16 MiB."""
 
 
-def decoded(clips: Clips, places: Iterable[Place], *, workers: int) -> Iterator[Clip | str]:
+def decoded(
+    clips: Clips, places: Iterable[Place], *, workers: int
+) -> Generator[Clip | str, None, None]:
     """Yield the crop at each place, or one line that says why there is none."""
     loader: DataLoader[Clip | str] = DataLoader(
         _Crops(clips),
@@ -31,8 +33,11 @@ def decoded(clips: Clips, places: Iterable[Place], *, workers: int) -> Iterator[
         prefetch_factor=AHEAD if workers else None,
         generator=torch.Generator(),  # else the loader draws from the process's own
     )
-    with ended_workers_told():
-        yield from loader
+    found = iter(loader)
+    try:
+        yield from found
+    finally:  # not when the last traceback goes that knows them: torch tells of them until then
+        getattr(found, "_shutdown_workers", _nothing)()
 
 
 def crop(clips: Clips, place: Place) -> Clip | str:
@@ -55,3 +60,7 @@ class _Crops(TorchDataset[Clip | str]):
 
 def _as_it_is(found: Any) -> Any:
     return found
+
+
+def _nothing() -> None:
+    """Stand for what a loader without workers has not."""

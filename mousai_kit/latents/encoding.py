@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from mousai_kit.latents.layout import Layout, Place
 from mousai_kit.latents.origin import difference, made_of, made_of_today
 from mousai_kit.latents.reading import LatentClips
 from mousai_kit.recipe import fingerprint
+from mousai_kit.training.loading import ended_workers_told
 
 FLOAT_BYTES = 4
 
@@ -55,8 +57,11 @@ class Encoding:
         kept = Index.read(folder)
         self.changed = difference(_origin_of(kept), self.origin) if kept else ""
         """Why the latents that are kept can't be used, in a few words; empty where they can."""
-        same = kept is not None and not self.changed
-        self.made_of = kept.made_of if kept and same else fingerprint(self.origin)
+        self.made_of = fingerprint(self.origin)
+        if kept is not None and not self.changed:  # perhaps in words of an earlier version
+            self.made_of, self.header = kept.made_of, kept.header
+        self.made = 0
+        """Crops that were encoded and written."""
 
     def path(self, number: int) -> Path:
         """Return the file of a shard."""
@@ -96,12 +101,20 @@ class Encoding:
             Index.remove(self.folder)
         places = (place for it in numbers for group in self.layout.groups_of(it) for place in group)
         crops = decoded(self.clips, places, workers=self.workers)
-        for number in numbers:
-            made = []
-            for group in self.layout.groups_of(number):
-                made += self.encoded(group, islice(crops, len(group)))
-                tick(1)
-            shard.write(self.path(number), made, made_of=self.made_of)
+        with ended_workers_told(), closing(crops):  # it is told at any moment, not at the next crop
+            for number in numbers:
+                self._encode(number, crops, tick)
+
+    def _encode(
+        self, number: int, crops: Iterator[Clip | str], tick: Callable[[int], None]
+    ) -> None:
+        """Make one shard of the next crops."""
+        made = []
+        for group in self.layout.groups_of(number):
+            made += self.encoded(group, islice(crops, len(group)))
+            tick(1)
+        shard.write(self.path(number), made, made_of=self.made_of)
+        self.made += len(made)
 
     def encoded(
         self, group: Sequence[Place], crops: Iterator[Clip | str]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from mousai_kit.console import Screen
 from mousai_kit.latents.encoding import Encoding
@@ -32,20 +33,31 @@ def keep(
     with screen.bar(label, encoding.layout.groups) as bar:
         missing = encoding.missing(bar.advance, screen.say) if ranks.main else []
         missing = ranks.gathered(missing)[0]
-        _check_room(encoding, missing)
+        check_room_for(encoding)
         encoding.encode(ranks.share(missing), lambda groups: bar.advance(groups * ranks.own.count))
-    ranks.wait()
+    encoding.made = sum(ranks.gathered(encoding.made))
     kept = ranks.in_turn(partial(encoding.finish, report))
     if kept is not None and ranks.main:
         verify(encoding, kept)
+    if ranks.main:
+        _remove_earlier(encoding.folder, screen)
     return kept
 
 
-def _check_room(encoding: Encoding, numbers: Sequence[int]) -> None:
-    passes = encoding.layout.passes
+def check_room_for(*encodings: Encoding) -> None:
+    """Raise RequestError where the disk would not hold what is missing of some encodings."""
+    first = encodings[0]
     check_room(
-        encoding.folder,
-        encoding.needed_bytes(numbers),
-        f"the latents that {encoding.name} learns from ({encoding.split})",
-        f"lower `passes` (now {passes}), or use another folder with --out",
+        first.folder,
+        sum(it.needed_bytes(range(it.layout.shards)) for it in encodings),
+        f"the latents that '{first.name}' learns from",
+        f"lower its `passes` (now {first.layout.passes}), or use another folder with --out",
     )
+
+
+def _remove_earlier(folder: Path, screen: Screen) -> None:
+    """Remove the one file in which earlier versions kept what the folder has now."""
+    earlier = folder.with_suffix(".safetensors")
+    if earlier.is_file():
+        earlier.unlink()
+        screen.say(f"{earlier}: removed; an earlier version kept there what is now in {folder}")

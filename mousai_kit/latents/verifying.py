@@ -53,7 +53,7 @@ def _compared(encoding: Encoding, kept: LatentClips, group: Sequence[Place]) -> 
             continue
         differences.append(_difference(now.wave, before.wave))
         if differences[-1] > BOUND or now.text != before.text:
-            what = "latents" if differences[-1] > BOUND else "caption"
+            what = "sound" if differences[-1] > BOUND else "caption"
             raise TrainingError(_changed(encoding, before, what))
     return differences
 
@@ -69,6 +69,6 @@ def _changed(encoding: Encoding, clip: Clip, what: str) -> Problem:
     return Problem(
         str(encoding.folder),
         "",
-        f"the {what} of {clip.source} are not what it gives today: the music or how it is read "
-        "changed since; delete this folder to have it encoded anew",
+        f"the {what} of {clip.source} is not what is kept: the music changed since, or how it is "
+        "read; delete this folder to have all encoded anew",
     )

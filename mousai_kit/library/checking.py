@@ -38,7 +38,10 @@ def checked(
                     found.append(piece)
                     bar.advance()
     except KeyboardInterrupt:
-        screen.say(f"interrupted after {len(found):,} of {total:,} pieces")
+        screen.say(
+            f"interrupted after {len(found):,} of {total:,} pieces; what `folder` has measured is "
+            "kept, and the same command goes on"
+        )
         raise
     tracks = [it for it in datasets.values() if isinstance(it, TrackDataset)]
     skipped = dict.fromkeys(line for it in datasets.values() for line in it.skipped())

@@ -47,15 +47,19 @@ def pieces(
     if not isinstance(dataset, TrackDataset):
         yield from (_clip(dataset, index, split, sample_rate) for index in range(len(dataset)))
         return
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
-    pool = ThreadPoolExecutor(threads)
+    pool, size = ThreadPoolExecutor(threads()), threads() * GROUP
     try:
-        for first in range(0, len(dataset.tracks), threads * GROUP):
-            tracks = dataset.tracks[first : first + threads * GROUP]
+        for first in range(0, len(dataset.tracks), size):
+            tracks = dataset.tracks[first : first + size]
             found = [None] * len(tracks) if quick else _measured(dataset, tracks, pool)
             yield from map(_piece, [dataset] * len(tracks), tracks, [split] * len(tracks), found)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def threads() -> int:
+    """Return how many tracks are decoded at a time: one for each core that may be used."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def count(dataset: Dataset) -> int:

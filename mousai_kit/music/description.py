@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from mousai_kit.music.captions import Fields
+from mousai_kit.music.licences import licence_of
 
 DESCRIPTIONS = (".txt", ".json")
 """Endings of files that describe the music beside them; the first that says something counts."""
@@ -13,7 +15,7 @@ WHOLE = ("caption", "prompt", "text")
 
 
 def described(content: bytes, ending: str) -> Fields | str | None:
-    """Return the caption or the fields that a .txt or a .json says; None for an empty text.
+    """Return the fields or the caption that a .json says, or a text; None for an empty text.
 
     ValueError, with the reason, where that can't be known.
     """
@@ -21,10 +23,10 @@ def described(content: bytes, ending: str) -> Fields | str | None:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError("not UTF-8 text") from None
-    if ending == ".txt":
+    if ending != ".json":
         return text.strip() or None
     try:
-        return _told(json.loads(text))
+        return _said(json.loads(text))
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise ValueError(f"not JSON: {error.msg} at {place}") from None
@@ -32,15 +34,25 @@ def described(content: bytes, ending: str) -> Fields | str | None:
         raise ValueError("nested too deep") from None
 
 
-def _told(values: object) -> Fields | str:
-    if not isinstance(values, dict):
-        raise ValueError("no JSON object with fields by name")
+def licence_in(content: bytes, ending: str) -> str:
+    """Return the licence that a .json which `described` understands tells; empty: none."""
+    return licence_of(json.loads(content.decode("utf-8-sig"))) if ending == ".json" else ""
+
+
+def told_by(values: Mapping[str, object]) -> Fields | str:
+    """Return the caption or the fields among values by name; empty where there are none."""
     for key in WHOLE:
         value = values.get(key)
         caption = value[0] if isinstance(value, list) and value else value
         if isinstance(caption, str) and caption.strip():
             return caption.strip()
-    if not (fields := Fields.of(values)):
+    return Fields.of(values)
+
+
+def _said(values: object) -> Fields | str:
+    if not isinstance(values, dict):
+        raise ValueError("no JSON object with fields by name")
+    if not (about := told_by(values)) and not licence_of(values):
         keys = ", ".join((*WHOLE, *Fields.__dataclass_fields__))
         raise ValueError(f"none of the keys {keys} says anything")
-    return fields
+    return about

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -26,5 +25,6 @@ def held_out(names: Iterable[str], fraction: float) -> npt.NDArray[np.bool_]:
 
 def _rank(name: str) -> float:
     """Return a number in [0, 1) for a track, evenly spread; the same for a song's every format."""
-    song = str(Path(name).with_suffix(""))
+    stem, _, ending = name.rpartition("/")[2].rpartition(".")
+    song = name[: -1 - len(ending)] if stem and ending else name
     return int.from_bytes(sha256(song.encode()).digest()[:6], "big") / (1 << 48)

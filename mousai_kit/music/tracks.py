@@ -80,7 +80,7 @@ class TrackDataset(Dataset):
         self.sample_rate, self.channels, self.length = sample_rate, channels, length
         self.tracks = self.find_tracks()
         self._told: dict[Path, Fields | str] = {}
-        self._gains: dict[str, float] = {}
+        self._gains: dict[Path, float] = {}
 
     @abstractmethod
     def find_tracks(self) -> Sequence[Track]:
@@ -124,10 +124,10 @@ class TrackDataset(Dataset):
         """
         if self.options.loudness is None:
             return 1.0
-        if track.name not in self._gains:
+        if track.path not in self._gains:
             measures = self.measures(track)
-            self._gains[track.name] = gain_to(self.options.loudness, measures, self.channels)
-        return self._gains[track.name]
+            self._gains[track.path] = gain_to(self.options.loudness, measures, self.channels)
+        return self._gains[track.path]
 
     def measures(self, track: Track) -> Measures:
         """Return what a track is like, from `kept_measures`, else by decoding it whole.

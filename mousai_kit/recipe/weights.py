@@ -27,7 +27,7 @@ def stage_key(recipe: Recipe, stage: str) -> dict[str, Any]:
 
     Samplers are left out wherever they are: they are no part of training.
     """
-    names = list(recipe.stages)
+    names, idle = list(recipe.stages), recipe.data.component.never_change_clips
     stages = {}
     for name in names[: names.index(stage) + 1]:
         values = plain(recipe.stages[name], without=("sampler",))
@@ -37,7 +37,7 @@ def stage_key(recipe: Recipe, stage: str) -> dict[str, Any]:
     return {
         "seed": recipe.seed,
         "audio": plain(recipe.audio),
-        "data": recipe.data.values(),
+        "data": {key: value for key, value in recipe.data.values().items() if key not in idle},
         "stages": stages,
     }
 

@@ -72,11 +72,15 @@ def batches(
 
 @contextmanager
 def ended_workers_told() -> Iterator[None]:
-    """Turn the end of a process that reads audio into a TrainingError of one line."""
+    """Turn the end of a worker into a TrainingError of one line.
+
+    torch tells it at any moment; what a dead one was about to hand over is a broken connection.
+    """
     try:
         yield
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        from_torch = isinstance(error, RuntimeError)
+        if from_torch and not str(error).startswith("DataLoader worker (pid"):
             raise
         raise TrainingError(
             "a process that reads audio was ended by the system, which is mostly for want of "

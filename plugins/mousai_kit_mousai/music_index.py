@@ -3,116 +3,122 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import mousai_kit.api as mk
+from mousai_kit_mousai.index_file import IndexFile
+from mousai_kit_mousai.music_files import READ, MusicFile, music_files, problem
 from mousai_kit_mousai.sidecar import sidecar
+from mousai_kit_mousai.track_list import TrackList, said
 
-READ = (".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
-"""Endings of the files that are read, in either case."""
-UNREAD = (".aac", ".aif", ".aiff", ".ape", ".m4a", ".wma", ".wv")
-"""Endings of music that is left out, which is said."""
 THREADS = 8
 """Headers read at a time: the wait is for the disk."""
+CHUNK = 512
+"""Files that are looked up, read and kept together: what was read stays read after Ctrl-C."""
 LISTED = 10
 """Reasons given where no file can be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What was read of a track: its path within the folder, its length, and what is said of it."""
+
+    path: bytes
+    seconds: float
+    said: str
 
 
 @dataclass(frozen=True, slots=True)
 class MusicIndex:
     """What a folder holds: tracks that can be used, and what is wrong with each other file."""
 
-    tracks: list[mk.Track]
+    tracks: TrackList
     skipped: list[mk.Problem]
 
 
-def index(folder: Path) -> MusicIndex:
-    """Read the headers and sidecars of a folder's music; AudioError where none can be used."""
-    if not folder.is_dir():
-        what = "is no folder" if folder.exists() else "there is no such folder"
-        raise mk.AudioError(_problem(folder, f"{what}; `path` names the folder of your music"))
+def index(folder: Path, file: IndexFile) -> MusicIndex:
+    """Return a folder's music: what is not in the index file, or has changed, is read and kept.
+
+    AudioError where no file can be used.
+    """
+    check_folder(folder)
     skipped: list[mk.Problem] = []
-    files = list(_files(folder, skipped))
-    tracks: list[mk.Track] = []
+    tracks, seen = TrackList(folder), set[int]()
+    files = music_files(folder, skipped)
     with ThreadPoolExecutor(THREADS) as pool:
-        for entry in pool.map(lambda file: _entry(folder, file), files):
-            if isinstance(entry, mk.Track):
-                tracks.append(entry)
-            else:
-                skipped.append(entry)
+        while chunk := list(islice(files, CHUNK)):
+            for entry in _entries(folder, chunk, file, pool):
+                if isinstance(entry, mk.Problem):
+                    skipped.append(entry)
+                else:
+                    tracks.add(entry.path, entry.seconds, entry.said)
+                    seen.add(hash(entry.path))
+    file.forget(lambda path: hash(path) in seen)
     if not tracks:
         raise _without_music(folder, skipped)
     return MusicIndex(tracks, skipped)
 
 
-def _files(folder: Path, skipped: list[mk.Problem]) -> Iterator[Path]:
-    """Yield a folder's music in a fixed order; what several links lead to, once."""
-    seen: set[tuple[int, int]] = set()
-    for place, names in _folders(folder, skipped):
-        for name in sorted(names):
-            path, ending = place / name, Path(name).suffix.lower()
-            if name.startswith(".") or ending not in READ + UNREAD:
-                continue
-            if ending in UNREAD:
-                skipped.append(_problem(path, f"{ending} files are not read; convert it to FLAC"))
-            elif path.exists() and not path.is_file():
-                skipped.append(_problem(path, "is no regular file; leave it out"))
-            elif (identity := _identity(path)) not in seen:
-                seen.update([identity] if identity else [])
-                yield path
+def check_folder(folder: Path) -> None:
+    """Raise AudioError where a folder of music is none."""
+    if not folder.is_dir():
+        what = "is no folder" if folder.exists() else "there is no such folder"
+        raise mk.AudioError(problem(folder, f"{what}; `path` names the folder of your music"))
 
 
-def _folders(folder: Path, skipped: list[mk.Problem]) -> Iterator[tuple[Path, list[str]]]:
-    """Yield (folder, names of its files) for a folder and all within it, hidden ones left out."""
+def _entries(
+    folder: Path, chunk: Sequence[MusicFile], file: IndexFile, pool: ThreadPoolExecutor
+) -> Iterator[Header | mk.Problem]:
+    """Yield what is known of files, in their order; keep what had to be read."""
+    start = len(os.path.join(folder, ""))  # noqa: PTH118 - the walk's own way
+    paths = [os.fsencode(it.path[start:]) for it in chunk]
+    kept = file.tracks(paths)
+    known = {
+        path: Header(path, seconds, text)
+        for path, it in zip(paths, chunk, strict=True)
+        for stamp, seconds, text in [kept.get(path, ("", 0.0, ""))]
+        if it.audio and stamp == _stamp(it)
+    }
+    new = {path: it for path, it in zip(paths, chunk, strict=True) if path not in known}
+    read = dict(zip(new, pool.map(_read, new, new.values()), strict=True))
+    file.keep_tracks(
+        [
+            (path, _stamp(new[path]), it.seconds, it.said)
+            for path, it in read.items()
+            if isinstance(it, Header)
+        ]
+    )
+    return (known.get(path) or read[path] for path in paths)
 
-    def unlisted(error: OSError) -> None:
-        skipped.append(_problem(Path(error.filename), f"can't be listed ({error.strerror})"))
 
-    seen: set[tuple[int, int] | None] = set()
-    for place, folders, names in os.walk(folder, onerror=unlisted, followlinks=True):
-        here = Path(place)
-        identity = _identity(here)
-        if identity in seen:
-            folders.clear()
-            continue
-        seen.add(identity)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield here, names
+def _stamp(file: MusicFile) -> str:
+    return f"{file.audio}|{file.beside}"
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file or folder from all others, by whatever link it is reached."""
+def _read(path: bytes, file: MusicFile) -> Header | mk.Problem:
+    """Return a track by its header, sidecar and tags, or what is wrong with one of them."""
+    place = Path(file.path)
     try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _entry(folder: Path, path: Path) -> mk.Track | mk.Problem:
-    """Return a track by its header and sidecar, or what is wrong with one of them."""
-    try:
-        seconds = mk.probe(path).seconds
-        return mk.Track(path, mk.shown(path.relative_to(folder)), seconds, sidecar(path))
+        seconds, beside = mk.probe(place).seconds, sidecar(place)
     except mk.AudioError as error:
         return error.problems[0]
+    tags = mk.tags_of(place)
+    about = mk.Fields.of(tags) if beside.about is None else beside.about
+    return Header(path, seconds, said(about, beside.licence or mk.licence_of(tags)))
 
 
 def _without_music(folder: Path, skipped: list[mk.Problem]) -> mk.AudioError:
     """Return the error for a folder without one track that can be used."""
     if not skipped:
         known = ", ".join(READ)
-        return mk.AudioError(_problem(folder, f"holds no music, nor do folders in it ({known})"))
+        return mk.AudioError(problem(folder, f"holds no music, nor do folders in it ({known})"))
     more = len(skipped) - LISTED
     return mk.AudioError(
-        _problem(folder, "holds no music that can be used:"),
+        problem(folder, "holds no music that can be used:"),
         *skipped[:LISTED],
-        *([_problem(folder, f"{more} more files can't be used")] if more > 0 else []),
+        *([problem(folder, f"{more} more files can't be used")] if more > 0 else []),
     )
-
-
-def _problem(path: Path, message: str) -> mk.Problem:
-    return mk.Problem(mk.shown(path), "", message)

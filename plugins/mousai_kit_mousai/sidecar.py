@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from errno import ENAMETOOLONG
 from pathlib import Path
 
 import mousai_kit.api as mk
 
 
-def sidecar(path: Path) -> mk.Fields | str | None:
-    """Return a file's caption or fields from its sidecar; None where it has none, or an empty one.
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """What a sidecar says: a caption or fields, None where neither, and a licence, if any."""
+
+    about: mk.Fields | str | None = None
+    licence: str = ""
+
+
+def sidecar(path: Path) -> Sidecar:
+    """Return what a file's sidecar says; nothing where it has none, or an empty one.
 
     A text sidecar goes before a JSON one. AudioError, which names the audio file, for a sidecar
     that can't be read: training with a wrong caption is worse than without the file.
@@ -17,16 +26,19 @@ def sidecar(path: Path) -> mk.Fields | str | None:
     for ending in mk.DESCRIPTIONS:
         file = path.with_suffix(ending)
         try:
-            about = mk.described(file.read_bytes(), ending) if file.exists() else None
+            if not file.exists():
+                continue
+            content = file.read_bytes()
+            about = mk.described(content, ending)
         except OSError as error:
             if error.errno == ENAMETOOLONG:  # so there is none
                 continue
             raise _fault(path, file, str(error.strerror)) from None
         except ValueError as error:
             raise _fault(path, file, str(error)) from None
-        if about:
-            return about
-    return None
+        if about is not None:
+            return Sidecar(about or None, mk.licence_in(content, ending))
+    return Sidecar()
 
 
 def _fault(path: Path, file: Path, reason: str) -> mk.AudioError:

@@ -2,12 +2,16 @@
 
 import nano
 import pytest
+import saved_data
+import tar_shards
 from first_party import untested
 
 from mousai_kit.testing import DatasetContract
 from mousai_kit_clips.clips import Clips
 from mousai_kit_clips.tones import Tones
 from mousai_kit_mousai.folder import Folder
+from mousai_kit_shards.hugging_face import HuggingFace
+from mousai_kit_shards.web_dataset import WebDataset
 
 
 class TestTones(DatasetContract):
@@ -35,6 +39,42 @@ class TestFolder(DatasetContract):
     @pytest.fixture(autouse=True)
     def files(self, music):
         self.options = {"path": str(music), "validation": 0.3, "crops": 2}
+
+
+@pytest.fixture(scope="module")
+def shards(music, tmp_path_factory):
+    """Return two shards of the notes, with captions, and what is no note."""
+    folder = tmp_path_factory.mktemp("shards")
+    files = sorted(music.iterdir())
+    for number in range(2):
+        samples = {it.stem: {"wav": it.read_bytes(), "txt": it.stem} for it in files[number::2]}
+        tar_shards.shard(folder / f"{number}.tar", samples)
+    return folder
+
+
+class TestWebDataset(DatasetContract):
+    component = WebDataset
+
+    @pytest.fixture(autouse=True)
+    def files(self, shards):
+        self.options = {"shards": str(shards / "{0..1}.tar"), "validation": 0.3, "crops": 2}
+
+
+@pytest.fixture(scope="module")
+def data(music, tmp_path_factory):
+    """Return a saved data set of the notes, and of what is no note."""
+    files = sorted(music.iterdir())
+    audio = [{"bytes": it.read_bytes(), "path": it.name} for it in files]
+    titles = [it.stem for it in files]
+    return saved_data.saved(tmp_path_factory.mktemp("data"), audio, title=titles)
+
+
+class TestHuggingFace(DatasetContract):
+    component = HuggingFace
+
+    @pytest.fixture(autouse=True)
+    def files(self, data):
+        self.options = {"path": str(data), "validation": 0.3, "crops": 2}
 
 
 def test_every_dataset_has_a_suite():

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import torch
 from doubling import FOLDER, Doubling, Numbers, encoding, files, kept, rows
 
 from mousai_kit.console import Screen
@@ -131,6 +132,21 @@ def test_workers_change_nothing(workers):
     kept(clips, told=second, workers=workers, folder="elsewhere")
     assert files("elsewhere") == files()
     assert first == second == ["1.wav: is bad in 0", "9.wav: is bad in 0"]
+
+
+def test_while_shards_change_no_index_speaks_of_them():
+    kept(Numbers())
+    encoding(Numbers(), weights="other").encode([0], ignore)
+    assert "index.json" not in files()
+    cascade = Doubling()
+    kept(Numbers(), cascade=cascade)
+    assert cascade.encoded == 8 + (8 + 8 + 2)  # the one that changed, and to verify all
+
+
+def test_nothing_is_drawn_from_the_process_s_generator():
+    before = torch.get_rng_state()
+    kept(Numbers())
+    assert torch.get_rng_state().equal(before)
 
 
 def test_a_tick_is_a_group_made_or_found():

@@ -1,10 +1,12 @@
 """Split: what is held out is so by its name, whatever else there is."""
 
+from hashlib import sha256
 from itertools import compress
+from pathlib import Path
 
 import pytest
 
-from mousai_kit.music.split import held_out
+from mousai_kit.music.split import _rank, held_out
 
 
 def kept(names: list[str], fraction: float) -> set[str]:
@@ -53,6 +55,12 @@ def test_copies_of_a_single_song_are_never_on_both_sides(fraction: float) -> Non
     assert kept(["a.wav", "a.flac", "a.wav"], fraction) == set()
     two = kept(["a.wav", "a.flac", "b.wav", "b.mp3"], fraction)
     assert two in ({"a.wav", "a.flac"}, {"b.wav", "b.mp3"})
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.b.wav", "a.b/c", "a.b/.c", "y.z/w.flac", "a. b.ogg"])
+def test_a_rank_is_the_hash_of_the_name_without_its_ending(name: str) -> None:
+    digest = sha256(str(Path(name).with_suffix("")).encode()).digest()
+    assert _rank(name) == int.from_bytes(digest[:6], "big") / 2**48
 
 
 def test_nothing_is_held_out_of_nothing() -> None:

@@ -44,6 +44,8 @@ SMALL: dict[tuple[str, str], dict[str, Any]] = {
     ("domain", "waveform"): {},
     ("dataset", "clips"): {},
     ("dataset", "folder"): {"path": "music"},
+    ("dataset", "huggingface"): {"path": "./data"},
+    ("dataset", "webdataset"): {"shards": "shards"},
     ("dataset", "tones"): {"tracks": 4},
 }
 """Small options of every component that takes a slot over."""

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import nano
 import pytest
+import saved_data
 import small_t5
 import small_transformers
+import tar_shards
 import torch
 from slots import SMALL, Swap, choices, first_party, nano_choices, swaps
 
@@ -41,6 +43,9 @@ def materials(here):
     small_transformers.network("bert", Path("bert"))
     for number in range(4):
         nano.tone(f"music/{number}.wav", hertz=200 + 50 * number)
+    notes = {it.stem: {"wav": it.read_bytes()} for it in sorted(Path("music").iterdir())}
+    tar_shards.shard("shards/0.tar", notes)
+    saved_data.saved("data", [it["wav"] for it in notes.values()])
 
 
 def parts(system, swap: Swap):

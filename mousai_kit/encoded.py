@@ -1,0 +1,102 @@
+"""Encoded: a stage's latents, made before it trains, and what they come to."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from mousai_kit import latents
+from mousai_kit.console import Screen
+from mousai_kit.errors import RequestError, TrainingError, did_you_mean
+from mousai_kit.interfaces import Split
+from mousai_kit.recipe import Recipe
+from mousai_kit.runs import RunFolder
+from mousai_kit.system import System
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The latents of one split."""
+
+    stage: str
+    split: str
+    folder: str
+    clips: int
+    """Clips that could be encoded."""
+    left_out: int
+    crops: int
+    """Crops in all passes; each has a latent."""
+    made: int
+    """Crops encoded now; the others were there."""
+    gigabytes: float
+    seconds: float
+
+    def __str__(self) -> str:
+        left_out = f", {self.left_out} left out" if self.left_out else ""
+        return (
+            f"{self.stage}, {self.split}: {self.crops:,} crops of {self.clips:,} clips{left_out}, "
+            f"{self.gigabytes:.3g} GB in {self.folder}; "
+            f"{self.made:,} encoded now in {self.seconds:.0f} s"
+        )
+
+
+def encode(
+    recipe: Recipe, folder: RunFolder, *, stage: str | None, screen: Screen
+) -> list[Encoded]:
+    """Make the latents that a stage learns from (None: the second), of each split; verify them.
+
+    What is there already and made of the same is used. An error where a stage below is not trained
+    or another recipe's, where the disk would not hold all, or where latents are not what the music
+    gives.
+    """
+    name = _stage(recipe, stage)
+    below = list(recipe.stages)[: list(recipe.stages).index(name)]
+    folder.check_trained(recipe, below)
+    with folder.locked():
+        system = System(recipe, folder, screen).load(below)
+        header = folder.header(recipe, name)
+        found = [system.latents_of(name, header, split, system.ranks) for split in get_args(Split)]
+        encodings = [encoding for encoding in found if encoding is not None]
+        latents.check_room_for(*encodings)
+        return [_made(system, encoding) for encoding in encodings]
+
+
+def _stage(recipe: Recipe, asked: str | None) -> str:
+    """Return the stage that learns from latents; RequestError where it is none."""
+    lowest, *higher = recipe.stages
+    if asked is None and not higher:
+        raise RequestError(
+            f"the recipe's only stage, '{lowest}', learns from audio; there is nothing to encode"
+        )
+    if asked == lowest:
+        raise RequestError(f"--stage: '{lowest}' learns from audio, not from latents")
+    if asked is not None and asked not in higher:
+        raise RequestError(
+            f"--stage: the recipe has no stage '{asked}'{did_you_mean(asked, higher)}"
+        )
+    return asked or higher[0]
+
+
+def _made(system: System, encoding: latents.Encoding) -> Encoded:
+    started = time.monotonic()
+    kept = latents.keep(encoding, system.screen, system.skip, system.ranks)
+    if kept is None and encoding.split == "train":
+        raise TrainingError(f"none of the music can be decoded; see {system.folder.skipped}")
+    clips = len(kept) if kept else 0
+    return Encoded(
+        encoding.name,
+        encoding.split,
+        str(encoding.folder),
+        clips,
+        encoding.layout.clips - clips,
+        clips * encoding.layout.passes,
+        encoding.made,
+        _gigabytes(encoding.folder),
+        round(time.monotonic() - started, 1),
+    )
+
+
+def _gigabytes(folder: Path) -> float:
+    return sum(it.stat().st_size for it in folder.glob("*")) / 1e9

@@ -1,0 +1,104 @@
+"""Music files: what lies in a folder and can be read, each with what tells whether it changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from os.path import basename, splitext
+from pathlib import Path
+from stat import S_ISREG
+
+import mousai_kit.api as mk
+
+READ = (".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
+"""Endings of the files that are read, in either case."""
+UNREAD = (".aac", ".aif", ".aiff", ".ape", ".m4a", ".wma", ".wv")
+"""Endings of music that is left out, which is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class MusicFile:
+    """A file that may be music. `audio` and `beside` change where it or a sidecar of it does.
+
+    `audio` is empty where the file can't be looked at: it is to be opened, which tells why.
+    """
+
+    path: str
+    audio: str
+    beside: str
+
+
+def music_files(folder: Path, skipped: list[mk.Problem]) -> Iterator[MusicFile]:
+    """Yield a folder's music in a fixed order; what several links lead to, once."""
+    seen: set[int] = set()
+    for place, names in _folders(folder, skipped):
+        known = {name.casefold() for name in names}
+        for name in sorted(names):
+            path, ending = f"{place}{os.sep}{name}", splitext(name)[1].lower()  # noqa: PTH122
+            if name.startswith(".") or ending not in READ + UNREAD:
+                continue
+            status = _status(path)
+            if ending in UNREAD:
+                told = f"{ending} files are not read; convert it to FLAC"
+                skipped.append(problem(Path(path), told))
+            elif status is not None and not S_ISREG(status.st_mode):
+                skipped.append(problem(Path(path), "is no regular file; leave it out"))
+            elif status is None:
+                yield MusicFile(path, "", "")
+            elif (identity := _identity(status)) not in seen:
+                seen.add(identity)
+                yield MusicFile(path, _stamp(status), _beside(path, known))
+
+
+def stamp(path: Path) -> str:
+    """Return what tells whether a file changed; empty where it can't be looked at."""
+    status = _status(os.fspath(path))
+    return "" if status is None else _stamp(status)
+
+
+def problem(path: Path, message: str) -> mk.Problem:
+    """Return what is wrong with a file or folder."""
+    return mk.Problem(mk.shown(path), "", message)
+
+
+def _folders(folder: Path, skipped: list[mk.Problem]) -> Iterator[tuple[str, list[str]]]:
+    """Yield (folder, names of its files) for a folder and all within it, hidden ones left out."""
+
+    def unlisted(error: OSError) -> None:
+        skipped.append(problem(Path(error.filename), f"can't be listed ({error.strerror})"))
+
+    seen: set[int] = set()
+    for place, folders, names in os.walk(folder, onerror=unlisted, followlinks=True):
+        status = _status(place)
+        identity = -1 if status is None else _identity(status)
+        if identity in seen:
+            folders.clear()
+            continue
+        seen.add(identity)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield place, names
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)  # noqa: PTH116 - a hundred thousand times
+    except OSError:
+        return None
+
+
+def _identity(status: os.stat_result) -> int:
+    """Return what tells a file or folder from all others, by whatever link it is reached."""
+    return status.st_dev << 64 | status.st_ino
+
+
+def _stamp(status: os.stat_result) -> str:
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def _beside(path: str, known: Collection[str]) -> str:
+    """Return the stamps of a file's sidecars, of which a folder's names tell if there are any."""
+    stem = splitext(path)[0]  # noqa: PTH122 - pathlib takes five times as long
+    name = basename(stem).casefold()  # noqa: PTH119
+    there = [ending for ending in mk.DESCRIPTIONS if name + ending in known]
+    return " ".join(f"{ending} {stamp(Path(stem + ending))}" for ending in there)

@@ -1,0 +1,87 @@
+"""Hub data: a data set of Hugging Face, from a folder or from the hub, whose code is never run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import mousai_kit.api as mk
+
+
+def library() -> Any:
+    """Return the package datasets; AudioError, with what to do, where it is not installed."""
+    if find_spec("datasets") is None:
+        told = "needs the package datasets: pip install 'mousai-kit[datasets]'"
+        raise mk.AudioError(mk.Problem("data: huggingface", "", told))
+    import datasets
+
+    return datasets
+
+
+def from_folder(folder: Path, split: str) -> Any:
+    """Return a split of what `save_to_disk` wrote; AudioError where it can't be read."""
+    if not folder.is_dir():
+        raise fault(folder, "there is no such folder")
+    datasets = library()
+    try:
+        found = datasets.load_from_disk(str(folder))
+    except Exception as error:  # of whatever lies there
+        told = f"is no data set that save_to_disk wrote ({mk.first_line(error)})"
+        raise fault(folder, told) from None
+    if isinstance(found, datasets.DatasetDict):
+        if split not in found:
+            raise fault(folder, f"has no split '{split}'{instead(split, found)}")
+        found = found[split]
+    for file in found.cache_files:
+        if not within(Path(file["filename"]), folder):
+            raise fault(folder, f"lies in part outside of it ({file['filename']}); copy it in")
+    return found
+
+
+def from_hub(name: str, *, subset: str | None, split: str, revision: str) -> Any:
+    """Return a split of a data set on the hub, which is fetched where it is not kept here.
+
+    AudioError says in one line why it can't be had.
+    """
+    datasets = library()
+    unasked = _unasked(name, revision)
+    here = Path(datasets.config.HF_DATASETS_CACHE).glob(f"*/*/*/{revision}")
+    if unasked and not any(here):
+        raise fault(name, f"can't be fetched ({unasked})")
+    try:
+        found = datasets.load_dataset(name, subset, split=split, revision=revision)
+    except Exception as error:  # of whatever files are in it
+        told = unasked or mk.first_line(error)
+        raise fault(name, f"can't be used ({told})") from None
+    if not all(revision in Path(it["filename"]).parts for it in found.cache_files):
+        raise fault(name, f"can't be fetched ({unasked}), and another commit is kept here")
+    return found
+
+
+def within(path: Path, folder: Path) -> bool:
+    """Return whether a path, whatever links it follows, ends in a folder."""
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def fault(origin: Path | str, message: str) -> mk.AudioError:
+    """Return the error that says what is wrong with a data set or a row."""
+    return mk.AudioError(mk.Problem(mk.shown(Path(origin)), "", message))
+
+
+def instead(word: str, known: Iterable[str]) -> str:
+    """Return what else there is, the nearest of it first."""
+    names = ", ".join(f"'{name}'" for name in known)
+    return mk.did_you_mean(word, known) or f"; it has {names}"
+
+
+def _unasked(name: str, revision: str) -> str:
+    """Return why the hub could not be asked for a data set; empty where it has it."""
+    from huggingface_hub import HfApi
+
+    try:
+        HfApi().dataset_info(name, revision=revision, timeout=mk.hub.PATIENCE)
+    except Exception as error:  # of the network, of every kind
+        return mk.hub.reason(error, "data", what="data set")
+    return ""

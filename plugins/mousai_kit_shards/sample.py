@@ -1,0 +1,91 @@
+"""Sample: which of its members are the audio and the caption, and how long the audio is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from typing import BinaryIO
+
+import mousai_kit.api as mk
+from mousai_kit_shards.members import Member
+from mousai_kit_shards.part import Part
+
+READ = ("flac", "mp3", "oga", "ogg", "opus", "wav")
+"""Endings of members that are music."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which members count, by their endings; None where that is to be guessed."""
+
+    audio: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A sample that can be used: its audio, how long that is (s), and its caption if it has one."""
+
+    audio: Member
+    seconds: float
+    text: Member | None
+
+
+def understood(shard: Path, file: BinaryIO, members: Sequence[Member], wanted: Wanted) -> Sample:
+    """Return a sample of an open shard; ValueError says what keeps it from being used."""
+    named = {member.ending: member for member in members}
+    if len(named) < len(members):
+        raise ValueError("has two members with the same ending; leave one out")
+    audio = _audio(named, wanted.audio)
+    try:
+        part = BufferedReader(Part(file, audio.offset, audio.size))
+        seconds = mk.probe(shard / audio.name, part).seconds
+    except mk.AudioError as error:
+        raise ValueError(error.problems[0].message) from None
+    return Sample(audio, seconds, _text(file, named, wanted.text))
+
+
+def told(file: BinaryIO, member: Member) -> mk.Fields | str | None:
+    """Return the caption that a member of an open shard holds; ValueError where it is no such."""
+    file.seek(member.offset)
+    return mk.described(file.read(member.size), _kind(member.ending))
+
+
+def _audio(named: dict[str, Member], wanted: str | None) -> Member:
+    if wanted is not None:
+        with suppress(KeyError):
+            return named[wanted]
+        raise ValueError(f"has no '{wanted}' (it has {_endings(named)})")
+    found = [member for ending, member in named.items() if _kind(ending)[1:] in READ]
+    if not found:
+        raise ValueError(f"has no music that is read (it has {_endings(named)})")
+    if len(found) > 1:
+        several = _endings({member.ending: member for member in found})
+        raise ValueError(f"has several pieces of music ({several}); say which with `audio`")
+    return found[0]
+
+
+def _text(file: BinaryIO, named: dict[str, Member], wanted: str | None) -> Member | None:
+    """Return the member that says something."""
+    if wanted is not None and wanted not in named:
+        raise ValueError(f"has no '{wanted}' (it has {_endings(named)})")
+    endings = [ending[1:] for ending in mk.DESCRIPTIONS] if wanted is None else [wanted]
+    for ending in endings:
+        try:
+            if ending in named and told(file, named[ending]):
+                return named[ending]
+        except ValueError as error:
+            raise ValueError(f"its caption ({ending}) can't be used ({error})") from None
+    return None
+
+
+def _kind(ending: str) -> str:
+    """Return what kind of file an ending tells: of `mix.flac` it is `.flac`."""
+    return f".{ending.rpartition('.')[2]}"
+
+
+def _endings(named: dict[str, Member]) -> str:
+    return ", ".join(f"'{ending}'" for ending in named)
