@@ -70,3 +70,18 @@ def readable(
         if len(good) == at_most:
             break
     return Readable(clips, good) if good else None
+
+
+def one_a_track(clips: Dataset, report: Callable[[str], None], *, at_most: int) -> list[Clip]:
+    """Return a clip each of the first tracks that can be decoded; report those that can't."""
+    chosen: dict[str, Clip] = {}
+    for index in range(len(clips)):
+        try:
+            clip = clips.clip(index)
+        except AudioError as error:
+            report(str(error))
+            continue
+        chosen.setdefault(clip.source, clip)
+        if len(chosen) == at_most:
+            break
+    return list(chosen.values())

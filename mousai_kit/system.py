@@ -13,10 +13,10 @@ from mousai_kit import checkpoints, devices, latents
 from mousai_kit.cascade import Cascade
 from mousai_kit.console import Screen
 from mousai_kit.data import Clips, dataset, readable, training_clips
-from mousai_kit.errors import AudioError, TrainingError
+from mousai_kit.errors import AudioError, TrainingError, WeightsError
 from mousai_kit.interfaces import Dataset, Split
 from mousai_kit.memory import out_of_memory_told
-from mousai_kit.onlookers import onlookers
+from mousai_kit.onlookers import check_showing, onlookers
 from mousai_kit.ranks import Ranks, joined
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import START, RunFolder, StageFolder, some
@@ -82,9 +82,10 @@ class System:
 
     def train(self) -> None:
         """Train every stage whose weights are missing, unfinished or another recipe's."""
+        check_showing(self.recipe, self.cascade)
         check(self.recipe, self.cascade)
         check_shared(self.recipe, self.ranks)
-        begun = starts(self.recipe, self.folder, self._is_trained, self.screen.say)
+        begun = starts(self.recipe, self.folder, self._stands, self.screen.say)
         self.ranks.in_turn(self._fetch)  # once from the hub, then from the disk
         self.ranks.first(self._write_recipe)
         for name, given in begun.items():
@@ -96,7 +97,7 @@ class System:
                 known = f"imported from {files.origin}" if files.origin else "trained already"
                 self.screen.say(f"{name}: {known} ({files.weights})")
             else:
-                self._train(name, header, given)
+                self._train(name, header, given or Given.find(self.recipe, name))
 
     def _fetch(self) -> None:
         for stage in self.cascade.stages.values():
@@ -116,6 +117,7 @@ class System:
 
         Of `ranks`, where all of them ask, each encodes its share.
         """
+        ranks = ranks or Ranks()
         if name != next(iter(self.cascade.stages)):
             encoding = self.latents_of(name, header, split, ranks)
             return latents.keep(encoding, self.screen, self.skip, ranks) if encoding else None
@@ -124,7 +126,7 @@ class System:
         return found if split == "train" else readable(found, self.skip, at_most=VALIDATED_CLIPS)
 
     def latents_of(
-        self, name: str, header: dict[str, Any], split: Split, ranks: Ranks | None = None
+        self, name: str, header: dict[str, Any], split: Split, ranks: Ranks
     ) -> latents.Encoding | None:
         """Return the latents that a higher stage learns from, not made yet; None without music."""
         if (found := self._music(name, split, ranks)) is None:
@@ -156,8 +158,7 @@ class System:
             self.screen.say(line)
         if not tuned.learns:
             steps = self.recipe.stages[name].train.steps
-            taken = {**header, "step": steps, "seconds": 0.0}
-            self.ranks.first(partial(tuned.take, files, taken))
+            self.ranks.first(partial(tuned.take, files, {**header, "step": steps, "seconds": 0.0}))
             self._take_over(name)
             return
         clips = self.clips(name, header, "train", self.ranks)
@@ -179,7 +180,14 @@ class System:
             clips=clips,
             held_out=held_out,
             report=self.skip,
-            observers=onlookers(files, screen=self.screen),
+            observers=onlookers(
+                self.recipe,
+                name,
+                cascade=self.cascade,
+                folder=self.folder,
+                screen=self.screen,
+                report=self.skip,
+            ),
             ranks=self.ranks,
         )
         if resumed:
@@ -201,14 +209,13 @@ class System:
             self.cascade.stages[name] = Cascade.build(self.recipe, device=self.device).stages[name]
             self._load(name)
 
-    def _music(self, name: str, split: Split, ranks: Ranks | None) -> Dataset | None:
+    def _music(self, name: str, split: Split, ranks: Ranks) -> Dataset | None:
         """Return the clips that a stage learns from, as audio; None where there are none."""
         length = self.recipe.stages[name].train.length
         if split == "validation":
             found = dataset(self.recipe, length=length, split=split)
         else:
-            opened = partial(training_clips, self.recipe, length=length)
-            found = (ranks or Ranks()).in_turn(opened)
+            found = ranks.in_turn(partial(training_clips, self.recipe, length=length))
             self.skip(*found.skipped())
         return found if len(found) else None
 
@@ -222,6 +229,15 @@ class System:
             return True
         timed = settings.minutes is not None and header["seconds"] >= 60 * settings.minutes
         return timed or bool(header["step"] >= settings.steps)
+
+    def _stands(self, name: str) -> bool:
+        """Return whether a stage is trained as the recipe says, whatever it started from."""
+        try:
+            header = self.folder.header(self.recipe, name)
+            differs = self.folder.difference(self.folder.stage(name).weights, header)
+        except WeightsError:
+            return False
+        return not differs and self._is_trained(name)
 
     def _set_aside_what_differs(self, files: StageFolder, header: dict[str, Any]) -> None:
         """Keep weights of another recipe under another name, and say in what they differ."""

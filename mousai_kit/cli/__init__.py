@@ -15,6 +15,7 @@ from mousai_kit.cli import (  # noqa: F401 (they add their commands to the app)
     music,
     new,
     parts,
+    plan,
     weights,
 )
 from mousai_kit.cli.app import app

@@ -32,10 +32,14 @@ class Clumsy(Observer):
 class Loud(Observer):
     """Fails at all that it can hear."""
 
+    warned = validated = saved = demonstrated = ended = stepped = lambda *_: 1 / 0
+
+
+class Absent(Loud):
+    """Fails at once."""
+
     def begun(self, training):
         raise MemoryError
-
-    warned = validated = saved = demonstrated = ended = stepped = lambda *_: 1 / 0
 
 
 def warnings(folder):
@@ -60,11 +64,16 @@ def test_a_failure_at_hearing_of_a_failure_ends_too(tmp_path):
     training.steps_of([1.0])
     training.validated(right=1.0)
     training.end()
-    assert sorted(warnings(tmp_path)) == [
-        (0, "it failed (MemoryError); training goes on"),
-        (0, "it failed (division by zero); training goes on"),
-        (0, "it failed (division by zero); training goes on without it"),
-    ]
+    told = "it failed (division by zero); training goes on"
+    assert sorted(warnings(tmp_path)) == [(1, told), (1, told), (1, f"{told} without it")]
+
+
+def test_who_can_not_begin_is_told_nothing_more(tmp_path):
+    training = Acted(tmp_path, Harmless(Absent(), "it"))
+    training.begin()
+    training.steps_of([1.0])
+    training.end()
+    assert warnings(tmp_path) == [(0, "it failed (MemoryError); training goes on without it")]
 
 
 def test_ctrl_c_is_no_failure(tmp_path):
