@@ -68,7 +68,6 @@ def encode(
     """
     from mousai_kit.console import Screen
     from mousai_kit.encoded import encode
-    from mousai_kit.ranks import Rank
     from mousai_kit.runs import RunFolder
     from mousai_kit.targets import recipe_of, run_of
 
