@@ -187,7 +187,9 @@ class System:
             clips=clips,
             held_out=held_out,
             report=self.skip,
-            observers=onlookers(files, screen=self.screen),
+            observers=onlookers(
+                files, screen=self.screen, watched=settings.watch, fresh=given is None
+            ),
             ranks=self.ranks,
         )
         if resumed:

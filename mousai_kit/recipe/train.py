@@ -57,6 +57,10 @@ class Train(Options):
     workers: int = Field(2, ge=0, description="processes that read audio")
     validate_every: int = Field(1000, ge=1, description="steps between validations")
     checkpoint_every: int = Field(1000, ge=1, description="steps between checkpoints")
+    watch: bool = Field(
+        True,
+        description="look at every training and validation for what goes wrong, and warn of it",
+    )
     passes: int = Field(
         16,
         ge=1,

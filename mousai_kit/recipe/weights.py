@@ -17,6 +17,7 @@ NEVER_CHANGE_WEIGHTS = (
     "checkpoint_every",
     "steps",
     "minutes",
+    "watch",
 )
 """Settings of training that leave the weights as they are (but for rounding), or only say how long
 it goes on."""

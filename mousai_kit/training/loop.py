@@ -25,7 +25,8 @@ from mousai_kit.training.log import Log
 from mousai_kit.training.observing import Observer
 from mousai_kit.training.state import packed, unpack
 from mousai_kit.training.step import Learner, Taken
-from mousai_kit.training.validation import losses
+from mousai_kit.training.validation import Draws, draws
+from mousai_kit.training.waits import Waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,9 @@ class Place:
 
 
 class Training:
-    """Learns one stage. `step` and `seconds` say how far it is, `rate` how fast it last learned."""
+    """Learns one stage. `step` and `seconds` say how far it is, `rate` how fast it last learned,
+    `draws` what the last validation found, `waits` how long was waited for clips.
+    """
 
     def __init__(
         self,
@@ -63,6 +66,8 @@ class Training:
         self.observers = [Log(place.log), *observers] if self.ranks.main else []
         self.step, self.seconds = 0, 0.0
         self.rate = 0.0
+        self.draws: Draws | None = None
+        self.waits = Waits()
 
     def run(self) -> None:
         """Train to the end. Ctrl-C ends at the next step with a checkpoint (KeyboardInterrupt)."""
@@ -152,9 +157,10 @@ class Training:
         if not self.ranks.main or self.held_out is None or not len(self.held_out):
             return {}
         with self.averaged():
-            return losses(
+            self.draws = draws(
                 self.stage, self.held_out, seed=self.seed, precision=self.settings.precision
             )
+        return self.draws.means
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -171,7 +177,7 @@ class Training:
         started = time.monotonic() - self.seconds
         stop = False
         with interruptible(patient=not self.ranks.place.alone) as interrupted:
-            for batch in self._batches():
+            for batch in self.waits.timed(self._batches()):
                 taken = self.learn(batch)
                 self.seconds = time.monotonic() - started
                 for observer in self.observers:
