@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from rich.console import Console, Group, RenderableType
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.markup import escape
 from rich.progress import (
@@ -19,7 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from mousai_kit.ranks.place import PLACE
+from mousai_kit.ranks.rank import Rank
 
 QUIET_EVERY = 15.0
 """Seconds between progress lines where the output is no terminal."""
@@ -37,7 +38,7 @@ class Screen:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._console = Console(
-            stderr=True, highlight=False, soft_wrap=True, quiet=quiet or not PLACE.main
+            stderr=True, highlight=False, soft_wrap=True, quiet=quiet or not Rank.here().main
         )
         self._board: Board | None = None
 
@@ -96,9 +97,8 @@ class Board:
     def __init__(self, console: Console, shown: RenderableType) -> None:
         self._parts = [shown]
         self._next = 0.0
-        self.live = Live(
-            console=console, get_renderable=lambda: Group(*self._parts), auto_refresh=False
-        )
+        self._console = console
+        self.live = Live(console=console, get_renderable=self._drawn, auto_refresh=False)
 
     def refresh(self, *, at_once: bool = False) -> None:
         """Draw it again, if it is time to."""
@@ -117,6 +117,10 @@ class Board:
         finally:
             self._parts.remove(part)
             self.refresh(at_once=True)
+
+    def _drawn(self) -> Constrain:
+        """Return all parts, in lines that leave room for the ^C of a terminal that echoes it."""
+        return Constrain(Group(*self._parts), self._console.width - 3)
 
 
 class Bar:

@@ -15,9 +15,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from mousai_kit.interfaces import NoiseSource, Space, Stage
+from mousai_kit.recomputing import recomputing
 
-ADAM_COPIES = 5
-"""Weights, gradients, two moments, average: what training keeps of every parameter."""
+STATE_COPIES = 4
+"""Gradients, two moments, average: what training keeps beside every learned parameter."""
+ADAM_COPIES = 1 + STATE_COPIES
+"""What it keeps of every parameter, the weights included."""
 
 
 def training_bytes(stage: Stage, *, samples: int, batch: int) -> int | None:
@@ -25,6 +28,24 @@ def training_bytes(stage: Stage, *, samples: int, batch: int) -> int | None:
     weights = sum(p.numel() * p.element_size() for p in stage.parameters())
     kept = _peak(stage, lambda it: it.loss(**_inputs(it, samples, batch)))
     return None if kept is None else ADAM_COPIES * weights + kept
+
+
+def step_bytes(stage: Stage, *, samples: int, batch: int, recompute: bool) -> int | None:
+    """Return about how much memory a step holds at a time (fp32), its backward pass included.
+
+    None where it can't be told.
+    """
+
+    def step(it: Stage) -> Tensor:
+        with recomputing(recompute):
+            loss = it.loss(**_inputs(it, samples, batch))
+        loss.sum().backward()
+        return loss.detach()
+
+    held = sum(p.nbytes for p in stage.parameters())
+    held += sum((STATE_COPIES - 1) * p.nbytes for p in stage.parameters() if p.requires_grad)
+    peak = _peak(stage, step)
+    return None if peak is None else held + peak
 
 
 def generation_bytes(stage: Stage, *, samples: int, batch: int = 2) -> int | None:

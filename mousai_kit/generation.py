@@ -20,7 +20,7 @@ from mousai_kit.console import Screen
 from mousai_kit.errors import RequestError, shown
 from mousai_kit.interfaces import Request
 from mousai_kit.memory import check_disk, check_memory
-from mousai_kit.playing import Player, Recording
+from mousai_kit.playing import Player, Recording, recorded
 from mousai_kit.ranks import Ranks
 
 STRICTEST = 1000
@@ -42,10 +42,8 @@ class Order:
 
     @property
     def stem(self) -> str:
-        """Return a file name without suffix: safe on any system, whatever the prompt holds."""
-        plain = unicodedata.normalize("NFKD", self.prompt).encode("ascii", "ignore").decode()
-        words = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:48].strip("-")
-        return f"{words or 'clip'}-{self.seed}"
+        """Return a file name without suffix."""
+        return f"{file_name(self.prompt)}-{self.seed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,10 +200,13 @@ class Generator:
 
     def _is_made(self, order: Order, path: Path) -> bool:
         """Return whether a file is what this order would make again."""
-        if not (path.is_file() and path.with_suffix(".png").is_file()):
-            return False
-        found = audio.tags_of(path)
-        return all(found.get(name, "") == text for name, text in self.tags_of(order).items())
+        return recorded(path, self.tags_of(order))
+
+
+def file_name(text: str) -> str:
+    """Return a file name without suffix: safe on any system, whatever the text holds."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:48].strip("-") or "clip"
 
 
 def _paths(wanted: Sequence[Order], folder: Path, suffix: str) -> list[Path]:

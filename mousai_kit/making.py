@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from math import inf
 from pathlib import Path
 
@@ -12,9 +11,7 @@ from torch import Tensor
 from mousai_kit import __version__, audio, checkpoints
 from mousai_kit.errors import Problem, RequestError
 from mousai_kit.generation import Generator, Made, Order
-from mousai_kit.interfaces import Request
-from mousai_kit.memory import check_disk, check_memory
-from mousai_kit.playing import Player, Recording
+from mousai_kit.reconstruction import Reconstructor
 from mousai_kit.system import System
 
 
@@ -85,18 +82,12 @@ def reconstruct(
     top = _highest_with_latents(system)
     _check_out(out, source)
     wave = _read(system, source, start=start, seconds=seconds)
-    space = system.cascade.audio
-    request = Request([""], [seed], wave.shape[-1], window=system.recipe.window)
-    check_memory(system.cascade, request, top=top)
-    check_disk(out.parent, space, [request])
-    out.parent.mkdir(parents=True, exist_ok=True)
     tags = {"title": f"{source.stem} through {system.recipe.name}", "seed": str(seed)}
     tags |= {"recipe_hash": system.recipe.hash, "software": f"mousai-kit {__version__}"}
-    with Recording(out, space, request.samples) as recording:
-        for piece in _through(system, wave, top, request):
-            recording.add(piece[0])
-        above = {f"real: {source.name}": audio.MelStrip.of(wave, space.sample_rate)}
-        recording.finish("through the latents and back", tags, above)
+    through = Reconstructor(
+        system.cascade, top, precision=_precision(system), window=system.recipe.window
+    )
+    through.make(wave, out, seed=seed, real=source.name, tags=tags, screen=system.screen)
     return out
 
 
@@ -138,19 +129,6 @@ def _read(system: System, source: Path, *, start: float, seconds: float | None) 
             Problem(audio.shown(source), "", "is silent; there is nothing to reconstruct")
         )
     return wave
-
-
-def _through(system: System, wave: Tensor, top: str, request: Request) -> Iterator[Tensor]:
-    """Yield audio [1, c, n] as it comes back from the latents of stage `top`, piece by piece."""
-    cascade, device = system.cascade, system.device
-    player = Player(cascade.audio, device=device, precision=_precision(system))
-
-    def pieces(request: Request) -> Iterator[Tensor]:
-        latents = cascade.latents(wave[None].to(device), top, window=request.window)
-        yield from cascade.stream(latents, request, top=top)
-
-    with system.screen.bar("reconstructing", cascade.reports(request, top=top)) as bar:
-        yield from player.heard(pieces(replace(request, progress=bar.advance)), request)
 
 
 def _precision(system: System) -> str:

@@ -18,6 +18,8 @@ SAFE_SHARE = 0.9
 """Share of the free memory that a clip may be estimated to take."""
 LONGEST = 2**20
 """Samples up to which memory is estimated; it grows with the length, or faster, from there on."""
+SIGNS = ("allocate memory", "could not create a primitive", "bad_alloc")
+"""What torch, oneDNN and C++ say where an allocation fails."""
 ENCODED_BYTES, FLOAT_BYTES = 3, 4
 """Bytes of a sample in an encoded file, at most, and while it waits to be encoded."""
 
@@ -92,6 +94,6 @@ def out_of_memory_told(message: str) -> Iterator[None]:
         yield
     except (MemoryError, RuntimeError) as error:
         known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
-        if not (known or "allocate memory" in str(error)):
+        if not (known or any(sign in str(error) for sign in SIGNS)):
             raise
         raise RequestError(message) from None

@@ -65,3 +65,11 @@ class Recording:
         """Write the audio with tags, and the picture, below the strips `above`."""
         self._take.write(tags)
         audio.picture(self.path.with_suffix(".png"), {**(above or {}), title: self._strip})
+
+
+def recorded(path: Path, tags: Mapping[str, str]) -> bool:
+    """Return whether a recording is there, its picture too, with these tags."""
+    if not (path.is_file() and path.with_suffix(".png").is_file()):
+        return False
+    found = audio.tags_of(path)
+    return all(found.get(name, "") == text for name, text in tags.items())

@@ -64,6 +64,20 @@ def print_recipe(facts: Facts) -> None:
         _print_table((stage["name"], stage["use"]), rows)
 
 
+def print_plan(facts: Facts) -> None:
+    """Print what a recipe's training takes, and what would make it fit."""
+    from mousai_kit.planning import telling
+
+    console = Console(highlight=False)
+    above, below = telling.summary(facts)
+    console.print(f"[bold]{escape(facts['name'])}[/bold]  {escape(above)}\n", soft_wrap=True)
+    for stage in facts["stages"]:
+        _print_table((stage["name"], stage["use"]), telling.rows(stage))
+        _print_lines("what would make it fit", "green", telling.offers(stage))
+        _print_lines("to be noted", "yellow", telling.notes(stage))
+    console.print(f"\n{below}")
+
+
 def print_plugins(rows: list[Facts]) -> None:
     """Print plug-ins with their components, then what is wrong with any, a line each."""
     console = Console(highlight=False)

@@ -9,10 +9,9 @@ from shlex import quote
 from typing import Any
 
 from mousai_kit import checkpoints
-from mousai_kit.data import dataset
-from mousai_kit.errors import AudioError
+from mousai_kit.data import dataset, one_a_track
 from mousai_kit.evaluation import WAYS, Decoded, Evaluation, document
-from mousai_kit.interfaces import Clip, Request, Split
+from mousai_kit.interfaces import Request, Split
 from mousai_kit.system import System
 from mousai_kit.training.validation import losses
 
@@ -39,7 +38,8 @@ def write(system: System) -> dict[str, Any]:
         "loss": heard,
     }
     units = {use.component.name: use.component.unit for use in system.recipe.evaluate.metrics}
-    text = document(f"Report of {system.recipe.name}", decoded, heard, units) + _origins(system)
+    text = document(f"Report of {system.recipe.name}", decoded, heard, units)
+    text += _origins(system) + _courses(system)
     system.folder.write("report.md", text)
     system.folder.write("report.json", json.dumps(values, indent=2) + "\n")
     return values
@@ -105,7 +105,8 @@ def _decoded(system: System) -> list[Decoded]:
         )
         for name in names:
             for split in SPLITS:
-                clips = _clips(system, split, samples, settings.clips)
+                found = dataset(system.recipe, length=samples, split=split)
+                clips = one_a_track(found, system.skip, at_most=settings.clips)
                 if clips:
                     results.append(evaluation.decode(name, split, clips, pictures))
     return results
@@ -136,20 +137,17 @@ def _origins(system: System) -> str:
     return "\n".join(["", "## Imported weights", "", *lines, ""]) if lines else ""
 
 
-def _clips(system: System, split: Split, length: int, count: int) -> list[Clip]:
-    """Return a clip each of the first `count` tracks that can be decoded."""
-    found = dataset(system.recipe, length=length, split=split)
-    chosen: dict[str, Clip] = {}
-    for index in range(len(found)):
-        try:
-            clip = found.clip(index)
-        except AudioError as error:
-            system.skip(str(error))
-            continue
-        chosen.setdefault(clip.source, clip)
-        if len(chosen) == count:
-            break
-    return list(chosen.values())
+def _courses(system: System) -> str:
+    """Return the curves and the last demos of stages that were trained here, as Markdown."""
+    lines: list[str] = []
+    for name in system.trained:
+        files = system.folder.stage(name)
+        if files.curves.is_file():
+            lines += [f"![The course of {name}'s training]({name}/{files.curves.name})", ""]
+        if demos := sorted(files.demos.glob("step-*")):
+            where = demos[-1].relative_to(system.folder.path)
+            lines += [f"What {name} made in training: [{demos[-1].name}]({where}), and before.", ""]
+    return "\n".join(["", "## Training", "", *lines]) if lines else ""
 
 
 def _made_from(system: System) -> dict[str, Any]:

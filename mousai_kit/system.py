@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -13,14 +14,17 @@ from mousai_kit import checkpoints, devices, latents
 from mousai_kit.cascade import Cascade
 from mousai_kit.console import Screen
 from mousai_kit.data import Clips, dataset, readable, training_clips
-from mousai_kit.errors import AudioError, TrainingError
+from mousai_kit.errors import AudioError, TrainingError, WeightsError
 from mousai_kit.interfaces import Dataset, Split
 from mousai_kit.memory import out_of_memory_told
-from mousai_kit.onlookers import onlookers
+from mousai_kit.onlookers import check_showing, onlookers
 from mousai_kit.ranks import Ranks, joined
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import START, RunFolder, StageFolder, some
-from mousai_kit.training.loop import Place, Training
+from mousai_kit.sharing import check_shared
+from mousai_kit.training.files import Place
+from mousai_kit.training.interruption import heeded
+from mousai_kit.training.loop import Training
 from mousai_kit.tuning.adapter import Worn
 from mousai_kit.tuning.given import Given
 from mousai_kit.tuning.starting import check, foreign, starts
@@ -80,10 +84,18 @@ class System:
         ]
 
     def train(self) -> None:
-        """Train every stage whose weights are missing, unfinished or another recipe's."""
-        self._check_batches()
+        """Train every stage whose weights are missing, unfinished or another recipe's.
+
+        A signal that asks for an end interrupts as Ctrl-C does.
+        """
+        with heeded():
+            self._train_all()
+
+    def _train_all(self) -> None:
+        check_showing(self.recipe, self.cascade)
         check(self.recipe, self.cascade)
-        begun = starts(self.recipe, self.folder, self._is_trained, self.screen.say)
+        check_shared(self.recipe, self.ranks)
+        begun = starts(self.recipe, self.folder, self._stands, self.screen.say)
         self.ranks.in_turn(self._fetch)  # once from the hub, then from the disk
         self.ranks.first(self._write_recipe)
         for name, given in begun.items():
@@ -95,17 +107,7 @@ class System:
                 known = f"imported from {files.origin}" if files.origin else "trained already"
                 self.screen.say(f"{name}: {known} ({files.weights})")
             else:
-                self._train(name, header, given)
-
-    def _check_batches(self) -> None:
-        """Raise RecipeError where processes can't take equal parts of a batch."""
-        count = self.ranks.place.count
-        for name, stage in self.recipe.stages.items():
-            if (batch := stage.train.batch) % count:
-                raise self.recipe.fault(
-                    ("stages", name, "train", "batch"),
-                    f"is shared by {count} processes: must be a multiple of {count} (got {batch})",
-                )
+                self._train(name, header, given or Given.find(self.recipe, name))
 
     def _fetch(self) -> None:
         for stage in self.cascade.stages.values():
@@ -125,6 +127,7 @@ class System:
 
         Of `ranks`, where all of them ask, each encodes its share.
         """
+        ranks = ranks or Ranks()
         if name != next(iter(self.cascade.stages)):
             encoding = self.latents_of(name, header, split, ranks)
             return latents.keep(encoding, self.screen, self.skip, ranks) if encoding else None
@@ -133,7 +136,7 @@ class System:
         return found if split == "train" else readable(found, self.skip, at_most=VALIDATED_CLIPS)
 
     def latents_of(
-        self, name: str, header: dict[str, Any], split: Split, ranks: Ranks | None = None
+        self, name: str, header: dict[str, Any], split: Split, ranks: Ranks
     ) -> latents.Encoding | None:
         """Return the latents that a higher stage learns from, not made yet; None without music."""
         if (found := self._music(name, split, ranks)) is None:
@@ -165,15 +168,15 @@ class System:
             self.screen.say(line)
         if not tuned.learns:
             steps = self.recipe.stages[name].train.steps
-            taken = {**header, "step": steps, "seconds": 0.0}
-            self.ranks.first(partial(tuned.take, files, taken))
+            self.ranks.first(partial(tuned.take, files, {**header, "step": steps, "seconds": 0.0}))
+            self._take_over(name)
             return
         clips = self.clips(name, header, "train", self.ranks)
         if clips is None:
             raise TrainingError(f"none of the music can be decoded; see {self.folder.skipped}")
         held_out = self.clips(name, header, "validation", self.ranks)
         settings = self.recipe.stages[name].train
-        resumed = files.checkpoint.exists()
+        resumed = files.checkpoint is not None
         if not resumed and tuned.needs_preparing:
             stage.prepare(self._signals(clips), _captions(clips))
         tuned.begin()
@@ -183,17 +186,23 @@ class System:
             stage,
             settings,
             seed=self.recipe.seed,
-            place=Place(files.checkpoint, weights, files.log, header),
+            place=Place(files.checkpoints, weights, files.log, header),
             clips=clips,
             held_out=held_out,
             report=self.skip,
             observers=onlookers(
-                files, screen=self.screen, watched=settings.watch, fresh=given is None
+                self.recipe,
+                name,
+                cascade=self.cascade,
+                folder=self.folder,
+                screen=self.screen,
+                report=self.skip,
             ),
             ranks=self.ranks,
         )
         if resumed:
-            training.restore()
+            for line in training.restore():
+                self.screen.say(f"{name}: {line}")
             self.screen.say(f"{name}: going on from step {training.step}")
         with out_of_memory_told(
             f"stages.{name}.train: a step does not fit into memory; lower `batch` "
@@ -202,29 +211,46 @@ class System:
             training.run()
         if tuned.keeps_apart:
             self.ranks.first(partial(tuned.end, files))
+            self._take_over(name)
         self.screen.say(f"{name}: trained, {training.step} steps in {training.seconds:.0f} s")
 
-    def _music(self, name: str, split: Split, ranks: Ranks | None) -> Dataset | None:
+    def _take_over(self, name: str) -> None:
+        """Load what the main process made of a stage's weights, where this is another one."""
+        if not self.ranks.main:
+            self.cascade.stages[name] = Cascade.build(self.recipe, device=self.device).stages[name]
+            self._load(name)
+
+    def _music(self, name: str, split: Split, ranks: Ranks) -> Dataset | None:
         """Return the clips that a stage learns from, as audio; None where there are none."""
         length = self.recipe.stages[name].train.length
         if split == "validation":
             found = dataset(self.recipe, length=length, split=split)
         else:
-            opened = partial(training_clips, self.recipe, length=length)
-            found = (ranks or Ranks()).in_turn(opened)
+            found = ranks.in_turn(partial(training_clips, self.recipe, length=length))
             self.skip(*found.skipped())
         return found if len(found) else None
 
     def _is_trained(self, name: str) -> bool:
         """Return whether a stage has had the steps or the minutes that the recipe asks for."""
-        path, settings = self.folder.stage(name).weights, self.recipe.stages[name].train
-        if not path.exists():
+        files, settings = self.folder.stage(name), self.recipe.stages[name].train
+        if not files.weights.exists():
             return False
-        header = checkpoints.header(path)
+        header = checkpoints.header(files.weights)
         if "imported" in header:
             return True
+        if header.get("finish", "last") != settings.finish and files.checkpoint is not None:
+            return False  # the other weights are written from there
         timed = settings.minutes is not None and header["seconds"] >= 60 * settings.minutes
         return timed or bool(header["step"] >= settings.steps)
+
+    def _stands(self, name: str) -> bool:
+        """Return whether a stage is trained as the recipe says, whatever it started from."""
+        try:
+            header = self.folder.header(self.recipe, name)
+            differs = self.folder.difference(self.folder.stage(name).weights, header)
+        except WeightsError:
+            return False
+        return not differs and self._is_trained(name)
 
     def _set_aside_what_differs(self, files: StageFolder, header: dict[str, Any]) -> None:
         """Keep weights of another recipe under another name, and say in what they differ."""
@@ -266,7 +292,8 @@ class System:
                 self.screen.say(f"skipped: {line}")
                 if not self.ranks.main:
                     continue
-                self.folder.write(self.folder.skipped.name, "\n".join(self._skipped) + "\n")
+                with suppress(WeightsError):  # a full disk, say; the next line brings them all
+                    self.folder.write(self.folder.skipped.name, "\n".join(self._skipped) + "\n")
 
 
 def _captions(clips: Clips) -> list[str]:

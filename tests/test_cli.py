@@ -17,7 +17,7 @@ from mousai_kit.training.loop import Training
 
 COMMANDS = (
     *("run", "generate", "reconstruct", "evaluate"),
-    *("validate", "ls", "show", "plugins", "doctor", "cp", "schema"),
+    *("validate", "ls", "show", "plan", "plugins", "doctor", "cp", "schema"),
     *("import", "export"),
 )
 GROUPS = {"data": ("check", "encode"), "new": ("plugin", "recipe")}

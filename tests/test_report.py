@@ -125,3 +125,19 @@ def test_the_last_message_says_what_was_heard_and_where_all_is(system):
         "  mousai-kit reconstruct runs/nano some-music.flac",
         "  mousai-kit run 'a b.yaml' --set data.use=folder --set data.path=~/Music --out runs/mine",
     ]
+
+
+def test_the_report_shows_curves_and_the_last_demos_where_there_are_some(trained):
+    from mousai_kit import report
+
+    system = nano.system().load()
+    assert report._courses(system) == ""
+    for stage in ("autoencoder", "generator"):
+        (trained / stage / "loss.png").touch()
+    for step in (900, 1000):
+        (trained / "autoencoder" / "demos" / f"step-{step:08d}").mkdir(parents=True)
+    assert report._courses(system) == (
+        "\n## Training\n\n![The course of autoencoder's training](autoencoder/loss.png)\n\n"
+        "What autoencoder made in training: [step-00001000](autoencoder/demos/step-00001000), "
+        "and before.\n\n![The course of generator's training](generator/loss.png)\n"
+    )

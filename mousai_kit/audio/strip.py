@@ -96,7 +96,9 @@ def picture(path: Path, strips: Mapping[str, MelStrip]) -> None:
         axes.set_ylabel("Hz (mel scale)")
         figure.colorbar(shown, ax=axes, label="dB", pad=0.01)
     rows[-1].set_xlabel("seconds")
-    figure.savefig(path, dpi=110)
+    part = path.with_name(f".{path.name}.part")
+    figure.savefig(part, dpi=110, format="png")
+    part.replace(path)
 
 
 def _frequency_ticks(bands: int, sample_rate: int) -> tuple[list[float], list[str]]:

@@ -67,6 +67,7 @@ def encode(
     """
     from mousai_kit.console import Screen
     from mousai_kit.encoded import encode
+    from mousai_kit.ranks import Rank
     from mousai_kit.runs import RunFolder
     from mousai_kit.targets import recipe_of, run_of
 
@@ -79,6 +80,8 @@ def encode(
     except KeyboardInterrupt:
         typer.echo("interrupted; what is encoded is kept, and the next time goes on", err=True)
         sys.exit(130)
+    if not Rank.here().main:
+        return
     if as_json:
         print_json([asdict(it) for it in found])
     else:

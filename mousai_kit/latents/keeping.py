@@ -34,9 +34,7 @@ def keep(
         missing = encoding.missing(bar.advance, screen.say) if ranks.main else []
         missing = ranks.gathered(missing)[0]
         check_room_for(encoding)
-        encoding.encode(
-            ranks.share(missing), lambda groups: bar.advance(groups * ranks.place.count)
-        )
+        encoding.encode(ranks.share(missing), lambda groups: bar.advance(groups * ranks.own.count))
     ranks.wait()
     kept = ranks.in_turn(partial(encoding.finish, report))
     if kept is not None and ranks.main:

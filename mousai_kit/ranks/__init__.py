@@ -7,11 +7,10 @@ one, which needs no network and imports nothing for it.
 from mousai_kit.ranks.alone import Ranks
 from mousai_kit.ranks.ending import RankError, heed_the_launcher, mine_to_tell, named
 from mousai_kit.ranks.launch import joined
-from mousai_kit.ranks.place import PLACE, Place
+from mousai_kit.ranks.rank import Rank
 
 __all__ = [
-    "PLACE",
-    "Place",
+    "Rank",
     "RankError",
     "Ranks",
     "heed_the_launcher",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mousai_kit.ranks.place import Place
+from mousai_kit.ranks.rank import Rank
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
+    from torch import Tensor, nn
 
 T = TypeVar("T")
 
@@ -21,22 +21,22 @@ class Ranks:
     All but `place`, `main` and `share` must be called by every process, in the same order.
     """
 
-    def __init__(self, place: Place | None = None) -> None:
-        self.place = place or Place()
+    def __init__(self, own: Rank | None = None) -> None:
+        self.own = own or Rank()
 
     @property
     def main(self) -> bool:
         """Return whether this is the process that writes and talks."""
-        return self.place.main
+        return self.own.main
 
     def share(self, items: Sequence[T]) -> Sequence[T]:
         """Return those of some items that are this process's to do."""
-        return items[self.place.index :: self.place.count]
+        return items[self.own.index :: self.own.count]
 
     def part(self, count: int) -> range:
         """Return which of `count` places of a batch are this process's; it divides them."""
-        size = count // self.place.count
-        return range(self.place.index * size, (self.place.index + 1) * size)
+        size = count // self.own.count
+        return range(self.own.index * size, (self.own.index + 1) * size)
 
     def device(self, device: torch.device) -> torch.device:
         """Return this process's own of the devices of a kind."""
@@ -64,6 +64,19 @@ class Ranks:
             self.wait()
         return result
 
+    @property
+    def sharded(self) -> bool:
+        """Return whether each process keeps a part of the weights that are learned."""
+        return False
+
+    def whole(self, tensors: Mapping[str, Tensor], *, keep: bool = True) -> Mapping[str, Tensor]:
+        """Return tensors whole, of which each process has a part; useless where not kept."""
+        return tensors
+
+    def parted(self, tensor: Tensor, like: Tensor | None) -> Tensor:
+        """Return this process's part of a tensor, as it has it of another one."""
+        return tensor
+
     def learned_together(self, module: nn.Module) -> nn.Module:
         """Return a module whose gradients, after `backward`, are the mean over all processes."""
         return module
@@ -75,3 +88,6 @@ class Ranks:
     def heard(self) -> AbstractContextManager[None]:
         """Return a context in which a process that does not answer is a RankError."""
         return nullcontext()
+
+    def leave(self) -> None:
+        """Come to the end, when all others have come to theirs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from mousai_kit.errors import MousaiError, Problem
-from mousai_kit.ranks.place import PLACE
+from mousai_kit.ranks.rank import Rank
 
 HURRY = 3.0
 """Seconds in which a process that ends says so to the others."""
@@ -30,7 +31,7 @@ class RankError(MousaiError):
         what = "the processes lost each other, or were told to end"
         if gone:
             names = f"process{'es' if gone[1:] else ''} {', '.join(map(str, gone))}"
-            what = f"{names} (of 0 to {PLACE.count - 1}) ended, and the others with it"
+            what = f"{names} (of 0 to {Rank.here().count - 1}) ended, and the others with it"
         return Problem(self.origin, self.path, f"{what}; {self.known}")
 
 
@@ -40,14 +41,16 @@ def heed_the_launcher() -> None:
     def raised(number: int, frame: Any) -> None:
         raise RankError()
 
-    if not PLACE.alone:
+    if not Rank.here().alone:
         signal.signal(signal.SIGTERM, raised)
 
 
 def mine_to_tell() -> bool:
     """Return whether this process is the one to say why all end: the first that asks."""
-    if PLACE.alone:
+    if Rank.here().alone:
         return True
+    if not _notes_are_kept():  # all are at the beginning still, where all find the same
+        return Rank.here().main
     try:
         return _notes().add("told", 1) == 1
     except Exception:  # whoever kept the notes is gone: better told twice than not at all
@@ -60,14 +63,14 @@ def named(error: RankError) -> MousaiError:
     Each that is left says so to the others. Who has not done so in a while is the one, unless
     another process has told by then why it ends.
     """
-    silent = [*range(PLACE.count)]
+    silent = [*range(Rank.here().count)]
     with suppress(Exception):  # as above
         notes, until = _notes(), time.monotonic() + HURRY
-        notes.set(f"ended {PLACE.index}", "")
+        notes.set(f"ended {Rank.here().index}", "")
         while silent and time.monotonic() < until and not notes.check(["told"]):
             silent = [it for it in silent if not notes.check([f"ended {it}"])]
             time.sleep(0.05)
-    return MousaiError(error.of([] if len(silent) == PLACE.count else silent))
+    return MousaiError(error.of([] if len(silent) == Rank.here().count else silent))
 
 
 def leave() -> None:
@@ -75,8 +78,16 @@ def leave() -> None:
     with suppress(Exception):  # as above
         notes = _notes()
         notes.add("done", 1)
-        while notes.add("done", 0) < PLACE.count and not notes.check(["told"]):
+        while notes.add("done", 0) < Rank.here().count and not notes.check(["told"]):
             time.sleep(0.05)
+
+
+def _notes_are_kept() -> bool:
+    """Return whether there is a place for notes: the launcher's, or once all have met, ours."""
+    if "TORCHELASTIC_USE_AGENT_STORE" in os.environ:
+        return True
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.distributed.is_initialized()
 
 
 def _notes() -> Any:

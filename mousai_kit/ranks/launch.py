@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from mousai_kit.ranks.alone import Ranks
-from mousai_kit.ranks.place import PLACE
+from mousai_kit.ranks.rank import Rank
 
 
 @cache
@@ -14,8 +14,8 @@ def joined(kind: str) -> Ranks:
 
     A process that was started alone is all there is.
     """
-    if PLACE.alone:
+    if Rank.here().alone:
         return Ranks()
     from mousai_kit.ranks.together import Together
 
-    return Together(PLACE, kind)
+    return Together(Rank.here(), kind)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import atexit
 import json
 import warnings
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
 
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 
+from mousai_kit.ranks import shards
 from mousai_kit.ranks.alone import Ranks
 from mousai_kit.ranks.ending import RankError, leave
-from mousai_kit.ranks.place import Place
+from mousai_kit.ranks.rank import Rank
 
 PATIENCE = timedelta(days=2)
 """How long processes wait where one alone has something to do: to encode a library, say."""
@@ -28,11 +29,11 @@ class Together(Ranks):
     a group of its own, where a process may be waited for as long as its work takes.
     """
 
-    def __init__(self, place: Place, kind: str) -> None:
+    def __init__(self, own: Rank, kind: str) -> None:
         from accelerate import Accelerator
         from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 
-        super().__init__(place)
+        super().__init__(own)
         whole = DistributedDataParallelKwargs(broadcast_buffers=False, find_unused_parameters=True)
         with self.heard():
             self._accelerator = Accelerator(
@@ -42,17 +43,17 @@ class Together(Ranks):
             )
             self._talk = distributed.new_group(backend="gloo", timeout=PATIENCE)
         warnings.filterwarnings("ignore", "Grad strides do not match")  # of a kernel of one weight
-        atexit.register(_end)
+        atexit.register(self.leave)
 
     def device(self, device: torch.device) -> torch.device:
         """Return the GPU of this process's number on its machine, or the CPU."""
         if device.type != "cuda" or device.index is not None:
             return device
-        return torch.device("cuda", self.place.local)
+        return torch.device("cuda", self.own.local)
 
     def gathered(self, value: Any) -> list[Any]:
         """Return what each process says, JSON values, in their order."""
-        said: list[Any] = [None] * self.place.count
+        said: list[Any] = [None] * self.own.count
         with self.heard():
             distributed.all_gather_object(said, json.dumps(value), group=self._talk)
         return [json.loads(text) for text in said]
@@ -62,15 +63,41 @@ class Together(Ranks):
         with self.heard():
             distributed.barrier(group=self._talk)
 
+    @property
+    def sharded(self) -> bool:
+        """Return whether each process keeps a part of the weights that are learned."""
+        return shards.wanted()
+
+    def whole(self, tensors: Mapping[str, Tensor], *, keep: bool = True) -> Mapping[str, Tensor]:
+        """Return tensors whole, of which each process has a part; useless where not kept."""
+        if not self.sharded:
+            return tensors
+        with self.heard():
+            return shards.whole(tensors, keep=keep)
+
+    def parted(self, tensor: Tensor, like: Tensor | None) -> Tensor:
+        """Return this process's part of a tensor, as it has it of another one."""
+        with self.heard():
+            return shards.parted(tensor, like)
+
     def learned_together(self, module: nn.Module) -> nn.Module:
         """Return the module in accelerate's wrapper, which exchanges gradients in `backward`."""
+        if self.sharded:
+            with self.heard():
+                return shards.shard(module, self._accelerator.device, self.own.count)
         with self.heard(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated")
             return self._accelerator.prepare(module)
 
     def apart(self, module: nn.Module) -> AbstractContextManager[None]:
-        """Return a context in which gradients are not exchanged."""
-        return self._accelerator.no_sync(module)
+        """Return a context in which gradients are not exchanged; parts are, to save memory."""
+        return nullcontext() if self.sharded else self._accelerator.no_sync(module)
+
+    def leave(self) -> None:
+        """End the group, when all have come to their end: whose connection closes takes others."""
+        leave()
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
 
     @contextmanager
     def heard(self) -> Iterator[None]:
@@ -81,11 +108,6 @@ class Together(Ranks):
             if not _of_the_network(error):
                 raise
             raise RankError() from None
-
-
-def _end() -> None:
-    leave()
-    distributed.destroy_process_group()
 
 
 def _of_the_network(error: RuntimeError) -> bool:

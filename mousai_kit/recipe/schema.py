@@ -24,6 +24,7 @@ from mousai_kit.component import Field, Options, Use, plain
 from mousai_kit.errors import Problem, RecipeError, dotted, shown
 from mousai_kit.interfaces import Dataset, Metric, Stage
 from mousai_kit.recipe import requires, tuning
+from mousai_kit.recipe.showing import KEYS, Demo, Tracker
 from mousai_kit.recipe.train import Train
 from mousai_kit.recipe.values import Notice, Place, Written
 from mousai_kit.recipe.yaml import dump
@@ -162,6 +163,10 @@ class Recipe(Options):
     )
     generate: Generate = _defaults("what is made after training")
     evaluate: Evaluate = _defaults("what is measured after training")
+    demo: Demo = _defaults("what is heard during training")
+    track: list[Tracker] = Field(
+        [], description="where training is reported to; wandb sends it to a service on the net"
+    )
     _written: Written | None = PrivateAttr(None)
     _notices: tuple[Notice, ...] = PrivateAttr(())
 
@@ -189,8 +194,18 @@ class Recipe(Options):
 
     @property
     def hash(self) -> str:
-        """12 hexadecimal digits that stand for all values; what it requires is none."""
-        return fingerprint(self.values())
+        """12 hexadecimal digits that stand for all values but those of what is only shown."""
+        return fingerprint({k: v for k, v in self.values().items() if k not in KEYS})
+
+    @property
+    def demo_prompts(self) -> list[str]:
+        """Texts that demos are made from."""
+        return self.generate.prompts[:2] if self.demo.prompts is None else self.demo.prompts
+
+    @property
+    def demo_seconds(self) -> float:
+        """Length of a demo."""
+        return self.demo.seconds or min(self.generate.seconds, 10.0)
 
     @property
     def folder(self) -> str:

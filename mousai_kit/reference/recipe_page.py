@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from mousai_kit.interfaces import KINDS
 from mousai_kit.option_facts import option_facts
-from mousai_kit.recipe import Audio, Evaluate, Generate, Lora, Recipe, StageRecipe, Train
+from mousai_kit.recipe import Audio, Demo, Evaluate, Generate, Lora, Recipe, StageRecipe, Train
 from mousai_kit.reference.markdown import option_table, table
 from mousai_kit.registry import Registry
 
@@ -33,6 +33,7 @@ KEYS: dict[str, type[BaseModel]] = {
     "stages.NAME.train": Train,
     "generate": Generate,
     "evaluate": Evaluate,
+    "demo": Demo,
 }
 """Where each part of a recipe stands."""
 

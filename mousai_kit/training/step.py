@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import chain
@@ -20,6 +21,7 @@ from mousai_kit.recomputing import recomputing
 from mousai_kit.seeds import derive
 from mousai_kit.training.ema import EMA
 from mousai_kit.training.loading import Batch
+from mousai_kit.training.state import packed, unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,10 @@ class Learner:
     def __init__(
         self, stage: Stage, settings: Train, *, seed: int, ranks: Ranks | None = None
     ) -> None:
-        self.stage, self.settings, self.seed = stage, settings, seed
+        self.settings, self.seed = settings, seed
         self.ranks = ranks or Ranks()
+        self.stage = stage = copy.deepcopy(stage) if self.ranks.sharded else stage
+        self.together = self.ranks.learned_together(_Losses(stage))
         self.device = next(stage.parameters()).device
         self.learned = [it for it in stage.parameters() if it.requires_grad]
         self.optimizer = torch.optim.AdamW(
@@ -63,7 +67,6 @@ class Learner:
         )
         self.ema = EMA(stage, decay=settings.ema, power=settings.ema_power)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16")
-        self.together = self.ranks.learned_together(_Losses(stage))
 
     def gradients(self, batch: Batch, step: int) -> Taken:
         """Compute the losses and the gradient of a batch, in `accumulate` parts one after another.
@@ -72,7 +75,7 @@ class Learner:
         from the seed, the step and the clip's place in the whole batch.
         """
         self.optimizer.zero_grad()
-        rank = self.ranks.place.index
+        rank = self.ranks.own.index
         torch.manual_seed(derive(self.seed, "dropout", step, *([rank] if rank else [])))
         count = len(batch.texts)
         size = -(-count // self.settings.accumulate)
@@ -85,7 +88,7 @@ class Learner:
         norm = torch.nn.utils.clip_grad_norm_(self.learned, limit)
         said = self.ranks.gathered([torch.cat(losses).tolist(), batch.sources, batch.bad])
         each, sources, bad = (list(chain.from_iterable(it)) for it in zip(*said, strict=True))
-        return Taken(each, norm.item(), sources, bad)
+        return Taken(each, self.ranks.whole({"": norm})[""].item(), sources, bad)
 
     def update(self, learning_rate: float, step: int) -> None:
         """Move the weights along the gradient, then their average after them, as step `step`."""
@@ -106,6 +109,22 @@ class Learner:
         the scale was too large: the weights are left, and it is lowered.
         """
         return self.scaler.is_enabled()
+
+    def packed(self, *, keep: bool) -> Mapping[str, Tensor]:
+        """Return weights, their average and moments by name; useless where they are not kept."""
+        return self.ranks.whole(packed(self.stage, self.ema, self.optimizer), keep=keep)
+
+    def unpack(self, tensors: Mapping[str, Tensor], *, origin: str) -> None:
+        """Go on from what `packed` returned; WeightsError, naming `origin`, where it can't be."""
+        like = packed(self.stage, self.ema, self.optimizer)
+        for number, parameter in enumerate(self.learned):
+            like |= {f"optimizer/{number}/{key}": parameter for key in ("exp_avg", "exp_avg_sq")}
+        parts = {name: self.ranks.parted(it, like.get(name)) for name, it in tensors.items()}
+        unpack(parts, self.stage, self.ema, self.optimizer, origin=origin)
+
+    def average(self, *, keep: bool) -> Mapping[str, Tensor]:
+        """Return the averaged weights, and all else of a stage, by name."""
+        return self.ranks.whole(self.stage.state_dict() | self.ema.weights, keep=keep)
 
     def state(self) -> dict[str, Any]:
         """Return what there is to remember beside tensors, as JSON values."""
@@ -130,7 +149,7 @@ class Learner:
 
     def _losses(self, batch: Batch, part: slice, step: int) -> Tensor:
         """Return the loss of each clip of a part of a batch [b]."""
-        before = self.ranks.place.index * len(batch.texts)
+        before = self.ranks.own.index * len(batch.texts)
         places = range(before + part.start, before + part.stop)
         seeds = [derive(self.seed, "noise", step, place) for place in places]
         noise = NoiseSource(seeds, device=self.device)

@@ -79,8 +79,8 @@ class Adapter:
         faults = {name: self.fault(stages[name]) for name in named}
         if fitting := next((name for name, fault in faults.items() if not fault), None):
             return fitting
-        name, fault = next(iter(faults.items()))
-        told = f"is an adapter for another model: {name} {fault}"
+        nearest = max(named, key=lambda it: len(self.pairs.keys() & layers(stages[it]).keys()))
+        told = f"is an adapter for another model: {nearest} {faults[nearest]}"
         raise WeightsError(Problem(self.origin, "", told))
 
     @torch.no_grad()

@@ -51,7 +51,7 @@ class Given:
             raise WeightsError("`revision` is for a model on the hub, and this is a file or folder")
         if RunFolder.is_one(folder):
             _check_has(folder, name, stage)
-        preferred = (f"{stage}/{_WEIGHTS}", f"{stage}.safetensors")
+        preferred = (f"{stage}/{_WEIGHTS}", _WEIGHTS, f"{stage}.safetensors")
         source = Source.find(name, revision=revision, preferred=preferred)
         if source.path.suffix != ".safetensors":
             told = "is no safetensors file; `mousai-kit import` reads torch files"

@@ -32,7 +32,7 @@ def starts(
 ) -> dict[str, Given | None]:
     """Return what each stage starts from, before any trains: all faults show at once.
 
-    A stage that is trained already stays where its weights to start from are gone.
+    A stage that is `trained` as the recipe says stays, where what it started from is gone.
     """
     found: dict[str, Given | None] = {}
     faults: list[Problem] = []

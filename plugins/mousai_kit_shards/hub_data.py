@@ -45,19 +45,15 @@ def from_hub(name: str, *, subset: str | None, split: str, revision: str) -> Any
 
     AudioError says in one line why it can't be had.
     """
-    datasets = library()
-    unasked = _unasked(name, revision)
-    here = Path(datasets.config.HF_DATASETS_CACHE).glob(f"*/*/*/{revision}")
-    if unasked and not any(here):
+    datasets, kept = library(), _kept(subset, revision)
+    if kept is None and (unasked := _unasked(name, revision)):
         raise fault(name, f"can't be fetched ({unasked})")
     try:
-        found = datasets.load_dataset(name, subset, split=split, revision=revision)
+        if kept is None:
+            return datasets.load_dataset(name, subset, split=split, revision=revision)
+        return _reopened(name, kept).as_dataset(split)
     except Exception as error:  # of whatever files are in it
-        told = unasked or mk.first_line(error)
-        raise fault(name, f"can't be used ({told})") from None
-    if not all(revision in Path(it["filename"]).parts for it in found.cache_files):
-        raise fault(name, f"can't be fetched ({unasked}), and another commit is kept here")
-    return found
+        raise fault(name, f"can't be used ({mk.first_line(error)})") from None
 
 
 def within(path: Path, folder: Path) -> bool:
@@ -74,6 +70,28 @@ def instead(word: str, known: Iterable[str]) -> str:
     """Return what else there is, the nearest of it first."""
     names = ", ".join(f"'{name}'" for name in known)
     return mk.did_you_mean(word, known) or f"; it has {names}"
+
+
+def _kept(subset: str | None, revision: str) -> Path | None:
+    """Return where the package keeps a commit of a data set, as far as that is certain."""
+    cache = Path(library().config.HF_DATASETS_CACHE)
+    found = [it for it in cache.glob(f"*/*/*/{revision}") if subset in (None, it.parts[-3])]
+    return found[0] if len(found) == 1 else None
+
+
+def _reopened(name: str, kept: Path) -> Any:
+    """Return the builder of a data set that is kept: it asks for no network."""
+    from datasets.packaged_modules.cache.cache import Cache
+
+    config, version, revision = kept.parts[-3:]
+    return Cache(
+        str(kept.parents[3]),
+        dataset_name=name.rpartition("/")[2],
+        config_name=config,
+        version=version,
+        hash=revision,
+        repo_id=name,
+    )
 
 
 def _unasked(name: str, revision: str) -> str:

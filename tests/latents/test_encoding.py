@@ -144,8 +144,8 @@ def test_while_shards_change_no_index_speaks_of_them():
 
 
 def test_nothing_is_drawn_from_the_process_s_generator():
-    before = torch.get_rng_state()
-    kept(Numbers())
+    cascade, before = Doubling(), torch.get_rng_state()
+    kept(Numbers(), cascade=cascade)
     assert torch.get_rng_state().equal(before)
 
 

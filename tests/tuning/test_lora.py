@@ -7,6 +7,7 @@ import pytest
 
 import mousai_kit.api as mk
 from mousai_kit import checkpoints
+from mousai_kit.training.validation import losses
 
 BASE = "runs/nano"
 TAKEN = ["stages.autoencoder.weights=runs/nano", "stages.autoencoder.freeze=['*']"]
@@ -51,7 +52,7 @@ def test_a_tuned_run_has_adapters_apart_and_merged_weights_as_any_run(tuned):
 def test_what_nobody_learns_is_taken_as_it_is(tuned, capfd):
     taken, base = weights(tuned, "autoencoder"), weights(BASE, "autoencoder")
     assert all(taken[name].equal(base[name]) for name in base)
-    assert not (tuned / "autoencoder/checkpoint.safetensors").exists()
+    assert not (tuned / "autoencoder/checkpoints").exists()
     nano.system(*LORA, folder="runs/tuned").train()
     assert "autoencoder: trained already" in capfd.readouterr().err
 
@@ -71,3 +72,27 @@ def test_a_resumed_training_ends_with_the_same_bits(tuned):
             for run in ("runs/halves", tuned)
         )
         assert one == other
+
+
+def test_adapters_learn_other_music_than_the_base_knows(here):
+    Path("music").mkdir()
+    for number in range(6):
+        nano.tone(f"music/{number}.wav", hertz=300 + 40 * number, seconds=2)
+    quick = [
+        "stages.generator.train.steps=60",
+        "stages.generator.train.learning_rate=3e-3",
+        "stages.generator.train.validate_every=99",
+    ]
+    nano.system(*quick, folder=BASE).train()
+    songs = "data={use: folder, path: music, validation: 0.3}"
+    tuned = nano.system(*LORA, *quick, songs, folder="runs/tuned")
+    tuned.train()
+    header = tuned.folder.header(tuned.recipe, "generator")
+    clips = tuned.clips("generator", header, "validation")
+
+    def loss(stage):
+        return losses(stage, clips, seed=0, precision="fp32")["right"]
+
+    base = nano.system(*quick, folder=BASE).load()
+    before, after = loss(base.cascade.stages["generator"]), loss(tuned.cascade.stages["generator"])
+    assert after < 0.9 * before

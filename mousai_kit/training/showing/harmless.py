@@ -21,7 +21,7 @@ TRIES = 3
 class Harmless(Observer):
     """Passes on what it hears. Where that fails, a warning says `what` failed and why.
 
-    After three failures training goes on without it.
+    After three failures, or one at the beginning, training goes on without it.
     """
 
     def __init__(self, observer: Observer, what: str) -> None:
@@ -30,7 +30,7 @@ class Harmless(Observer):
 
     def begun(self, training: Training) -> None:
         """Pass it on."""
-        self._tell(training, lambda: self.observer.begun(training))
+        self._tell(training, lambda: self.observer.begun(training), counts=TRIES)
 
     def stepped(self, training: Training, taken: Taken) -> None:
         """Pass it on."""
@@ -64,14 +64,14 @@ class Harmless(Observer):
         """Let it take over what it remembered."""
         self.observer.load(state)
 
-    def _tell(self, training: Training, tell: Callable[[], None]) -> None:
+    def _tell(self, training: Training, tell: Callable[[], None], counts: int = 1) -> None:
         if self.failures >= TRIES:
             return
         try:
             tell()
         except Exception as error:  # whatever a picture or a tracker may raise
-            self.failures += 1
-            without = " without it" if self.failures == TRIES else ""
+            self.failures += counts
+            without = " without it" if self.failures >= TRIES else ""
             told = one_line(first_line(error))
             with suppress(MousaiError):  # a full disk: the log tells of it at the next step
                 training.warn(f"{self.what} failed ({told}); training goes on{without}")

@@ -14,6 +14,7 @@ import soundfile
 import torch
 
 import mousai_kit.api as mk
+from mousai_kit.recipe import stage_key
 from mousai_kit_mousai.folder import INDEX, Folder
 from mousai_kit_mousai.track_list import TrackList, said
 
@@ -130,6 +131,17 @@ def test_an_index_elsewhere_leaves_the_folder_as_it_is(music, tmp_path, opened):
     assert names(folder(music, index=str(tmp_path / "index.sqlite"))) == names(made)
     assert opened == []
     assert not (music / INDEX).exists()
+
+
+@pytest.mark.parametrize(("option", "trains_again"), [("index: i", False), ("loudness: -14", True)])
+def test_where_the_index_lies_trains_nothing_again_and_loudness_does(
+    tmp_path, monkeypatch, option, trains_again
+):
+    monkeypatch.chdir(tmp_path)
+    one = nano.recipe("data={use: folder, path: x}")
+    other = nano.recipe(f"data={{use: folder, path: x, {option}}}")
+    keys = [stage_key(it, "autoencoder") for it in (one, other)]
+    assert (keys[0] != keys[1]) == trains_again
 
 
 # an index that is wrong

@@ -6,6 +6,8 @@ from io import BytesIO
 from itertools import compress
 from pathlib import Path
 
+import datasets
+import fake_data_hub
 import fake_hub
 import nano
 import numpy as np
@@ -13,7 +15,7 @@ import pytest
 import soundfile
 import torch
 from pydantic import ValidationError
-from saved_data import saved
+from saved_data import data_of, saved
 
 import mousai_kit.api as mk
 from mousai_kit_shards.hugging_face import HuggingFace
@@ -237,3 +239,43 @@ def test_a_data_set_that_the_hub_has_not(endpoint, tmp_path):
         assert refusal("some/music", revision=fake_hub.COMMIT) == (
             "some/music: can't be fetched (the hub has no such data set)"
         )
+
+
+@pytest.fixture
+def hub(monkeypatch, endpoint):
+    """A hub that has the data set some/music, and nothing kept of it here."""
+    Path("hub").mkdir()
+    data_of([row(flac(1)), row(flac(2))], title=["A", "B"]).to_parquet("hub/train.parquet")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", Path("kept").absolute())
+    made = fake_data_hub.of("some/music", Path("hub").absolute())
+    with fake_hub.served(made) as url:
+        endpoint(url)
+        address = url + "/datasets/{repo_id}/resolve/{revision}/{path}"
+        monkeypatch.setattr(datasets.config, "HF_ENDPOINT", url)
+        monkeypatch.setattr(datasets.config, "HUB_DATASETS_URL", address)
+        yield made
+
+
+ON_HUB = {"path": "some/music", "revision": fake_hub.COMMIT}
+
+
+def test_a_data_set_is_fetched_once_and_read_without_a_network(hub, endpoint, capfd):
+    first = of(**ON_HUB)
+    assert any(path.endswith("train.parquet") for path in hub.asked)
+    capfd.readouterr()
+    endpoint("http://127.0.0.1:9")
+    again = of(**ON_HUB)
+    assert list(again.captions()) == list(first.captions()) == ["A, 1 of 1", "B, 1 of 2"]
+    assert torch.equal(again.clip(1).wave, first.clip(1).wave)
+    assert again.clip(1).source == "some/music/train[1]"
+    assert capfd.readouterr() == ("", "")
+    assert refusal(**ON_HUB, split="x") == (
+        "some/music: can't be used (Unknown split \"x\". Should be one of ['train'].)"
+    )
+
+
+def test_code_of_a_data_set_is_not_run(hub):
+    (hub.folder / "music.py").write_text("raise SystemExit('it ran')")
+    assert refusal(**ON_HUB) == (
+        "some/music: can't be used (Dataset scripts are no longer supported, but found music.py)"
+    )

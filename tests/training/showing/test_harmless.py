@@ -5,6 +5,7 @@ import json
 import pytest
 from acting import Acted
 
+from mousai_kit.training.files import remembered
 from mousai_kit.training.observing import Observer
 from mousai_kit.training.showing.harmless import Harmless
 
@@ -32,10 +33,14 @@ class Clumsy(Observer):
 class Loud(Observer):
     """Fails at all that it can hear."""
 
+    warned = validated = saved = demonstrated = ended = stepped = lambda *_: 1 / 0
+
+
+class Absent(Loud):
+    """Fails at once."""
+
     def begun(self, training):
         raise MemoryError
-
-    warned = validated = saved = demonstrated = ended = stepped = lambda *_: 1 / 0
 
 
 def warnings(folder):
@@ -60,11 +65,16 @@ def test_a_failure_at_hearing_of_a_failure_ends_too(tmp_path):
     training.steps_of([1.0])
     training.validated(right=1.0)
     training.end()
-    assert sorted(warnings(tmp_path)) == [
-        (0, "it failed (MemoryError); training goes on"),
-        (0, "it failed (division by zero); training goes on"),
-        (0, "it failed (division by zero); training goes on without it"),
-    ]
+    told = "it failed (division by zero); training goes on"
+    assert sorted(warnings(tmp_path)) == [(1, told), (1, told), (1, f"{told} without it")]
+
+
+def test_who_can_not_begin_is_told_nothing_more(tmp_path):
+    training = Acted(tmp_path, Harmless(Absent(), "it"))
+    training.begin()
+    training.steps_of([1.0])
+    training.end()
+    assert warnings(tmp_path) == [(0, "it failed (MemoryError); training goes on without it")]
 
 
 def test_ctrl_c_is_no_failure(tmp_path):
@@ -83,7 +93,7 @@ def test_what_it_remembers_is_kept(tmp_path):
     training = Acted(tmp_path, Harmless(clumsy, "it"))
     training.begin()
     training.steps_of([1.0] * 2)
-    assert training._state() == {"observers": {"clumsy": {"heard": [1, 2]}}}
+    assert remembered(training)["observers"]["clumsy"] == {"heard": [1, 2]}
     other = Clumsy()
     Harmless(other, "it").load({"heard": [7]})
     assert other.heard == [7]

@@ -60,7 +60,7 @@ def test_a_loss_that_stays_is_told_and_one_that_falls_is_not(here):
         200,
         (
             f"the loss has not fallen: {before:.4f} in the first 50 steps, {after:.4f} "
-            "(+-{error:.4f}) in the last 50, at a learning rate of 1e-09; try a tenth of "
+            f"(+-{error:.4f}) in the last 50, at a learning rate of 1e-09; try a tenth of "
             "`learning_rate`, and ten times it"
         ),
     )

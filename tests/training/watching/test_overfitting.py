@@ -30,7 +30,8 @@ def test_it_is_told_with_the_step_of_the_best(here):
     assert step == 40
     pattern = (
         r"validation rises, from (\S+) at step 10 to (\S+) \(\+(\S+)%\), while training falls from "
-        r"(\S+) to (\S+): clips are learned by heart; train on more music, or stop at about step 10"
+        r"(\S+) to (\S+): clips are learned by heart; train on more music, or take "
+        r"the best weights \(`finish: best`\)"
     )
     before, now, percent, then, learned = map(float, re.fullmatch(pattern, line).groups())
     assert before < now

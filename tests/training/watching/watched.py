@@ -73,7 +73,7 @@ def watched(folder, stage=None, *, clips=None, held_out=None, fresh=True, by=Non
         stage or Toy(),
         Train(**values | settings),
         seed=7,
-        place=Place(path / "c.safetensors", path / "w.safetensors", path / "log.jsonl", {}),
+        place=Place(path / "c", path / "w.safetensors", path / "log.jsonl", {}),
         clips=clips or Words(),
         held_out=held_out,
         report=print,

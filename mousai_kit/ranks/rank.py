@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Rank:
     """Process `index` of `count`, number `local` of those on its machine."""
 
     index: int = 0
@@ -16,13 +15,14 @@ class Place:
     local: int = 0
 
     @classmethod
-    def told(cls, environment: Mapping[str, str]) -> Place:
-        """Return the place that torchrun or accelerate told; alone where they told none."""
+    def here(cls) -> Rank:
+        """Return the place that torchrun or accelerate gave; alone where they gave none."""
+        given = os.environ
         names = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-        if not all(name in environment for name in names):
+        if not all(name in given for name in names):
             return cls()
-        index, count = int(environment["RANK"]), int(environment["WORLD_SIZE"])
-        return cls(index, count, int(environment.get("LOCAL_RANK", index)))
+        index = int(given["RANK"])
+        return cls(index, int(given["WORLD_SIZE"]), int(given.get("LOCAL_RANK", index)))
 
     @property
     def main(self) -> bool:
@@ -33,7 +33,3 @@ class Place:
     def alone(self) -> bool:
         """Return whether there is no other process."""
         return self.count == 1
-
-
-PLACE = Place.told(os.environ)
-"""This process's own."""

@@ -1,0 +1,64 @@
+"""What gradient checkpointing takes and gives: peak memory and time of a step, with and without.
+
+    python benchmarks/recompute.py [--recipe mousai] [--batch 4,16] [--seconds 20] [--set ...]
+
+Each figure is from a fresh process that takes steps on random signals (the probe of `mousai-kit
+plan`). Memory is the most that the process held; `activations` is that without what was there
+before the first step: the program, the weights, their gradients, moments and average.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from machine import line
+
+from mousai_kit.planning.probing import measured
+from mousai_kit.planning.task import Point, Task
+from mousai_kit.recipe import Recipe
+from mousai_kit.targets import recipe_of
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--recipe", default="mousai")
+    parser.add_argument("--batch", default="4,16", help="batches, by commas")
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--set", action="append", default=[], dest="overrides")
+    arguments = parser.parse_args()
+    recipe = recipe_of(arguments.recipe, arguments.overrides)
+    print("| stage, precision, batch | memory | recomputed | activations left | time |")
+    print("| --- | --- | --- | --- | --- |")
+    for name in recipe.stages:
+        for batch in map(int, arguments.batch.split(",")):
+            print(row(recipe, name, batch, arguments.seconds), flush=True)
+    print(f"\n{line()}")
+
+
+def row(recipe: Recipe, name: str, batch: int, seconds: float) -> str:
+    """Return a row of the table."""
+    (zero, plain), (_, again) = (points(recipe, name, batch, seconds, it) for it in (False, True))
+    left = (again.bytes - zero.bytes) / (plain.bytes - zero.bytes)
+    time = (again.seconds or 0.0) / (plain.seconds or 1.0)
+    precision = recipe.stages[name].train.precision
+    return (
+        f"| {name}, {precision}, {batch} | {plain.bytes / 2**20:,.0f} MiB | "
+        f"{again.bytes / 2**20:,.0f} MiB | {left:.0%} | {time:.2f} |"
+    )
+
+
+def points(
+    recipe: Recipe, name: str, batch: int, seconds: float, recompute: bool
+) -> tuple[Point, Point]:
+    """Return what is there before a step, and a step of the batch."""
+    settings = recipe.stages[name].train.model_copy(update={"recompute": recompute})
+    task = Task(recipe.dump(), name, settings.model_dump() | {"accumulate": 1}, None)
+    found = measured(task, [batch], seconds=seconds)
+    if found.points[-1].batch != batch:
+        raise SystemExit(f"{name}, batch {batch}: {found.stopped}; try more --seconds")
+    return found.points[0], found.points[-1]
+
+
+if __name__ == "__main__":
+    main()

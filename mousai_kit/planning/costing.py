@@ -1,0 +1,118 @@
+"""Costing: what a stage's step costs under changed settings, probed while there is time for it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+
+from mousai_kit import devices, estimate
+from mousai_kit.cascade import Cascade
+from mousai_kit.planning import meter
+from mousai_kit.planning.cost import Cost, together
+from mousai_kit.planning.probing import Measured, doubling, measured
+from mousai_kit.planning.task import Point, Task
+from mousai_kit.recipe import Recipe, Train
+
+SHARES = {"fp32": 1.0, "bf16": 0.5, "fp16": 0.5}
+"""Share of the memory that a clip is estimated to take in fp32 which it takes at least."""
+LEAST = 1.0
+"""Seconds below which no probe is started."""
+
+
+class Costing:
+    """Costs of a stage's step, each worked out once."""
+
+    def __init__(
+        self, recipe: Recipe, name: str, outline: Cascade, *, seconds: float, memory: int | None
+    ) -> None:
+        """Measure for `seconds` at most, with `memory` bytes; `outline` is on the meta device."""
+        self.recipe, self.name, self.outline, self.memory = recipe, name, outline, memory
+        self.stage = outline.stages[name]
+        self.left = seconds
+        self.found: dict[str, Measured] = {}
+        self.device = devices.resolve(recipe.device)
+        learned = [it for it in self.stage.parameters() if it.requires_grad]
+        self.gradients = sum(it.nbytes for it in learned)
+
+    def of(self, train: Train) -> Cost | None:
+        """Return what a step costs: as measured, else as estimated, None where neither can be.
+
+        Settings of which not even one clip is estimated to fit are not probed.
+        """
+        guess = self._estimated(train)
+        if guess is not None and self.memory is not None and guess.least > self.memory:
+            self.found.setdefault(_key(train), Measured())
+            return guess
+        found = self.measured(train)
+        if len(found.points) < 2:
+            return guess
+        points = [_with_others(it, self._above()) for it in found.points]
+        cost = Cost.of(points, gradients=self.gradients, measured=True)
+        if guess is None:
+            return cost
+        return cost.no_flatter_than(guess.memory.each * SHARES[train.precision])
+
+    def measured(self, train: Train) -> Measured:
+        """Return what a probe found; nothing where there is no time for one."""
+        key = _key(train)
+        if key not in self.found:
+            self.found[key] = self._probed(train) if self.left > LEAST else Measured()
+        return self.found[key]
+
+    def _probed(self, train: Train) -> Measured:
+        settings: dict[str, Any] = {**train.model_dump(), "accumulate": 1}
+        task = Task(self.recipe.dump(), self.name, settings, self.memory)
+        first = not self.found
+        share = self.left / 2 if first else self.left / 3
+        started = time.monotonic()
+        found = measured(
+            task,
+            doubling(together(train)),
+            seconds=share,
+            encodes=first and self.stage.below.stride > 1,
+        )
+        self.left -= min(share, time.monotonic() - started)
+        return found
+
+    def _estimated(self, train: Train) -> Cost | None:
+        """Return the cost by the shapes of what a step computes, in fp32, None if unknown."""
+        signal = estimate.blank(self.stage, samples=train.length, batch=1)
+        self.stage.prepare([signal], ["music"])
+        points = []
+        most = together(train)
+        for batch in sorted({1, -(-most // 2), most}):
+            size = estimate.step_bytes(
+                self.stage, samples=train.length, batch=batch, recompute=train.recompute
+            )
+            if size is None:
+                return None
+            points.append(Point(batch, size + self._beside(), None))
+        return Cost.of(points, gradients=self.gradients, measured=False)
+
+    def _beside(self) -> int:
+        """Return the bytes that are held beside a step: the program, the other stages' weights."""
+        program = meter.peak_bytes(self.device) if self.device.type == "cpu" else 0
+        others = (stage for name, stage in self.outline.stages.items() if name != self.name)
+        return program + sum(map(_weights, others))
+
+    def _above(self) -> int:
+        """Return the bytes of the weights of the stages above, which no probe builds."""
+        names = list(self.outline.stages)
+        above = names[names.index(self.name) + 1 :]
+        return sum(_weights(self.outline.stages[name]) for name in above)
+
+
+def _key(train: Train) -> str:
+    """Return what a probe depends on."""
+    kept = train.model_dump(include={"precision", "recompute", "length"})
+    return str(kept | {"most": together(train)})
+
+
+def _with_others(point: Point, size: int) -> Point:
+    return Point(point.batch, point.bytes + size, point.seconds)
+
+
+def _weights(stage: torch.nn.Module) -> int:
+    return sum(it.nbytes for it in stage.parameters())

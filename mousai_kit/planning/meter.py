@@ -1,0 +1,74 @@
+"""Meter: how much memory a device has left, and the most that this process has held of it."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from mousai_kit import estimate
+
+
+def available_bytes(device: torch.device) -> int | None:
+    """Return the memory that is free on a device, None where it does not say."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory()
+    return estimate.available_bytes()
+
+
+def peak_bytes(device: torch.device) -> int:
+    """Return the most memory that this process has held: all of it on a CPU, else the device's."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)
+    if device.type == "mps":
+        return torch.mps.driver_allocated_memory()
+    return _most_resident()
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until a device has done what it was told."""
+    if device.type != "cpu":
+        getattr(torch, device.type).synchronize()
+
+
+def give_way() -> None:
+    """Let this process be the first that the system ends where memory runs out."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def hold_to(limit: int | None, device: torch.device) -> None:
+    """Let allocations beyond a limit fail, where the system can."""
+    if limit is None:
+        return
+    if device.type == "cuda":
+        total = torch.cuda.get_device_properties(device).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, limit / total), device)
+    elif device.type == "cpu":
+        _limit_data(limit)
+
+
+def let_go() -> None:
+    """Lift the limit, so that there is memory to tell that it was reached."""
+    _limit_data(resource.getrlimit(resource.RLIMIT_DATA)[1])
+
+
+def _limit_data(limit: int) -> None:
+    hardest = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hardest))
+
+
+def _most_resident() -> int:
+    """Return the largest resident size so far; `ru_maxrss` would begin with the parent's."""
+    with suppress(OSError, KeyError, ValueError):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        fields = dict(line.split(":", 1) for line in lines)
+        return int(fields["VmHWM"].split()[0]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

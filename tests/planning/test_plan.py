@@ -1,0 +1,120 @@
+"""Plans: measured in a process of their own, right about what fits, and without a trace."""
+
+import json
+import os
+
+import nano
+import pytest
+
+from mousai_kit.planning import plan
+from mousai_kit.planning.probing import doubling, measured
+from mousai_kit.planning.task import Task
+
+LARGE = (
+    "stages.autoencoder.model.unet.channels=[64, 64]",
+    "stages.autoencoder.train.length=32768",
+    "stages.autoencoder.train.batch=16",
+)
+"""A step of some 200 MB."""
+
+
+def planned(*overrides, memory=None, seconds=6.0, text=nano.AUTOENCODER_ONLY):
+    recipe = nano.recipe(*overrides, text=text)
+    return plan(recipe, seconds=seconds, memory=memory, report=lambda line: None)
+
+
+def probed(*overrides, most=4, seconds=3.0, limit=None, stage="autoencoder", text=nano.RECIPE):
+    recipe = nano.recipe(*overrides, text=text)
+    settings = recipe.stages[stage].train.model_dump()
+    return measured(Task(recipe.dump(), stage, settings, limit), doubling(most), seconds=seconds)
+
+
+def test_following_the_advice_makes_it_fit(here):
+    (whole,) = planned(*LARGE)["stages"]
+    one, most = whole["measured"][0]["bytes"], whole["step"]["bytes"]
+    assert most > one + 50e6
+    little = int((one + 0.3 * (most - one)) / 0.9)
+    (tight,) = planned(*LARGE, memory=little)["stages"]
+    assert (whole["fits"], tight["fits"]) == (True, False)
+    offer = tight["advice"][0]
+    assert offer["bytes"] <= 0.9 * little
+    (followed,) = planned(*LARGE, *offer["set"], memory=little)["stages"]
+    assert followed["fits"]
+    assert followed["step"]["bytes"] == pytest.approx(offer["bytes"], rel=0.15)
+
+
+def test_both_stages_are_planned_and_nothing_is_written(here, capfd):
+    (here / "nano.yaml").write_text(nano.RECIPE)
+    said = nano.call(capfd, "plan", "nano.yaml", "--seconds", "4", "--json")
+    assert (said.code, nano.names()) == (0, ["nano.yaml"])
+    assert said.err.splitlines() == [
+        "autoencoder: measuring training steps",
+        "generator: measuring training steps",
+    ]
+    lower, upper = json.loads(said.out)["stages"]
+    assert [it["batch"] for it in upper["measured"]] == [1, 2]
+    assert all(
+        it["step"]["measured"] and it["fits"] and it["advice"] == [] for it in (lower, upper)
+    )
+    assert (lower["latents"], upper["latents"]["crops"]) == (None, 8)
+    assert upper["latents"]["bytes"] == 8 * 4 * 4 * 16
+    assert upper["data"] == {"clips": 4, "epochs": 2.0, "fault": ""}
+    assert upper["run"]["seconds"] == pytest.approx(4 * upper["step"]["seconds"])
+
+
+def test_what_the_checkpoint_takes_is_told(here):
+    (told,) = planned(seconds=1.0)["stages"]
+    system = nano.system(text=nano.AUTOENCODER_ONLY)
+    system.train()
+    files = system.folder.stage("autoencoder")
+    assert files.checkpoint.stat().st_size == pytest.approx(told["disk"]["checkpoint"], rel=0.2)
+    assert files.weights.stat().st_size == pytest.approx(told["disk"]["weights"], rel=0.2)
+
+
+def test_what_is_frozen_has_no_moments(here):
+    (told,) = planned("stages.autoencoder.freeze=[encoder.*]", seconds=1.0)["stages"]
+    learned, frozen = told["parameters"].values()
+    assert min(learned, frozen) > 0
+    assert told["state"]["moments"] == 8 * learned
+    assert told["step"]["bytes"]
+
+
+def test_data_that_is_not_there_is_told_and_the_rest_planned(here):
+    (told,) = planned("data={use: folder, path: missing}", seconds=1.0)["stages"]
+    assert told["data"] == {
+        "clips": None,
+        "epochs": None,
+        "fault": "missing: there is no such folder; `path` names the folder of your music",
+    }
+    assert told["step"]["bytes"]
+
+
+def test_a_text_encoder_that_is_not_here_is_left_out_and_told(here):
+    found = probed("stages.generator.model.text={use: t5}", stage="generator", most=1)
+    assert found.missing == (
+        "text encoder 't5' is not on this machine and not counted; `run` fetches it"
+    )
+    assert [it.batch for it in found.points] == [0, 1]
+
+
+def test_too_little_memory_ends_the_probe_in_one_line(here):
+    found = probed(limit=2**20, text=nano.AUTOENCODER_ONLY)
+    assert found.stopped.memory
+    assert [it.batch for it in found.points] == [0]
+
+
+def test_a_probe_that_the_system_ends_is_told_in_one_line(here, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", f"{here}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    (here / "sitecustomize.py").write_text(
+        "import sys, os, signal\n"
+        "if '--multiprocessing-fork' in sys.argv: os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    found = probed(text=nano.AUTOENCODER_ONLY)
+    assert found.stopped.reason == "the system ended the probe, mostly for want of memory"
+
+
+@pytest.mark.parametrize("text", ["12XB", "much", "0", "-1GB", "1e3", "GB"])
+def test_a_size_that_is_none_is_refused(here, capfd, text):
+    said = nano.call(capfd, "plan", "mousai-tiny", f"--memory={text}")
+    assert (said.code, said.out) == (2, "")
+    assert said.err == f"--memory: must be a size such as 12GB or 800MiB (got '{text}')\n"

@@ -1,0 +1,39 @@
+"""Several processes make the clips that one makes, each its share."""
+
+from pathlib import Path
+
+import nano
+from launched import forked
+
+from mousai_kit.generation import Generator
+
+PROMPTS = ["low saw chord", "high pulses", "a bell", "low saw chord, slow", "rain"]
+
+
+def noted(rank):
+    """Write down which clips a process makes."""
+    record = Generator._record
+
+    def told(self, group, request):
+        with Path(f"{rank}.made").open("a") as file:
+            file.writelines(f"{order.prompt}\n" for order, _ in group)
+        return record(self, group, request)
+
+    Generator._record = told
+
+
+def test_a_file_of_prompts_becomes_the_same_files_each_made_by_one_process(trained):
+    Path("prompts.txt").write_text("\n".join(PROMPTS))
+    more = ("--prompts", "prompts.txt", "--seconds", "0.2", "--batch", "2")
+    (one,) = forked(1, "generate", trained, *more, "--out", "one", before=noted)
+    Path("0.made").unlink()
+    first, second = forked(2, "generate", trained, *more, "--out", "two", before=noted)
+    assert (one.code, first.code, second.code) == (0, 0, 0)
+    assert [Path(f"{rank}.made").read_text().splitlines() for rank in (0, 1)] == [
+        PROMPTS[0::2],
+        PROMPTS[1::2],
+    ]
+    assert (first.out, second.out) == (one.out.replace("one/", "two/"), "")
+    assert nano.names("two") == nano.names("one")
+    for name in nano.names("one"):
+        assert (Path("two") / name).read_bytes() == (Path("one") / name).read_bytes(), name
