@@ -15,6 +15,7 @@ from mousai_kit.training.showing import trackers
 from mousai_kit.training.showing.curves import Curves
 from mousai_kit.training.showing.harmless import Harmless
 from mousai_kit.training.showing.table import Table
+from mousai_kit.training.watching import watchers
 
 
 def onlookers(
@@ -37,6 +38,9 @@ def onlookers(
         for it in dict.fromkeys(recipe.track)
     ]
     observers.append(Harmless(Curves(files.log, files.curves), "drawing the curves"))
+    if recipe.stages[name].train.watch:
+        fresh = recipe.stages[name].weights is None
+        observers += [Harmless(it, f"watching ({it.name})") for it in watchers(fresh=fresh)]
     if recipe.demo.every is not None:
         demos = Demos(recipe, name, cascade, folder=files.demos, screen=screen, report=report)
         observers.append(Harmless(demos, "a demo"))

@@ -79,7 +79,15 @@ def _middle(dataset: TrackDataset, track: Track) -> tuple[str, Tensor | AudioErr
     start = max(0.0, (track.seconds - SECONDS) / 2)
     rate, channels = dataset.sample_rate, dataset.channels
     try:
-        wave = read(track.path, sample_rate=rate, channels=channels, start=start, seconds=SECONDS)
+        with dataset.opened(track) as file:
+            wave = read(
+                track.path,
+                file,
+                sample_rate=rate,
+                channels=channels,
+                start=start,
+                seconds=SECONDS,
+            )
     except AudioError as error:
         return shown(track.path), error
     return shown(track.path), wave

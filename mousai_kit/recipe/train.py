@@ -78,6 +78,10 @@ class Train(Options):
     finish: Literal["last", "best"] = Field(
         "last", description="which averaged weights a finished training leaves"
     )
+    watch: bool = Field(
+        True,
+        description="look at every training and validation for what goes wrong, and warn of it",
+    )
     passes: int = Field(
         16,
         ge=1,

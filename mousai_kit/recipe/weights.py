@@ -23,6 +23,7 @@ NEVER_CHANGE_WEIGHTS = (
     "finish",
     "steps",
     "minutes",
+    "watch",
 )
 """Settings of training that leave the weights as they are (but for rounding), or only say how long
 it goes on. `finish` chooses among weights that are there."""

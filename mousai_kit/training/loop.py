@@ -23,14 +23,17 @@ from mousai_kit.training.learning_rate import learning_rate
 from mousai_kit.training.loading import Batch, batches
 from mousai_kit.training.observing import Observer
 from mousai_kit.training.step import Learner, Taken
-from mousai_kit.training.validation import losses
+from mousai_kit.training.validation import Draws, draws
+from mousai_kit.training.waits import Waits
 
 AVERAGE = "average"
 """What the main process asks of the others where each has a part of the averaged weights."""
 
 
 class Training:
-    """Learns one stage. `step` and `seconds` say how far it is, `rate` how fast it last learned."""
+    """Learns one stage. `step` and `seconds` say how far it is, `rate` how fast it last learned,
+    `draws` what the last validation found, `waits` how long was waited for clips.
+    """
 
     def __init__(
         self,
@@ -54,7 +57,8 @@ class Training:
         self.guard = Guard(name, settings, self.files.keeping.newest)
         self.observers = [*self.files.observers, *observers] if self.ranks.main else []
         self.step, self.seconds, self.rate = 0, 0.0, 0.0
-        self._started = 0.0
+        self._started, self.waits = 0.0, Waits()
+        self.draws: Draws | None = None
 
     def run(self) -> None:
         """Train to the end. Ctrl-C ends at the next step with a checkpoint (KeyboardInterrupt)."""
@@ -138,9 +142,10 @@ class Training:
         if not self.ranks.main or self.held_out is None or not len(self.held_out):
             return {}
         with self.averaged():
-            return losses(
+            self.draws = draws(
                 self.stage, self.held_out, seed=self.seed, precision=self.settings.precision
             )
+        return self.draws.means
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -170,7 +175,7 @@ class Training:
     def _run(self) -> None:
         self._started = time.monotonic() - self.seconds
         with interruptible(patient=not self.ranks.own.alone) as interruption:
-            for batch in interruption.until(self._batches()):
+            for batch in interruption.until(self.waits.timed(self._batches())):
                 if self._step(batch, interruption):
                     break
             if self.finished:

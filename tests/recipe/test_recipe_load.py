@@ -63,6 +63,7 @@ def test_what_a_recipe_leaves_out_has_the_papers_values(desk):
         "explodes_at": 10.0,
         "precision": "fp32",
         "recompute": False,
+        "watch": True,
         "workers": 2,
         "validate_every": 1000,
         "checkpoint_every": 1000,
