@@ -39,20 +39,31 @@ def training_clips(recipe: Recipe, *, length: int) -> Dataset:
 
 
 class Readable:
-    """Those of a dataset's clips that could be decoded, by their indices."""
+    """Those of a dataset's clips that could be decoded, by their indices.
 
-    def __init__(self, clips: Clips, indices: list[int]) -> None:
-        self.clips, self.indices = clips, indices
+    What can't be any more, as files vanish and turn bad, is reported, and another takes its place.
+    """
+
+    def __init__(self, clips: Clips, indices: list[int], report: Callable[[str], None]) -> None:
+        self.clips, self.indices, self.report = clips, indices, report
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def clip(self, index: int, epoch: int = 0) -> Clip:
-        """Return a clip; the first epoch's where this one's can't be decoded."""
-        try:
-            return self.clips.clip(self.indices[index], epoch)
-        except AudioError:
-            return self.clips.clip(self.indices[index])
+        """Return a clip; the first epoch's where this one's can't be decoded, or another clip.
+
+        AudioError where none can be.
+        """
+        others = [*self.indices[index + 1 :], *self.indices[:index]]
+        tried = [(self.indices[index], epoch), *((it, 0) for it in (self.indices[index], *others))]
+        for place, number in tried:
+            try:
+                return self.clips.clip(place, number)
+            except AudioError as error:
+                failure = error
+                self.report(str(error))
+        raise failure
 
 
 def readable(
@@ -69,7 +80,7 @@ def readable(
         good.append(index)
         if len(good) == at_most:
             break
-    return Readable(clips, good) if good else None
+    return Readable(clips, good, report) if good else None
 
 
 def one_a_track(clips: Dataset, report: Callable[[str], None], *, at_most: int) -> list[Clip]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, cast
 
 from torch import Tensor
 
-from mousai_kit import checkpoints
+from mousai_kit import checkpoints, lock
 from mousai_kit.errors import MousaiError, Problem, RunError, WeightsError
 from mousai_kit.interfaces import Split
 from mousai_kit.plugins import installed
@@ -40,9 +38,14 @@ class StageFolder:
         return self.path / "weights.safetensors"
 
     @property
-    def checkpoint(self) -> Path:
-        """Return where training goes on from."""
-        return self.path / "checkpoint.safetensors"
+    def checkpoints(self) -> Path:
+        """Return the folder of what training goes on from."""
+        return self.path / "checkpoints"
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """Return the newest file that training can go on from, or None."""
+        return next(iter(checkpoints.kept(self.checkpoints)), None)
 
     @property
     def learned(self) -> Path:
@@ -74,8 +77,10 @@ class StageFolder:
         return self.path / "demos"
 
     def newest(self) -> Path | None:
-        """Return the finished weights, else the checkpoint, else None."""
-        return next((path for path in (self.weights, self.checkpoint) if path.exists()), None)
+        """Return the finished weights, else the newest checkpoint with a header, else None."""
+        if self.weights.exists():
+            return self.weights
+        return next(filter(checkpoints.is_ours, checkpoints.kept(self.checkpoints)), None)
 
     @property
     def origin(self) -> str:
@@ -165,12 +170,13 @@ class RunFolder:
             return
         self.make()
         try:
-            file = (self.path / ".lock").open("a+")
-        except OSError as error:
-            raise self._unusable(error) from None
-        with file:
-            self._lock(file)
-            yield
+            with lock.held(self.path / ".lock"):
+                yield
+        except lock.InUseError as error:
+            told = f"is in use by another run (process {error.owner}); wait for it or use --out"
+            raise RunError(Problem(str(self.path), "", told)) from None
+        except lock.RefusedError as error:
+            raise self._unusable(error.reason) from None
 
     def write(self, name: str, text: str) -> Path:
         """Write a text file of the run, whole or not at all; one that says so already is left."""
@@ -235,26 +241,6 @@ class RunFolder:
                 )
             )
         return checkpoints.read(path)[0]
-
-    def _lock(self, file: TextIO) -> None:
-        """Take the folder's lock and write down who has it; RunError where another run has."""
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            file.truncate(0)
-            file.write(f"{os.getpid()}\n")
-            file.flush()
-        except BlockingIOError:
-            file.seek(0)
-            owner = file.read().strip() or "unknown"
-            raise RunError(
-                Problem(
-                    str(self.path),
-                    "",
-                    f"is in use by another run (process {owner}); wait for it or use --out",
-                )
-            ) from None
-        except OSError as error:
-            raise self._unusable(error) from None
 
     def _unusable(self, error: OSError) -> RunError:
         return RunError(

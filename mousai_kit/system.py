@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,9 @@ from mousai_kit.ranks import Ranks, joined
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import START, RunFolder, StageFolder, some
 from mousai_kit.sharing import check_shared
-from mousai_kit.training.loop import Place, Training
+from mousai_kit.training.files import Place
+from mousai_kit.training.interruption import heeded
+from mousai_kit.training.loop import Training
 from mousai_kit.tuning.adapter import Worn
 from mousai_kit.tuning.given import Given
 from mousai_kit.tuning.starting import check, foreign, starts
@@ -81,7 +84,14 @@ class System:
         ]
 
     def train(self) -> None:
-        """Train every stage whose weights are missing, unfinished or another recipe's."""
+        """Train every stage whose weights are missing, unfinished or another recipe's.
+
+        A signal that asks for an end interrupts as Ctrl-C does.
+        """
+        with heeded():
+            self._train_all()
+
+    def _train_all(self) -> None:
         check_showing(self.recipe, self.cascade)
         check(self.recipe, self.cascade)
         check_shared(self.recipe, self.ranks)
@@ -166,7 +176,7 @@ class System:
             raise TrainingError(f"none of the music can be decoded; see {self.folder.skipped}")
         held_out = self.clips(name, header, "validation", self.ranks)
         settings = self.recipe.stages[name].train
-        resumed = files.checkpoint.exists()
+        resumed = files.checkpoint is not None
         if not resumed and tuned.needs_preparing:
             stage.prepare(self._signals(clips), _captions(clips))
         tuned.begin()
@@ -176,7 +186,7 @@ class System:
             stage,
             settings,
             seed=self.recipe.seed,
-            place=Place(files.checkpoint, weights, files.log, header),
+            place=Place(files.checkpoints, weights, files.log, header),
             clips=clips,
             held_out=held_out,
             report=self.skip,
@@ -191,7 +201,8 @@ class System:
             ranks=self.ranks,
         )
         if resumed:
-            training.restore()
+            for line in training.restore():
+                self.screen.say(f"{name}: {line}")
             self.screen.say(f"{name}: going on from step {training.step}")
         with out_of_memory_told(
             f"stages.{name}.train: a step does not fit into memory; lower `batch` "
@@ -221,12 +232,14 @@ class System:
 
     def _is_trained(self, name: str) -> bool:
         """Return whether a stage has had the steps or the minutes that the recipe asks for."""
-        path, settings = self.folder.stage(name).weights, self.recipe.stages[name].train
-        if not path.exists():
+        files, settings = self.folder.stage(name), self.recipe.stages[name].train
+        if not files.weights.exists():
             return False
-        header = checkpoints.header(path)
+        header = checkpoints.header(files.weights)
         if "imported" in header:
             return True
+        if header.get("finish", "last") != settings.finish and files.checkpoint is not None:
+            return False  # the other weights are written from there
         timed = settings.minutes is not None and header["seconds"] >= 60 * settings.minutes
         return timed or bool(header["step"] >= settings.steps)
 
@@ -279,7 +292,8 @@ class System:
                 self.screen.say(f"skipped: {line}")
                 if not self.ranks.main:
                     continue
-                self.folder.write(self.folder.skipped.name, "\n".join(self._skipped) + "\n")
+                with suppress(WeightsError):  # a full disk, say; the next line brings them all
+                    self.folder.write(self.folder.skipped.name, "\n".join(self._skipped) + "\n")
 
 
 def _captions(clips: Clips) -> list[str]:

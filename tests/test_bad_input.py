@@ -167,7 +167,9 @@ def test_all_that_is_wrong_is_told_at_once(desk, command):
         (lambda path: path.write_text("text" * 99), "is broken or cut short ("),
         (lambda path: path.unlink(), "is missing: the stage is not trained; "),
         (
-            lambda path: path.write_bytes(path.with_name("checkpoint.safetensors").read_bytes()),
+            lambda path: path.write_bytes(
+                path.with_name("checkpoints").joinpath("step-00000004.safetensors").read_bytes()
+            ),
             "fits another model: lacks ",
         ),
         (
@@ -214,13 +216,15 @@ def on_a_full_disk(room, *arguments):
     )
 
 
-def test_a_disk_that_is_full_when_a_checkpoint_is_written_is_one_line(desk):
+def test_a_disk_that_is_full_to_the_end_of_a_training_ends_it_in_one_line(desk):
     done = on_a_full_disk(30_000, "run", "nano.yaml", "--out", "new")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        "new/autoencoder/checkpoint.safetensors: can't be written (File too large); "
-        "free some space or use --out\n"
+    *warnings, last = done.stderr.splitlines()
+    assert last == (
+        "new/autoencoder/checkpoints/step-00000004.safetensors: can't be written (File too large); "
+        "free some space or use --out"
     )
+    assert all(it.startswith("autoencoder: step ") for it in warnings)
     assert not list(Path("new").rglob(".*.part"))
 
 

@@ -11,6 +11,7 @@ from mousai_kit.demos import Demos
 from mousai_kit.errors import RecipeError
 from mousai_kit.onlookers import check_showing
 from mousai_kit.reconstruction import Reconstructor
+from mousai_kit.runs import RunFolder
 from mousai_kit.training.loop import Training
 from mousai_kit.training.showing import trackers
 
@@ -19,9 +20,9 @@ DEMOS = "runs/nano/autoencoder/demos"
 
 def digests(folder, *stages):
     """Return what stands for all that a stage's training left."""
-    files = ("weights.safetensors", "checkpoint.safetensors")
+    files = [RunFolder(Path(folder)).stage(stage) for stage in stages]
     return [
-        checkpoints.header(Path(folder) / it / file)["digest"] for it in stages for file in files
+        checkpoints.header(it)["digest"] for one in files for it in (one.weights, one.checkpoint)
     ]
 
 

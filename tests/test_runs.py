@@ -95,8 +95,14 @@ def test_what_is_set_aside_is_numbered(here):
 def test_the_newest_file_of_a_stage_is_its_weights(here):
     stage = StageFolder(Path())
     assert stage.newest() is None
-    stage.checkpoint.write_text("")
-    assert stage.newest() == stage.checkpoint
+    stage.checkpoints.mkdir()
+    for name in ("checkpoint", "checkpoints/step-00000009", "checkpoints/step-00000010"):
+        path = Path(f"{name}.safetensors")
+        checkpoints.write(path, {}, {})
+        assert stage.newest() == stage.checkpoint == path
+    path.write_text("")
+    assert stage.checkpoint == path
+    assert stage.newest() == Path("checkpoints/step-00000009.safetensors")
     stage.weights.write_text("")
     assert stage.newest() == stage.weights
 

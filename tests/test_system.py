@@ -101,6 +101,21 @@ def test_fewer_steps_use_what_there_is(trained):
     assert digests(trained) == before
 
 
+def test_another_finish_writes_the_other_weights_and_trains_nothing(trained, capfd):
+    before = digests(trained)
+    log = (trained / "autoencoder/log.jsonl").read_bytes()
+    nano.system("stages.autoencoder.train.finish=best").train()
+    assert "autoencoder: going on from step 4\n" in capfd.readouterr().err
+    header = checkpoints.header(trained / "autoencoder/weights.safetensors")
+    best = checkpoints.header(trained / "autoencoder/best.safetensors")
+    assert (header["finish"], header["step"]) == ("best", 4)
+    assert header["digest"] == best["digest"]
+    assert header["best"]["step"] == best["step"]
+    assert (trained / "autoencoder/log.jsonl").read_bytes() == log
+    nano.system().train()
+    assert digests(trained) == before
+
+
 def test_the_same_recipe_gives_the_same_weights_in_any_folder(trained):
     nano.system(folder="elsewhere").train()
     assert digests("elsewhere") == digests(trained)

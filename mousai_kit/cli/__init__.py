@@ -26,6 +26,8 @@ __all__ = ["app", "main"]
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
+SIGNALLED = 128
+"""Exit codes after signals are their numbers and so much, as shells have it."""
 _MISUSE: type[Exception] = typer.BadParameter.__mro__[2]
 """Whatever typer raises for a command that was called wrongly: it exports no name for all of it."""
 
@@ -48,13 +50,15 @@ def main() -> None:
         _end(_misused(error), 2)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
+    except SystemExit as end:  # another signal's
+        code = end.code
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         _end(one_line(f"{place}{error.strerror or error}"), 2)
     except Exception as error:
         _end(_fault(error), 1)
-    if code == INTERRUPTED:
-        _end("interrupted; `run` goes on from its last checkpoint", INTERRUPTED)
+    if isinstance(code, int) and code >= SIGNALLED:
+        _end("interrupted; `run` goes on from its last checkpoint", code)
     sys.exit(code)
 
 

@@ -10,10 +10,10 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from mousai_kit.data import Clips
-from mousai_kit.errors import AudioError
+from mousai_kit.errors import AudioError, TrainingError
 from mousai_kit.interfaces import Clip
 from mousai_kit.latents.layout import Place
-from mousai_kit.training.loading import leave_interrupts
+from mousai_kit.training.readers import ReadersError, brought, leave_signals
 
 AHEAD = 2
 """Crops that each worker decodes ahead: one of the paper's takes 16 MiB."""
@@ -22,22 +22,24 @@ AHEAD = 2
 def decoded(
     clips: Clips, places: Iterable[Place], *, workers: int
 ) -> Generator[Clip | str, None, None]:
-    """Yield the crop at each place, or one line that says why there is none."""
+    """Yield the crop at each place, or one line that says why there is none.
+
+    TrainingError where a worker dies.
+    """
     loader: DataLoader[Clip | str] = DataLoader(
         _Crops(clips),
         batch_size=None,
         sampler=places,  # any iterable of what `_Crops` takes
         num_workers=workers,
         collate_fn=_as_it_is,
-        worker_init_fn=leave_interrupts,
+        worker_init_fn=leave_signals,
         prefetch_factor=AHEAD if workers else None,
         generator=torch.Generator(),  # else the loader draws from the process's own
     )
-    found = iter(loader)
     try:
-        yield from found
-    finally:  # not when the last traceback goes that knows them: torch tells of them until then
-        getattr(found, "_shutdown_workers", _nothing)()
+        yield from brought(loader)
+    except ReadersError as failure:
+        raise TrainingError(failure.told) from None
 
 
 def crop(clips: Clips, place: Place) -> Clip | str:
@@ -60,7 +62,3 @@ class _Crops(TorchDataset[Clip | str]):
 
 def _as_it_is(found: Any) -> Any:
     return found
-
-
-def _nothing() -> None:
-    """Stand for what a loader without workers has not."""

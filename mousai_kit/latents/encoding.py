@@ -22,7 +22,6 @@ from mousai_kit.latents.layout import Layout, Place
 from mousai_kit.latents.origin import difference, made_of, made_of_today
 from mousai_kit.latents.reading import LatentClips
 from mousai_kit.recipe import fingerprint
-from mousai_kit.training.loading import ended_workers_told
 
 FLOAT_BYTES = 4
 
@@ -101,7 +100,7 @@ class Encoding:
             Index.remove(self.folder)
         places = (place for it in numbers for group in self.layout.groups_of(it) for place in group)
         crops = decoded(self.clips, places, workers=self.workers)
-        with ended_workers_told(), closing(crops):  # it is told at any moment, not at the next crop
+        with closing(crops):
             for number in numbers:
                 self._encode(number, crops, tick)
 

@@ -55,8 +55,18 @@ class Train(Options):
         "instead of keeping them: less memory, more time",
     )
     workers: int = Field(2, ge=0, description="processes that read audio")
+    patience: float = Field(
+        1800.0, gt=0, description="seconds without a batch after which these are started again"
+    )
     validate_every: int = Field(1000, ge=1, description="steps between validations")
     checkpoint_every: int = Field(1000, ge=1, description="steps between checkpoints")
+    keep: int = Field(2, ge=1, description="last checkpoints that are kept")
+    keep_best: bool = Field(
+        True, description="keep the averaged weights that did best on held-out clips, too"
+    )
+    finish: Literal["last", "best"] = Field(
+        "last", description="which averaged weights a finished training leaves"
+    )
     passes: int = Field(
         16,
         ge=1,

@@ -13,13 +13,17 @@ NEVER_CHANGE_WEIGHTS = (
     "accumulate",
     "recompute",
     "workers",
+    "patience",
     "validate_every",
     "checkpoint_every",
+    "keep",
+    "keep_best",
+    "finish",
     "steps",
     "minutes",
 )
 """Settings of training that leave the weights as they are (but for rounding), or only say how long
-it goes on."""
+it goes on. `finish` chooses among weights that are there."""
 
 
 def stage_key(recipe: Recipe, stage: str) -> dict[str, Any]:

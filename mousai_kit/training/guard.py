@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ class Verdict(Enum):
 class Guard:
     """Stops training, with step, clips and the last checkpoint, where a loss is not finite."""
 
-    def __init__(self, name: str, checkpoint: Path) -> None:
-        self.name, self.checkpoint = name, checkpoint
+    def __init__(self, name: str, newest: Callable[[], Path | None]) -> None:
+        self.name, self.newest = name, newest
 
     def judge(self, step: int, taken: Taken, *, scaled: bool) -> Verdict:
         """Return what is to become of step `step`; TrainingError where training must stop.
@@ -34,8 +35,8 @@ class Guard:
             return Verdict.TAKE
         named = [it for it, good in zip(taken.sources, finite, strict=True) if not good]
         clips = ", ".join(f"'{it}'" for it in dict.fromkeys((named or taken.sources)[:3]))
-        kept = self.checkpoint
-        known = f"the last good checkpoint is {kept}" if kept.exists() else "there is no checkpoint"
+        kept = self.newest()
+        known = f"the last good checkpoint is {kept}" if kept else "there is no checkpoint"
         raise TrainingError(
             Problem(
                 self.name,

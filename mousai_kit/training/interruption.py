@@ -1,4 +1,4 @@
-"""Interruption: Ctrl-C that waits for a good moment."""
+"""Interruption: Ctrl-C, or a system that wants its machine back, and a good moment to give in."""
 
 from __future__ import annotations
 
@@ -6,27 +6,91 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+"""Ctrl-C; what `kill`, systemd and SLURM end a process with; what SLURM can warn it with."""
+
+_T = TypeVar("_T")
+
+
+def ending(number: int) -> KeyboardInterrupt | SystemExit:
+    """Return what a signal is to be raised as: Ctrl-C as ever, others with a shell's exit code."""
+    return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
+
+
+class Interruption:
+    """Whether somebody wants training to end. The second time it does at once.
+
+    Not so where it is `patient`, as one of several processes must be: a launcher repeats to each
+    what the terminal tells it, and they have to agree on where to end.
+    """
+
+    def __init__(self, *, patient: bool = False) -> None:
+        self.asked: int | None = None
+        self._patient = patient
+        self._waiting = False
+
+    def until(self, things: Iterator[_T]) -> Iterator[_T]:
+        """Yield what an iterator gives, until somebody wants an end; then wait for no further.
+
+        Where it is patient, whoever goes through it sees to the end.
+        """
+        while self.asked is None or self._patient:
+            try:
+                self._waiting = True
+                thing = next(things)
+                self._waiting = False
+            except (StopIteration, KeyboardInterrupt, SystemExit):
+                return
+            finally:
+                self._waiting = False
+            yield thing
+
+    def check(self) -> None:
+        """Raise what was held back where somebody wants an end."""
+        if self.asked is not None:
+            raise ending(self.asked)
+
+    def ask(self) -> None:
+        """Want an end, as if by Ctrl-C, where nobody has asked for one: another process was."""
+        self.asked = self.asked or signal.SIGINT
+
+    def note(self, number: int, frame: Any) -> None:
+        """Hear a signal."""
+        again, self.asked = self.asked is not None, number
+        if (again or self._waiting) and not self._patient:
+            raise ending(number)
 
 
 @contextmanager
-def interruptible(*, patient: bool = False) -> Iterator[threading.Event]:
-    """Let the first Ctrl-C only set an event; the second one interrupts at once.
+def interruptible(*, patient: bool = False) -> Iterator[Interruption]:
+    """Let the first signal only be noted; the second one interrupts at once, see `Interruption`."""
+    interruption = Interruption(patient=patient)
+    with _handled(interruption.note):
+        yield interruption
 
-    Not so where `patient`: a launcher of several processes repeats what the terminal tells them.
-    """
-    event = threading.Event()
+
+@contextmanager
+def heeded() -> Iterator[None]:
+    """Let every signal interrupt as Ctrl-C does, so that what is begun is left in order."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise ending(number)
+
+    with _handled(interrupt):
+        yield
+
+
+@contextmanager
+def _handled(handler: Any) -> Iterator[None]:
+    """Hand signals to a function for a while; in other threads than the first nothing can be."""
     if threading.current_thread() is not threading.main_thread():
-        yield event
+        yield
         return
-
-    def note(number: int, frame: Any) -> None:
-        event.set()
-        if not patient:
-            signal.signal(signal.SIGINT, before)
-
-    before = signal.signal(signal.SIGINT, note)
+    before = {number: signal.signal(number, handler) for number in SIGNALS}
     try:
-        yield event
+        yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, former in before.items():
+            signal.signal(number, former)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -17,9 +15,12 @@ from mousai_kit.data import Clips
 from mousai_kit.errors import AudioError, TrainingError
 from mousai_kit.interfaces import Clip
 from mousai_kit.seeds import derive
+from mousai_kit.training.readers import ReadersError, brought, leave_signals
 
 TRIES = 10
 """Clips tried in place of a bad one before training gives up."""
+RESTARTS, LATELY = 3, 1000
+"""Workers are started again so often in so many steps, and not once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,48 +45,43 @@ def batches(
     first: int,
     steps: int,
     workers: int,
+    patience: float = 1800,
     pinned: bool = False,
     part: range | None = None,
-) -> Iterator[Batch]:
+    warn: Callable[[str], None] = lambda line: None,
+) -> Generator[Batch]:
     """Yield the batches of steps `first` .. `steps` - 1, the same whichever step is the first.
 
     Every clip comes once an epoch, in an order drawn from the seed. Epochs follow each other
     without a gap, so that a batch may be larger than the data. `pinned` ones lie in memory that a
-    GPU fetches from by itself. Of a batch's places only those in `part` are read.
+    GPU fetches from by itself. Of a batch's places only those in `part` are read. Where a worker
+    dies, or none brings anything for `patience` seconds, all are started anew where they were, and
+    `warn` is told; TrainingError where that is no help.
     """
     places = range(batch) if part is None else part
-    loader = DataLoader(
-        _Drawn(clips, seed),
-        batch_sampler=_Positions(first, steps, batch, places),
-        num_workers=workers,
-        collate_fn=_collated,
-        worker_init_fn=leave_interrupts,
-        prefetch_factor=4 if workers else None,
-        pin_memory=pinned,
-    )
-    with ended_workers_told():
-        for drawn in loader:
-            if isinstance(drawn, str):
-                raise TrainingError(drawn)
-            yield drawn
-
-
-@contextmanager
-def ended_workers_told() -> Iterator[None]:
-    """Turn the end of a worker into a TrainingError of one line.
-
-    torch tells it at any moment; what a dead one was about to hand over is a broken connection.
-    """
-    try:
-        yield
-    except (RuntimeError, ConnectionError, EOFError) as error:
-        from_torch = isinstance(error, RuntimeError)
-        if from_torch and not str(error).startswith("DataLoader worker (pid"):
-            raise
-        raise TrainingError(
-            "a process that reads audio was ended by the system, which is mostly for want of "
-            "(shared) memory; lower `workers`, 0 needs none"
-        ) from None
+    step, failures = first, list[int]()
+    while step < steps:
+        loader = DataLoader(
+            _Drawn(clips, seed),
+            batch_sampler=_Positions(step, steps, batch, places),
+            num_workers=workers,
+            collate_fn=_collated,
+            worker_init_fn=leave_signals,
+            prefetch_factor=4 if workers else None,
+            pin_memory=pinned,
+            timeout=patience if workers else 0,
+        )
+        try:
+            for drawn in brought(loader):
+                if isinstance(drawn, str):
+                    raise TrainingError(drawn)
+                yield drawn
+                step += 1
+        except ReadersError as failure:
+            failures = [*(it for it in failures if it > step - LATELY), step]
+            if len(failures) > RESTARTS:
+                raise TrainingError(failure.told) from None
+            warn(f"{failure.told}; all are started again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +134,3 @@ def _collated(drawn: list[tuple[Clip | None, list[str]]]) -> Batch | str:
         return f"no readable music in {len(failed[0])} clips in a row; the last: {failed[0][-1]}"
     signal = torch.stack([clip.wave for clip in clips])
     return Batch(signal, [clip.text for clip in clips], [clip.source for clip in clips], bad)
-
-
-def leave_interrupts(worker: int) -> None:
-    """Leave Ctrl-C to the main process, which ends its workers itself."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mousai_kit import checkpoints
+from mousai_kit import checkpoints, durable
 from mousai_kit.errors import Problem, TrainingError
 from mousai_kit.training.observing import Observer
 from mousai_kit.training.step import Taken
@@ -18,10 +20,15 @@ if TYPE_CHECKING:
 
 
 class Log(Observer):
-    """A file `log.jsonl`. Steps that are taken again replace their lines."""
+    """A file `log.jsonl`. Steps that are taken again replace their lines.
+
+    Where the disk is full the lines wait in memory, and no checkpoint is written before they are.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._waiting: list[str] = []
+        self._refused = False
 
     def begun(self, training: Training) -> None:
         """Forget what is said of later steps, and a last line that was cut short."""
@@ -33,6 +40,18 @@ class Log(Observer):
         kept = [line for line in lines if _step(line) <= training.step]
         if kept != lines:
             checkpoints.write_bytes(self.path, "".join(kept).encode())
+
+    def sync(self) -> None:
+        """Wait until all that was logged is on the disk; TrainingError where that can't be."""
+        try:
+            if self._refused:
+                raise OSError(errno.ENOSPC, "there was no room for all of it")
+            if self.path.exists():
+                with self.path.open("ab") as file:
+                    durable.sync(file)
+        except OSError as error:
+            what = f"can't be written ({error.strerror}), and without it no checkpoint"
+            raise TrainingError(Problem(str(self.path), "", what)) from None
 
     def stepped(self, training: Training, taken: Taken) -> None:
         """Write a step's loss, gradient norm and learning rate."""
@@ -48,10 +67,31 @@ class Log(Observer):
         self._add(training, {"warning": warning})
 
     def _add(self, training: Training, values: dict[str, Any]) -> None:
-        """Write a line; TrainingError where the disk refuses."""
+        """Write a line, or let it wait, and say so, where the disk refuses."""
         told = {"step": training.step, "seconds": round(training.seconds, 2), **values}
-        with self._told(), self.path.open("a") as file:
-            file.write(json.dumps(told) + "\n")
+        self._waiting.append(json.dumps(told) + "\n")
+        try:
+            self._write()
+        except OSError as error:
+            if not self._refused:
+                self._refused = True
+                training.warn(
+                    f"{self.path}: can't be written ({error.strerror}); training goes on, and the "
+                    "log is written when there is room"
+                )
+
+    def _write(self) -> None:
+        """Write the lines that wait, all or none; OSError where the disk refuses."""
+        data = "".join(self._waiting).encode()
+        with self.path.open("ab", buffering=0) as file:
+            before = file.seek(0, os.SEEK_END)
+            try:
+                if file.write(data) != len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                file.truncate(before)
+                raise
+        self._waiting, self._refused = [], False
 
     @contextmanager
     def _told(self) -> Iterator[None]:

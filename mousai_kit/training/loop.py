@@ -4,40 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import closing, contextmanager
 from typing import Any
 
 import torch
 
-from mousai_kit import checkpoints
 from mousai_kit.data import Clips
+from mousai_kit.errors import AudioError
 from mousai_kit.interfaces import Stage
 from mousai_kit.ranks import RankError, Ranks
 from mousai_kit.recipe import Train
 from mousai_kit.seeds import derive
+from mousai_kit.training import state
+from mousai_kit.training.files import Files, Place
 from mousai_kit.training.guard import Guard, Verdict
-from mousai_kit.training.interruption import interruptible
+from mousai_kit.training.interruption import Interruption, interruptible
 from mousai_kit.training.learning_rate import learning_rate
 from mousai_kit.training.loading import Batch, batches
-from mousai_kit.training.log import Log
 from mousai_kit.training.observing import Observer
 from mousai_kit.training.step import Learner, Taken
 from mousai_kit.training.validation import losses
 
 AVERAGE = "average"
 """What the main process asks of the others where each has a part of the averaged weights."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a stage's training lives on the disk, and what its files say of it."""
-
-    checkpoint: Path
-    weights: Path
-    log: Path
-    header: dict[str, Any]
 
 
 class Training:
@@ -61,14 +50,17 @@ class Training:
         self.clips, self.held_out, self.report = clips, held_out, report
         self.seed, self.ranks = derive(seed, name), ranks or Ranks()
         self.learner = Learner(stage, settings, seed=self.seed, ranks=self.ranks)
-        self.guard = Guard(name, place.checkpoint)
-        self.observers = [Log(place.log), *observers] if self.ranks.main else []
-        self.step, self.seconds = 0, 0.0
-        self.rate = 0.0
+        self.files = Files(place, settings)
+        self.guard = Guard(name, self.files.keeping.newest)
+        self.observers = [*self.files.observers, *observers] if self.ranks.main else []
+        self.step, self.seconds, self.rate = 0, 0.0, 0.0
+        self._started = 0.0
 
     def run(self) -> None:
         """Train to the end. Ctrl-C ends at the next step with a checkpoint (KeyboardInterrupt)."""
         self.stage.train()
+        if self.ranks.main:
+            self.files.keeping.begin(*state.sizes(self.stage, self.learner.ema))
         try:
             for observer in self.observers:
                 observer.begun(self)
@@ -76,6 +68,9 @@ class Training:
             self._run()
         except RankError:
             raise RankError(self.name, f"step {self.step + 1}", self._kept) from None
+        except Exception:
+            self.files.wait()
+            raise
         finally:
             for observer in self.observers:
                 observer.ended(self)
@@ -117,36 +112,18 @@ class Training:
         return self.progress >= 1
 
     def save(self) -> None:
-        """Write a checkpoint from which training goes on to the very step."""
-        tensors = self.learner.packed(keep=self.ranks.main)
-        if self.ranks.main:
-            checkpoints.write(self.place.checkpoint, tensors, self._header() | self._state())
+        """Begin to write a checkpoint from which training goes on to the very step."""
+        self.files.save(self)
         for observer in self.observers:
             observer.saved(self)
 
-    def restore(self) -> None:
-        """Go on from the checkpoint."""
-        tensors, header = checkpoints.read(self.place.checkpoint)
-        origin, learner = str(self.place.checkpoint), self.learner
-        learner.unpack(tensors, origin=origin)
-        self.step, self.seconds = header["step"], header["seconds"]
-        learner.load(header.get("learner", {}))
-        self.guard.load(header.get("guard", {}))
-        told = header.get("observers", {})
-        for observer in self.observers:
-            observer.load(told.get(observer.name, {}))
+    def restore(self) -> list[str]:
+        """Go on from the newest good checkpoint; return a line on each that is none."""
+        return self.files.restore(self)
 
-    def finish(self) -> None:
-        """Write the averaged weights, and the checkpoint to go on from with more steps."""
-        self.save()
-        if self.ranks.sharded:
-            self.stage.load_state_dict(self.learner.average(keep=True))
-        else:
-            self.learner.ema.swap()
-        if self.ranks.main:
-            checkpoints.write(self.place.weights, self.stage.state_dict(), self._header())
-        self.stage.eval()
-        self.ranks.wait()
+    def header(self) -> dict[str, Any]:
+        """Return what files of now say of where they come from."""
+        return {**self.place.header, "step": self.step, "seconds": round(self.seconds, 3)}
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -178,28 +155,43 @@ class Training:
             self.learner.ema.swap()
             self.stage.train()
 
+    def take_average(self) -> None:
+        """Make the averaged weights the stage's own, for good."""
+        if self.ranks.sharded:
+            self.stage.load_state_dict(self.learner.average(keep=True))
+        else:
+            self.learner.ema.swap()
+        self.stage.eval()
+
     def _run(self) -> None:
-        started = time.monotonic() - self.seconds
-        stop = False
-        with interruptible(patient=not self.ranks.own.alone) as interrupted:
-            for batch in self._batches():
-                taken = self.learn(batch)
-                self.seconds = time.monotonic() - started
-                for observer in self.observers:
-                    observer.stepped(self, taken)
-                if self.step % self.settings.validate_every == 0 or self.finished:
-                    self._validate()
-                stop = self._agreed(interrupted.is_set())
-                if self.finished:
-                    break
-                if self.step % self.settings.checkpoint_every == 0 or stop:
-                    self.save()
-                if stop:
+        self._started = time.monotonic() - self.seconds
+        with interruptible(patient=not self.ranks.own.alone) as interruption:
+            for batch in interruption.until(self._batches()):
+                if self._step(batch, interruption):
                     break
             if self.finished:
-                self.finish()
-            if stop or interrupted.is_set():
-                raise KeyboardInterrupt
+                self.files.finish(self)
+            elif self.step:
+                self.save()
+                self.files.keeping.settle()
+            interruption.check()
+
+    def _step(self, batch: Batch, interruption: Interruption) -> bool:
+        """Take a step, tell of it, validate and save where it is time to; return whether to end."""
+        taken = self.learn(batch)
+        self.seconds = time.monotonic() - self._started
+        for observer in self.observers:
+            observer.stepped(self, taken)
+        if self.step % self.settings.validate_every == 0 or self.finished:
+            self._validate()
+        if trouble := self.files.keeping.trouble():
+            self.warn(trouble)
+        stop = self._agreed(interruption.asked is not None)
+        if self.step % self.settings.checkpoint_every == 0 and not self.finished:
+            self.save()
+        if stop:
+            interruption.ask()
+        return stop
 
     def _agreed(self, stop: bool) -> bool:
         """Take over the main process's clock; return whether any process is to stop.
@@ -214,35 +206,39 @@ class Training:
     @property
     def _kept(self) -> str:
         """Return what is left where training breaks off."""
-        kept = self.place.checkpoint
-        if not kept.exists():
+        if (kept := self.files.keeping.newest()) is None:
             return "there is no checkpoint yet"
         return f"the last good checkpoint is {kept}; `run` goes on from it"
 
     def _validate(self) -> None:
-        if values := self.validate():
+        try:
+            values = self.validate()
+        except AudioError as error:  # all that was held out has turned bad since
+            self.warn(f"without validation: {error}")
+            return
+        if values:
             for observer in self.observers:
                 observer.validated(self, values)
 
     def _batches(self) -> Iterator[Batch]:
-        if self.finished:
-            return iter(())
-        return batches(
+        """Yield what is still to be learned from."""
+        drawn = batches(
             self.clips,
             seed=self.seed,
             batch=self.settings.batch,
             first=self.step,
             steps=self.settings.steps,
             workers=self.settings.workers,
+            patience=self.settings.patience,
             pinned=self.learner.device.type == "cuda",
             part=self.ranks.part(self.settings.batch),
+            warn=self._restarted,
         )
+        with closing(drawn):
+            while not self.finished and (batch := next(drawn, None)) is not None:
+                yield batch
 
-    def _header(self) -> dict[str, Any]:
-        return {**self.place.header, "step": self.step, "seconds": round(self.seconds, 3)}
-
-    def _state(self) -> dict[str, Any]:
-        """Return what else must be remembered, by whom; who has nothing is left out."""
-        told = {it.name: it.state() for it in self.observers if it.name}
-        parts = {"learner": self.learner.state(), "guard": self.guard.state(), "observers": told}
-        return {part: value for part, value in parts.items() if value}
+    def _restarted(self, warning: str) -> None:
+        """Hear that processes are about to be started anew: not while a file is being written."""
+        self.files.wait()
+        self.warn(warning)

@@ -24,15 +24,26 @@ def packed(stage: Stage, ema: EMA, optimizer: Optimizer) -> dict[str, Tensor]:
     return live | averages | moments
 
 
+def sizes(stage: Stage, ema: EMA) -> tuple[int, int]:
+    """Return the bytes of a checkpoint, and of the files of weights: the finished and the best."""
+    weights = sum(it.nbytes for it in stage.state_dict().values())
+    learned = sum(it.nbytes for it in ema.weights.values())
+    return weights + 3 * learned, 2 * weights
+
+
 def unpack(
     tensors: Mapping[str, Tensor], stage: Stage, ema: EMA, optimizer: Optimizer, *, origin: str
 ) -> None:
-    """Put a packed state back; WeightsError, naming `origin`, where it is another model's."""
-    groups: dict[str, dict[str, Tensor]] = {}
+    """Put a packed state back; WeightsError, naming `origin`, where it is another model's.
+
+    Nothing is changed then.
+    """
+    groups: dict[str, dict[str, Tensor]] = {"live": {}, "ema": {}, "optimizer": {}}
     for name, tensor in tensors.items():
         group, _, rest = name.partition("/")
         groups.setdefault(group, {})[rest] = tensor
-    checkpoints.load_into(stage, groups.get("live", {}), origin=origin)
+    checkpoints.check_fit(ema.weights, groups["ema"], origin=origin)
+    checkpoints.load_into(stage, groups["live"], origin=origin)
     ema.load(groups["ema"])
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in groups["optimizer"].items():

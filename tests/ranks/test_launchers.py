@@ -12,6 +12,7 @@ from launched import accelerate, launched, torchrun
 from test_training import BOUND, distance
 
 from mousai_kit import checkpoints
+from mousai_kit.runs import RunFolder
 
 MORE = ["--set=evaluate.clips=1"]
 
@@ -50,7 +51,7 @@ def test_a_launcher_starts_a_training_that_ends_as_with_one_process(here, traine
     assert process.returncode == 0, err
     assert out.count("Report:   run/report.md") == 1
     for stage in ("autoencoder", "generator"):
-        for file in ("weights", "checkpoint"):
+        for file in ("weights", "checkpoints/step-00000004"):
             path = Path(stage) / f"{file}.safetensors"
             one, two = (checkpoints.read(it / path)[0] for it in (trained_once, Path("run")))
             assert {k: it.shape for k, it in one.items()} == {k: it.shape for k, it in two.items()}
@@ -62,8 +63,8 @@ def test_one_process_that_is_killed_ends_all_with_one_line(here, killed):
     nano.recipe(text=nano.AUTOENCODER_ONLY)
     steps = "--set=stages.autoencoder.train.steps=1000000"
     process = launched(torchrun(2), "run", "nano.yaml", "--out", "run", steps)
-    kept, until = Path("run/autoencoder/checkpoint.safetensors"), time.monotonic() + 60
-    while not kept.exists() and time.monotonic() < until:
+    files, until = RunFolder(Path("run")).stage("autoencoder"), time.monotonic() + 60
+    while files.checkpoint is None and time.monotonic() < until:
         time.sleep(0.1)
     os.kill(workers(process, 2)[killed], signal.SIGKILL)
     _, err = process.communicate(timeout=60)
@@ -72,5 +73,5 @@ def test_one_process_that_is_killed_ends_all_with_one_line(here, killed):
     (line,) = told
     assert line.split(": ", 2)[2] == (
         f"process {killed} (of 0 to 1) ended, and the others with it; the last good checkpoint is "
-        f"{kept}; `run` goes on from it"
+        f"{files.checkpoint}; `run` goes on from it"
     )

@@ -39,6 +39,8 @@ def test_what_a_recipe_leaves_out_has_the_papers_values(desk):
             "format": "flac",
         },
         "evaluate": {"metrics": [], "clips": 4, "seconds": 8.0},
+        "demo": {"every": None, "prompts": None, "clips": 1, "seconds": None, "seed": 0},
+        "track": [],
     }
     assert train == {
         "steps": 1_000_000,
@@ -62,6 +64,10 @@ def test_what_a_recipe_leaves_out_has_the_papers_values(desk):
         "workers": 2,
         "validate_every": 1000,
         "checkpoint_every": 1000,
+        "patience": 1800.0,
+        "keep": 2,
+        "keep_best": True,
+        "finish": "last",
         "passes": 16,
     }
 

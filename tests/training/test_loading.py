@@ -1,7 +1,11 @@
 """Loading: the same batches from any step and with any workers; bad clips are passed over."""
 
+import multiprocessing
 import os
+import signal
+import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
@@ -27,12 +31,32 @@ class Numbers:
 
 
 class Dying(Numbers):
+    """Clips of which some end the process that reads them, the first so many times."""
+
+    def __init__(self, at, *, times, folder):
+        super().__init__()
+        self.at, self.times, self.folder = at, times, Path(folder)
+
     def clip(self, index, epoch=0):
-        os._exit(1)
+        died = len(list(self.folder.glob("died-*")))
+        if index in self.at and died < self.times:
+            (self.folder / f"died-{died}").touch()
+            self.end()
+        return super().clip(index, epoch)
+
+    def end(self):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
-def drawn(clips, *, seed=3, batch=3, first=0, steps=9, workers=0):
-    found = batches(clips, seed=seed, batch=batch, first=first, steps=steps, workers=workers)
+class Hanging(Dying):
+    def end(self):
+        time.sleep(600)
+
+
+def drawn(clips, *, seed=3, batch=3, first=0, steps=9, workers=0, **more):
+    found = batches(
+        clips, seed=seed, batch=batch, first=first, steps=steps, workers=workers, **more
+    )
     return [(it.signal.tolist(), it.texts, it.sources, it.bad) for it in found]
 
 
@@ -91,19 +115,55 @@ def test_where_all_are_bad_there_is_one_error(workers, count, tried):
     assert last.removesuffix(".wav: is empty").isdigit()
 
 
-def test_a_worker_that_the_system_ended_is_one_line():
+ENDED = (
+    "a process that reads audio was ended by the system, which is mostly for want of (shared) "
+    "memory; lower `workers`, 0 needs none"
+)
+SILENT = (
+    "the processes that read audio brought nothing for as long as `patience` says; see whether "
+    "the music's disk answers"
+)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_that_the_system_ended_is_replaced_and_the_batches_are_the_same(here, workers):
+    warnings = []
+    clips = Dying([2, 5], times=2, folder=here)
+    assert drawn(clips, workers=workers, warn=warnings.append) == drawn(Numbers())
+    assert warnings
+    assert set(warnings) == {f"{ENDED}; all are started again"}
+
+
+def test_workers_that_bring_nothing_are_replaced_and_the_batches_are_the_same(here):
+    warnings = []
+    clips = Hanging([4], times=1, folder=here)
+    assert drawn(clips, workers=1, patience=5, warn=warnings.append) == drawn(Numbers())
+    assert warnings == [f"{SILENT}; all are started again"]
+
+
+def test_workers_that_end_again_and_again_are_one_line(here):
     with pytest.raises(TrainingError) as refused:
-        drawn(Dying(), workers=1)
-    assert str(refused.value) == (
-        "a process that reads audio was ended by the system, which is mostly for want of (shared) "
-        "memory; lower `workers`, 0 needs none"
-    )
+        drawn(Dying(range(7), times=99, folder=here), workers=1)
+    assert str(refused.value) == ENDED
+    assert len(list(here.glob("died-*"))) == 4
 
 
-def test_other_errors_of_a_dataset_are_not_hidden():
+def test_a_worker_that_ends_during_a_step_is_told_with_the_next_batch_and_not_in_the_step(here):
+    drawn(Numbers(), workers=1)  # torch sets its own handler once in a process
+    before = signal.getsignal(signal.SIGCHLD)
+    found = batches(Numbers(), seed=3, batch=3, first=0, steps=50, workers=1)
+    next(found)
+    os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+    time.sleep(0.2)  # a step: nothing is raised here
+    assert len(list(found)) == 49
+    assert signal.getsignal(signal.SIGCHLD) is before
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_other_errors_of_a_dataset_are_not_hidden(workers):
     class Wrong(Numbers):
         def clip(self, index, epoch=0):
             raise RuntimeError("a bug")
 
     with pytest.raises(RuntimeError, match="a bug"):
-        drawn(Wrong())
+        drawn(Wrong(), workers=workers)

@@ -7,6 +7,7 @@ import pytest
 from safetensors.torch import load_file
 
 from mousai_kit.errors import RecipeError
+from mousai_kit.runs import RunFolder
 
 FROM = "stages.autoencoder.weights=runs/nano"
 
@@ -18,7 +19,7 @@ def train(*overrides, folder="runs/new"):
 
 
 def checkpoint(folder="runs/new"):
-    return load_file(Path(folder) / "autoencoder/checkpoint.safetensors")
+    return load_file(RunFolder(Path(folder)).stage("autoencoder").checkpoint)
 
 
 def test_what_is_frozen_stays_to_the_bit_and_the_rest_learns(trained):

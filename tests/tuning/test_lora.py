@@ -52,7 +52,7 @@ def test_a_tuned_run_has_adapters_apart_and_merged_weights_as_any_run(tuned):
 def test_what_nobody_learns_is_taken_as_it_is(tuned, capfd):
     taken, base = weights(tuned, "autoencoder"), weights(BASE, "autoencoder")
     assert all(taken[name].equal(base[name]) for name in base)
-    assert not (tuned / "autoencoder/checkpoint.safetensors").exists()
+    assert not (tuned / "autoencoder/checkpoints").exists()
     nano.system(*LORA, folder="runs/tuned").train()
     assert "autoencoder: trained already" in capfd.readouterr().err
 

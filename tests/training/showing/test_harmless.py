@@ -5,6 +5,7 @@ import json
 import pytest
 from acting import Acted
 
+from mousai_kit.training.files import remembered
 from mousai_kit.training.observing import Observer
 from mousai_kit.training.showing.harmless import Harmless
 
@@ -92,7 +93,7 @@ def test_what_it_remembers_is_kept(tmp_path):
     training = Acted(tmp_path, Harmless(clumsy, "it"))
     training.begin()
     training.steps_of([1.0] * 2)
-    assert training._state() == {"observers": {"clumsy": {"heard": [1, 2]}}}
+    assert remembered(training)["observers"]["clumsy"] == {"heard": [1, 2]}
     other = Clumsy()
     Harmless(other, "it").load({"heard": [7]})
     assert other.heard == [7]

@@ -74,7 +74,7 @@ def test_steps_that_are_taken_again_replace_themselves(act, told):
 def test_a_killed_training_leaves_no_later_point(act, told):
     killed = act()
     killed.steps_of([9.0] * 50)
-    killed.observers[1].writer.flush()
+    killed.observers[-1].writer.flush()
     again = act(step=0)
     again.steps_of([1.0] * 3)
     again.end()
@@ -89,7 +89,7 @@ def test_demos_can_be_heard_and_seen(act, told, tmp_path):
     audio.picture(path.with_suffix(".png"), {"low": audio.MelStrip.of(wave, rate)})
     training = act()
     training.steps_of([1.0])
-    training.observers[1].demonstrated(training, [path])
+    training.observers[-1].demonstrated(training, [path])
     training.end()
     events = told()
     (sound,), (picture,) = events.Audio("demo/low"), events.Images("demo/low")

@@ -1,0 +1,103 @@
+"""Readers: a loader's worker processes, which may die or hang, and are told on in good time."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+
+class ReadersError(Exception):
+    """The workers brought no batch; `told` says why."""
+
+    def __init__(self, told: str) -> None:
+        super().__init__(told)
+        self.told = told
+
+
+def brought(loader: DataLoader[Any]) -> Iterator[Any]:
+    """Yield a loader's batches; ReadersError where a worker died or all were too slow."""
+    found = iter(loader)
+    with _deaths_told_while_waiting() as waiting:
+        try:
+            while True:
+                with waiting():
+                    drawn = next(found, None)
+                if drawn is None:
+                    return
+                yield drawn
+        except (RuntimeError, ConnectionError, EOFError) as error:
+            raise _told(error) from None
+        finally:
+            _end(found)
+
+
+def _end(found: Any) -> None:
+    """End what is left of a loader's workers: torch would wait for them, and watch them still."""
+    for worker in getattr(found, "_workers", ()):
+        worker.kill()
+    getattr(found, "_shutdown_workers", lambda: None)()
+
+
+def _told(error: Exception) -> Exception:
+    """Return a loader's error as ours, where the fault is a worker's and not the code's in it.
+
+    What a dead worker was about to hand over is a broken connection.
+    """
+    text, broken = str(error), isinstance(error, ConnectionError | EOFError)
+    if broken or text.startswith(("DataLoader worker (pid", "Pin memory thread exited")):
+        return ReadersError(
+            "a process that reads audio was ended by the system, which is mostly for want of "
+            "(shared) memory; lower `workers`, 0 needs none"
+        )
+    if text.startswith("DataLoader timed out"):
+        return ReadersError(
+            "the processes that read audio brought nothing for as long as `patience` says; see "
+            "whether the music's disk answers"
+        )
+    return error
+
+
+@contextmanager
+def _deaths_told_while_waiting() -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Let torch raise where a worker has died only while a batch is waited for.
+
+    Its handler of SIGCHLD raises wherever the main thread is, which may be in the midst of a step.
+    """
+    known = threading.current_thread() is threading.main_thread()
+    theirs = signal.getsignal(signal.SIGCHLD) if known else None
+    if not callable(theirs):
+        yield nullcontext
+        return
+    at_rest = False
+
+    def handler(number: int, frame: Any) -> None:
+        if at_rest:
+            theirs(number, frame)
+
+    @contextmanager
+    def waiting() -> Iterator[None]:
+        nonlocal at_rest
+        at_rest = True
+        try:
+            theirs(signal.SIGCHLD, None)
+            yield
+        finally:
+            at_rest = False
+
+    signal.signal(signal.SIGCHLD, handler)
+    try:
+        yield waiting
+    finally:
+        signal.signal(signal.SIGCHLD, theirs)
+
+
+def leave_signals(worker: int) -> None:
+    """Leave Ctrl-C and warnings to the main process, which ends its workers itself."""
+    for number in (signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

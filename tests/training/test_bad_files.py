@@ -1,0 +1,103 @@
+"""Files that vanish or turn bad while a training runs are passed over and told, not fatal."""
+
+from pathlib import Path
+
+import nano
+import pytest
+from test_loop import made
+
+from mousai_kit import checkpoints
+from mousai_kit.data import readable
+from mousai_kit.errors import AudioError, Problem
+from mousai_kit.interfaces import Clip
+from mousai_kit.training.loop import Training
+
+SETTINGS = ("data={use: folder, path: music}", "data.validation=0.25")
+
+
+def vanish(path):
+    path.unlink()
+
+
+def spoil(path):
+    path.write_bytes(b"no sound at all")
+
+
+def become_a_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+def be_cut(path):
+    nano.cut(path, keep=0.2)
+
+
+def grow_shorter(path):
+    nano.tone(path, seconds=0.1)
+
+
+def grow_longer(path):
+    nano.tone(path, seconds=9)
+
+
+@pytest.mark.parametrize("stage", ["autoencoder", "generator"])
+@pytest.mark.parametrize(
+    "turn", [vanish, spoil, become_a_folder, be_cut, grow_shorter, grow_longer]
+)
+def test_music_that_turns_bad_in_mid_run_does_not_end_it(here, monkeypatch, turn, stage):
+    Path("music").mkdir()
+    for number in range(8):
+        nano.tone(f"music/{number}.wav", hertz=200 + 50 * number)
+    learn, bad = Training.learn, []
+
+    def learned(self, batch):
+        if self.name == stage and not bad:
+            bad.extend(sorted(Path("music").glob("*.wav"))[:-1])
+            for path in bad:
+                turn(path)
+        return learn(self, batch)
+
+    monkeypatch.setattr(Training, "learn", learned)
+    nano.system(*SETTINGS).train()
+    assert bad
+    for name in ("autoencoder", "generator"):
+        assert checkpoints.header(Path(f"runs/nano/{name}/weights.safetensors"))["step"] == 4
+
+
+def test_held_out_clips_that_are_all_gone_are_a_warning(here):
+    held_out = readable(Fading({0, 1, 2}), print)
+    work = made(held_out=held_out, steps=3)
+    work.run()
+    warnings = [it["warning"] for it in nano.log_of("a/log.jsonl") if "warning" in it]
+    assert warnings == ["without validation: 2.wav: is gone"]
+    assert Path("a/w.safetensors").exists()
+
+
+class Fading:
+    """Clips that can be read once."""
+
+    def __init__(self, gone):
+        self.gone, self.asked = gone, set()
+
+    def __len__(self):
+        return 3
+
+    def clip(self, index, epoch=0):
+        if index in self.gone and index in self.asked:
+            raise AudioError(Problem(f"{index}.wav", "", "is gone"))
+        self.asked.add(index)
+        return Clip(None, "", f"{index}.wav")
+
+
+def test_another_clip_takes_the_place_of_one_that_is_gone_and_that_is_told():
+    told = []
+    found = readable(Fading({0, 2}), told.append)
+    assert [found.clip(index, 5).source for index in range(3)] == ["1.wav"] * 3
+    assert set(told) == {"0.wav: is gone", "2.wav: is gone"}
+
+
+def test_where_all_are_gone_the_last_reason_is_told():
+    found = readable(Fading({0, 1, 2}), lambda line: None)
+    with pytest.raises(AudioError) as gone:
+        found.clip(1)
+    assert str(gone.value) == "0.wav: is gone"
