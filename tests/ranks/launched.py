@@ -88,7 +88,8 @@ def _command(arguments):
     try:
         cli.main()
     except SystemExit as ended:
-        joined("cpu").leave()
+        if joined.cache_info().currsize:
+            joined("cpu").leave()
         return ended.code or 0
 
 

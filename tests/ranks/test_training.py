@@ -68,7 +68,7 @@ def distance(one, other):
 
 @pytest.mark.parametrize("count", [2, 4])
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("file", ["weights", "checkpoint"])
+@pytest.mark.parametrize("file", ["weights", "checkpoints/step-00000004"])
 def test_several_processes_learn_the_weights_and_moments_that_one_learns(runs, count, stage, file):
     one, other = (weights(runs[it][0], stage, file) for it in (1, count))
     assert distance(one, other) < BOUND
