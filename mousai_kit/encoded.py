@@ -57,7 +57,8 @@ def encode(
     with folder.locked():
         system = System(recipe, folder, screen).load(below)
         header = folder.header(recipe, name)
-        found = [system.latents_of(name, header, split, system.ranks) for split in get_args(Split)]
+        splits = get_args(Split)
+        found = [system.data.latents_of(name, header, it, system.ranks) for it in splits]
         encodings = [encoding for encoding in found if encoding is not None]
         latents.check_room_for(*encodings)
         return [_made(system, encoding) for encoding in encodings]
@@ -81,7 +82,7 @@ def _stage(recipe: Recipe, asked: str | None) -> str:
 
 def _made(system: System, encoding: latents.Encoding) -> Encoded:
     started = time.monotonic()
-    kept = latents.keep(encoding, system.screen, system.skip, system.ranks)
+    kept = latents.keep(encoding, system.screen, system.data.skip, system.ranks)
     if kept is None and encoding.split == "train":
         raise TrainingError(f"none of the music can be decoded; see {system.folder.skipped}")
     clips = len(kept) if kept else 0

@@ -106,7 +106,7 @@ def _decoded(system: System) -> list[Decoded]:
         for name in names:
             for split in SPLITS:
                 found = dataset(system.recipe, length=samples, split=split)
-                clips = one_a_track(found, system.skip, at_most=settings.clips)
+                clips = one_a_track(found, system.data.skip, at_most=settings.clips)
                 if clips:
                     results.append(evaluation.decode(name, split, clips, pictures))
     return results
@@ -120,7 +120,7 @@ def _losses(system: System) -> dict[str, dict[str, dict[str, float]]]:
         header = system.folder.header(system.recipe, name)
         found[name] = {}
         for split in SPLITS:
-            clips = system.clips(name, header, split)
+            clips = system.data.clips(name, header, split)
             if clips is not None:
                 precision = system.recipe.stages[name].train.precision
                 values = losses(

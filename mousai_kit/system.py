@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from torch import Tensor
-
-from mousai_kit import checkpoints, devices, latents
+from mousai_kit import checkpoints, devices
 from mousai_kit.cascade import Cascade
 from mousai_kit.console import Screen
-from mousai_kit.data import Clips, dataset, readable, training_clips
-from mousai_kit.errors import AudioError, TrainingError, WeightsError
-from mousai_kit.interfaces import Dataset, Split
+from mousai_kit.errors import TrainingError, WeightsError
 from mousai_kit.memory import out_of_memory_told
 from mousai_kit.onlookers import check_showing, onlookers
-from mousai_kit.ranks import Ranks, joined
+from mousai_kit.ranks import joined
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import START, RunFolder, StageFolder, some
 from mousai_kit.sharing import check_shared
+from mousai_kit.stage_data import StageData
 from mousai_kit.training.files import Place
 from mousai_kit.training.interruption import heeded
 from mousai_kit.training.loop import Training
@@ -29,11 +25,6 @@ from mousai_kit.tuning.adapter import Worn
 from mousai_kit.tuning.given import Given
 from mousai_kit.tuning.starting import check, foreign, starts
 from mousai_kit.tuning.tuned import Tuned
-
-PREPARED_CLIPS = 128
-"""Clips that statistics are measured on, at most."""
-VALIDATED_CLIPS = 64
-"""Held-out clips that the lowest stage is validated on, at most."""
 
 
 class System:
@@ -48,7 +39,7 @@ class System:
         self.ranks = joined(device.type)
         self.device = devices.resolve(str(self.ranks.device(device)))
         self.cascade = Cascade.build(recipe, device=self.device)
-        self._skipped: dict[str, None] = {}
+        self.data = StageData(recipe, folder, self.cascade, screen, main=self.ranks.main)
 
     def load(self, names: Sequence[str] | None = None) -> System:
         """Load the weights of all stages, or of `names`.
@@ -120,38 +111,6 @@ class System:
         self._set_aside_what_differs(files, header)
         files.path.mkdir(exist_ok=True)
 
-    def clips(
-        self, name: str, header: dict[str, Any], split: Split, ranks: Ranks | None = None
-    ) -> Clips | None:
-        """Return what stage `name` learns from: audio, or for a higher stage latents of it.
-
-        Of `ranks`, where all of them ask, each encodes its share.
-        """
-        ranks = ranks or Ranks()
-        if name != next(iter(self.cascade.stages)):
-            encoding = self.latents_of(name, header, split, ranks)
-            return latents.keep(encoding, self.screen, self.skip, ranks) if encoding else None
-        if (found := self._music(name, split, ranks)) is None:
-            return None
-        return found if split == "train" else readable(found, self.skip, at_most=VALIDATED_CLIPS)
-
-    def latents_of(
-        self, name: str, header: dict[str, Any], split: Split, ranks: Ranks
-    ) -> latents.Encoding | None:
-        """Return the latents that a higher stage learns from, not made yet; None without music."""
-        if (found := self._music(name, split, ranks)) is None:
-            return None
-        settings = self.recipe.stages[name].train
-        return latents.Encoding(
-            self.cascade,
-            header,
-            found,
-            split=split,
-            passes=settings.passes,
-            folder=self.folder.stage(name).latents(split),
-            workers=settings.workers,
-        )
-
     def fresh(self) -> Cascade:
         """Return the cascade as before its first step, with what was measured of the data."""
         cascade = Cascade.build(self.recipe, device=self.device)
@@ -171,14 +130,14 @@ class System:
             self.ranks.first(partial(tuned.take, files, {**header, "step": steps, "seconds": 0.0}))
             self._take_over(name)
             return
-        clips = self.clips(name, header, "train", self.ranks)
+        clips = self.data.clips(name, header, "train", self.ranks)
         if clips is None:
             raise TrainingError(f"none of the music can be decoded; see {self.folder.skipped}")
-        held_out = self.clips(name, header, "validation", self.ranks)
+        held_out = self.data.clips(name, header, "validation", self.ranks)
         settings = self.recipe.stages[name].train
         resumed = files.checkpoint is not None
         if not resumed and tuned.needs_preparing:
-            stage.prepare(self._signals(clips), _captions(clips))
+            self.data.prepare(name, clips)
         tuned.begin()
         weights = files.learned if tuned.keeps_apart else files.weights
         training = Training(
@@ -189,14 +148,14 @@ class System:
             place=Place(files.checkpoints, weights, files.log, header),
             clips=clips,
             held_out=held_out,
-            report=self.skip,
+            report=self.data.skip,
             observers=onlookers(
                 self.recipe,
                 name,
                 cascade=self.cascade,
                 folder=self.folder,
                 screen=self.screen,
-                report=self.skip,
+                report=self.data.skip,
             ),
             ranks=self.ranks,
         )
@@ -219,16 +178,6 @@ class System:
         if not self.ranks.main:
             self.cascade.stages[name] = Cascade.build(self.recipe, device=self.device).stages[name]
             self._load(name)
-
-    def _music(self, name: str, split: Split, ranks: Ranks) -> Dataset | None:
-        """Return the clips that a stage learns from, as audio; None where there are none."""
-        length = self.recipe.stages[name].train.length
-        if split == "validation":
-            found = dataset(self.recipe, length=length, split=split)
-        else:
-            found = ranks.in_turn(partial(training_clips, self.recipe, length=length))
-            self.skip(*found.skipped())
-        return found if len(found) else None
 
     def _is_trained(self, name: str) -> bool:
         """Return whether a stage has had the steps or the minutes that the recipe asks for."""
@@ -268,41 +217,3 @@ class System:
         tensors = self.folder.load(self.recipe, name)
         checkpoints.load_into(self.cascade.stages[name], tensors, origin=origin)
         self.cascade.stages[name].eval()
-
-    def _signals(self, clips: Clips) -> Iterator[Tensor]:
-        """Yield the first clips' signals [1, c, t]; TrainingError where none can be decoded."""
-        count = min(len(clips), PREPARED_CLIPS)
-        bad = 0
-        for index in range(count):
-            try:
-                wave = clips.clip(index).wave
-            except AudioError as error:
-                self.skip(str(error))
-                bad += 1
-                continue
-            yield wave[None].to(self.device)
-        if bad == count:
-            raise TrainingError(f"none of the music can be decoded; see {self.folder.skipped}")
-
-    def skip(self, *lines: str) -> None:
-        """List music that was left out, once each, on the screen and in skipped.txt."""
-        for line in lines:
-            if line not in self._skipped:
-                self._skipped[line] = None
-                self.screen.say(f"skipped: {line}")
-                if not self.ranks.main:
-                    continue
-                with suppress(WeightsError):  # a full disk, say; the next line brings them all
-                    self.folder.write(self.folder.skipped.name, "\n".join(self._skipped) + "\n")
-
-
-def _captions(clips: Clips) -> list[str]:
-    """Return the captions that a vocabulary is learned from."""
-    if isinstance(clips, latents.LatentClips):
-        return list(clips.captions())
-    assert isinstance(clips, Dataset)
-    try:
-        return list(clips.captions())
-    except AudioError:
-        good = readable(clips, lambda _: None)
-        return [good.clip(index).text for index in range(len(good))] if good else []

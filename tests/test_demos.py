@@ -105,7 +105,7 @@ def test_where_nothing_is_held_out_a_clip_that_was_learned_is_brought_back(here)
         system.cascade,
         folder=here,
         screen=system.screen,
-        report=system.skip,
+        report=system.data.skip,
     )
     assert [(Path(it.source).name, it.wave.shape) for it in demos._clips] == [
         ("only.wav", (1, 4000))

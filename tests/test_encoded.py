@@ -106,7 +106,7 @@ def test_music_that_changed_under_its_name_is_one_line_before_training(half, com
 
 def test_a_real_cascade_gives_its_latents_again_exactly(trained):
     system = nano.system().load()
-    encoding = system.latents_of(
+    encoding = system.data.latents_of(
         "generator", system.folder.header(system.recipe, "generator"), "train", system.ranks
     )
     assert verify(encoding, encoding.finish(print)) == 0.0

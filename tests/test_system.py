@@ -198,7 +198,7 @@ def test_music_that_is_bad_only_above_the_lowest_stage_is_one_error(trained, mon
 def test_bad_held_out_music_only_leaves_out_validation(here):
     music(good=4)
     system = nano.system(MUSIC, "data.validation=0.25")
-    held_out = system.clips("autoencoder", {}, "validation")
+    held_out = system.data.clips("autoencoder", {}, "validation")
     for index in range(len(held_out)):
         name = held_out.clip(index).source
         nano.soundfile.write(name, torch.zeros(8000).numpy(), nano.RATE)
@@ -244,7 +244,9 @@ def test_no_stage_trains_before_all_are_ready(here, monkeypatch):
 
 def test_latents_are_those_of_the_trained_autoencoder(trained):
     system = nano.system().load()
-    clips = system.clips("generator", system.folder.header(system.recipe, "generator"), "train")
+    clips = system.data.clips(
+        "generator", system.folder.header(system.recipe, "generator"), "train"
+    )
     audio = system.recipe.data.build(sample_rate=8000, channels=1, length=4096, split="train")
     for index in range(len(clips)):
         found, wave = clips.clip(index, 1), audio.clip(index, 1)
@@ -255,6 +257,8 @@ def test_latents_are_those_of_the_trained_autoencoder(trained):
 
 def test_a_stage_learns_from_what_the_one_below_makes(trained):
     system = System(nano.recipe(), nano.system().folder, nano.Screen()).load()
-    clips = system.clips("generator", system.folder.header(system.recipe, "generator"), "train")
+    clips = system.data.clips(
+        "generator", system.folder.header(system.recipe, "generator"), "train"
+    )
     (batch,) = batches(clips, seed=0, batch=2, first=0, steps=1, workers=0)
     assert batch.signal.shape == (2, 4, 4096 // 256)

@@ -18,16 +18,12 @@ from mousai_kit.cli import (  # noqa: F401 (they add their commands to the app)
     plan,
     weights,
 )
-from mousai_kit.cli.app import app
+from mousai_kit.cli.app import INTERRUPTED, SIGNALLED, Interrupted, app
 from mousai_kit.errors import MousaiError, one_line
 from mousai_kit.ranks import Rank, RankError, heed_the_launcher, mine_to_tell, named
 
 __all__ = ["app", "main"]
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
-SIGNALLED = 128
-"""Exit codes after signals are their numbers and so much, as shells have it."""
 _MISUSE: type[Exception] = typer.BadParameter.__mro__[2]
 """Whatever typer raises for a command that was called wrongly: it exports no name for all of it."""
 
@@ -48,6 +44,8 @@ def main() -> None:
         _end(_lines(error), 2)
     except _MISUSE as error:
         _end(_misused(error), 2)
+    except Interrupted as interrupted:
+        _end(interrupted.told, interrupted.code)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except SystemExit as end:  # another signal's
@@ -58,7 +56,7 @@ def main() -> None:
     except Exception as error:
         _end(_fault(error), 1)
     if isinstance(code, int) and code >= SIGNALLED:
-        _end("interrupted; `run` goes on from its last checkpoint", code)
+        _end("interrupted", code)
     sys.exit(code)
 
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mousai_kit import __version__
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+SIGNALLED = 128
+"""Exit codes after signals are their numbers and so much, as shells have it."""
 
 app = typer.Typer(
     name="mousai-kit",
@@ -29,6 +36,27 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on 
 Out = Annotated[
     Path | None, typer.Option(help="Folder for the run; default: runs/<recipe's name>.")
 ]
+
+
+class Interrupted(Exception):  # noqa: N818 - it is no error
+    """A signal ended a command: what to say of it, and the exit code."""
+
+    def __init__(self, told: str, code: int) -> None:
+        super().__init__(told)
+        self.told, self.code = told, code
+
+
+@contextmanager
+def interruption_told(told: str) -> Iterator[None]:
+    """Say so where Ctrl-C, or another signal that asks for an end, interrupts a command."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted; {told}", INTERRUPTED) from None
+    except SystemExit as end:
+        if isinstance(end.code, int) and end.code >= SIGNALLED:
+            raise Interrupted(f"interrupted; {told}", end.code) from None
+        raise
 
 
 def _version(wanted: bool) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mousai_kit.cli.app import Json, Out, Set, Target, app, print_json
-from mousai_kit.ranks import Rank, mine_to_tell
+from mousai_kit.cli.app import Json, Out, Set, Target, app, interruption_told, print_json
+from mousai_kit.ranks import Rank
 
 data = typer.Typer(no_args_is_help=True, help="Look at music to learn from, and encode it.")
 app.add_typer(data, name="data")
@@ -37,10 +36,8 @@ def check(
     from mousai_kit.library.table import print_library
     from mousai_kit.music_targets import library_of
 
-    try:
+    with interruption_told("what `folder` has measured is kept, and the same command goes on"):
         library = library_of(source, overrides, quick=quick)
-    except KeyboardInterrupt:  # it is not `run` that goes on
-        sys.exit(130)
     facts = summary(library)
     files = write_report(out, library, facts) if out else []
     if as_json:
@@ -75,12 +72,8 @@ def encode(
         recipe, folder = run_of(target, overrides)
     else:
         recipe, folder = recipe_of(target, overrides, run=out), RunFolder(out)
-    try:
+    with interruption_told("what is encoded is kept, and the next time goes on"):
         found = encode(recipe, folder, stage=stage, screen=Screen())
-    except KeyboardInterrupt:
-        if mine_to_tell():
-            typer.echo("interrupted; what is encoded is kept, and the next time goes on", err=True)
-        sys.exit(130)
     if not Rank.here().main:
         return
     if as_json:

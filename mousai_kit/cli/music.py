@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from mousai_kit.cli.app import Json, Out, Set, Source, Target, app, print_json
+from mousai_kit.cli.app import (
+    Json,
+    Out,
+    Set,
+    Source,
+    Target,
+    app,
+    interruption_told,
+    print_json,
+)
 
 
 @app.command()
@@ -23,7 +32,7 @@ def run(source: Source, overrides: Set = None, out: Out = None, as_json: Json = 
 
     recipe = recipe_of(source, overrides, run=out)
     folder = RunFolder(out) if out else RunFolder.default(recipe)
-    with folder.locked():
+    with interruption_told("`run` goes on from its last checkpoint"), folder.locked():
         system = System(recipe, folder, Screen())
         wanted = own_orders(system)
         system.train()

@@ -31,18 +31,11 @@ def checked(
     """
     found: list[Piece] = []
     total = sum(map(count, datasets.values()))
-    try:
-        with screen.bar("reading" if quick else "decoding", total) as bar:
-            for split, dataset in datasets.items():
-                for piece in pieces(dataset, split, sample_rate=sample_rate, quick=quick):
-                    found.append(piece)
-                    bar.advance()
-    except KeyboardInterrupt:
-        screen.say(
-            f"interrupted after {len(found):,} of {total:,} pieces; what `folder` has measured is "
-            "kept, and the same command goes on"
-        )
-        raise
+    with screen.bar("reading" if quick else "decoding", total) as bar:
+        for split, dataset in datasets.items():
+            for piece in pieces(dataset, split, sample_rate=sample_rate, quick=quick):
+                found.append(piece)
+                bar.advance()
     tracks = [it for it in datasets.values() if isinstance(it, TrackDataset)]
     skipped = dict.fromkeys(line for it in datasets.values() for line in it.skipped())
     decoded = not (quick and tracks)

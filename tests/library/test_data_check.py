@@ -129,6 +129,5 @@ def test_ctrl_c_ends_it_in_a_line(command, music, monkeypatch):
     answer = command("music")
     assert (answer.code, answer.out) == (130, "")
     assert answer.err == (
-        "interrupted after 0 of 3 pieces; what `folder` has measured is kept, and the same "
-        "command goes on\n"
+        "interrupted; what `folder` has measured is kept, and the same command goes on\n"
     )

@@ -18,7 +18,7 @@ LARGE = (
 """A step of some 200 MB."""
 
 
-def planned(*overrides, memory=None, seconds=6.0, text=nano.AUTOENCODER_ONLY):
+def planned(*overrides, memory=None, seconds=25.0, text=nano.AUTOENCODER_ONLY):
     recipe = nano.recipe(*overrides, text=text)
     return plan(recipe, seconds=seconds, memory=memory, report=lambda line: None)
 

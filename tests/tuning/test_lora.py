@@ -88,7 +88,7 @@ def test_adapters_learn_other_music_than_the_base_knows(here):
     tuned = nano.system(*LORA, *quick, songs, folder="runs/tuned")
     tuned.train()
     header = tuned.folder.header(tuned.recipe, "generator")
-    clips = tuned.clips("generator", header, "validation")
+    clips = tuned.data.clips("generator", header, "validation")
 
     def loss(stage):
         return losses(stage, clips, seed=0, precision="fp32")["right"]
