@@ -92,7 +92,7 @@ def _made(system: System, encoding: latents.Encoding) -> Encoded:
         clips,
         encoding.layout.clips - clips,
         clips * encoding.layout.passes,
-        sum(system.ranks.gathered(encoding.made)),
+        encoding.made,
         _gigabytes(encoding.folder),
         round(time.monotonic() - started, 1),
     )

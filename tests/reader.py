@@ -196,6 +196,8 @@ def check(command: list[str]) -> None:
         case ["make", *targets]:
             known = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
             assert {it for it in targets if "=" not in it} <= set(known), command
+        case ["torchrun" | "accelerate", *words]:
+            check(["mousai-kit", *words[words.index("mousai_kit") + 1 :]])
         case ["python", "-m", module, *_]:
             assert util.find_spec(module), module
         case ["python", script, *_]:

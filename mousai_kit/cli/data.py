@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mousai_kit.cli.app import Json, Out, Set, Target, app, print_json
+from mousai_kit.ranks import Rank, mine_to_tell
 
 data = typer.Typer(no_args_is_help=True, help="Look at music to learn from, and encode it.")
 app.add_typer(data, name="data")
@@ -67,7 +68,6 @@ def encode(
     """
     from mousai_kit.console import Screen
     from mousai_kit.encoded import encode
-    from mousai_kit.ranks import Rank
     from mousai_kit.runs import RunFolder
     from mousai_kit.targets import recipe_of, run_of
 
@@ -78,7 +78,8 @@ def encode(
     try:
         found = encode(recipe, folder, stage=stage, screen=Screen())
     except KeyboardInterrupt:
-        typer.echo("interrupted; what is encoded is kept, and the next time goes on", err=True)
+        if mine_to_tell():
+            typer.echo("interrupted; what is encoded is kept, and the next time goes on", err=True)
         sys.exit(130)
     if not Rank.here().main:
         return

@@ -35,7 +35,7 @@ def keep(
         missing = ranks.gathered(missing)[0]
         check_room_for(encoding)
         encoding.encode(ranks.share(missing), lambda groups: bar.advance(groups * ranks.own.count))
-    ranks.wait()
+    encoding.made = sum(ranks.gathered(encoding.made))
     kept = ranks.in_turn(partial(encoding.finish, report))
     if kept is not None and ranks.main:
         verify(encoding, kept)

@@ -46,6 +46,17 @@ class Train(Options):
     clip_norm: float | None = Field(
         1.0, gt=0, description="largest norm of the gradient; null leaves it as it is"
     )
+    bad_loss: Literal["stop", "skip", "back-off"] = Field(
+        "stop",
+        description="where a loss is not finite or explodes: stop; or leave the batch out; or go "
+        "back to the last checkpoint's weights, and on at half the learning rate",
+    )
+    explodes_at: float | None = Field(
+        10.0,
+        gt=1,
+        description="a loss explodes that is so many times the most of those up to 100 steps "
+        "before; null: never",
+    )
     precision: Literal["fp32", "bf16", "fp16"] = Field(
         "fp32", description="bf16 trains with autocast; so does fp16, with a scaled loss"
     )

@@ -11,6 +11,8 @@ from mousai_kit.recipe.tuning import decisive
 
 NEVER_CHANGE_WEIGHTS = (
     "accumulate",
+    "bad_loss",
+    "explodes_at",
     "recompute",
     "workers",
     "patience",

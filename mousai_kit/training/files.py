@@ -79,6 +79,21 @@ class Files:
             told = ranks.gathered(self.keeping.restore(_nothing) if ranks.main else [])[0]
         return told + self.keeping.restore(take)
 
+    def go_back(self, training: Training) -> None:
+        """Take the last checkpoint's weights, averages and moments, if there is one.
+
+        All else stays: the step, and so the place in the data, and what observers remember.
+        """
+        learner, ranks = training.learner, training.ranks
+
+        def take(tensors: dict[str, Tensor], header: dict[str, Any], origin: str) -> None:
+            learner.unpack(tensors, origin=origin)
+            learner.load(header.get("learner", {}))
+
+        newest = self.keeping.newest() if ranks.main else None
+        if ranks.gathered(newest is not None)[0]:
+            self.keeping.restore(take)
+
     def finish(self, training: Training) -> None:
         """Write the averaged weights, and the checkpoint to go on from with more steps."""
         self.save(training)

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from mousai_kit.errors import Problem, TrainingError
+from mousai_kit.recipe import Train
 from mousai_kit.training.step import Taken
+
+LATELY = 100
+"""Steps that count as the last ones. A loss is compared with those before them, so that one that
+grows slowly is noticed as well as one that leaps."""
+ENOUGH = 20
+"""Steps to compare with, at least."""
+SKIPS, BACK_OFFS = 10, 5
+"""Batches that are left out of the last `LATELY`, and times that training goes back, at most."""
 
 
 class Verdict(Enum):
@@ -17,38 +28,92 @@ class Verdict(Enum):
 
     TAKE = "take"
     SKIP = "skip"
+    BACK_OFF = "back-off"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is to become of a step, and what there is to say of it, if anything."""
+
+    verdict: Verdict
+    warning: str = ""
 
 
 class Guard:
-    """Stops training, with step, clips and the last checkpoint, where a loss is not finite."""
+    """Sees to what the recipe says where a loss is not finite or explodes.
 
-    def __init__(self, name: str, newest: Callable[[], Path | None]) -> None:
-        self.name, self.newest = name, newest
+    It stops training, with step, clips and the last checkpoint; or leaves the batch out; or goes
+    back to the last checkpoint's weights, and on from there at half the learning rate.
+    """
 
-    def judge(self, step: int, taken: Taken, *, scaled: bool) -> Verdict:
+    def __init__(self, name: str, settings: Train, newest: Callable[[], Path | None]) -> None:
+        self.name, self.settings, self.newest = name, settings, newest
+        self._losses = deque[float](maxlen=2 * LATELY)
+        self._bad: list[int] = []
+        self._back_offs = 0
+
+    @property
+    def share(self) -> float:
+        """Return the share of the learning rate that going back has left."""
+        return float(0.5**self._back_offs)
+
+    def judge(self, step: int, taken: Taken, *, scaled: bool) -> Judgement:
         """Return what is to become of step `step`; TrainingError where training must stop.
 
         `scaled` says that the loss is scaled, so that an infinite gradient is nobody's fault.
         """
-        finite = [math.isfinite(it) for it in taken.losses]
-        if all(finite) and (scaled or math.isfinite(taken.gradient_norm)):
-            return Verdict.TAKE
-        named = [it for it, good in zip(taken.sources, finite, strict=True) if not good]
-        clips = ", ".join(f"'{it}'" for it in dict.fromkeys((named or taken.sources)[:3]))
-        kept = self.newest()
-        known = f"the last good checkpoint is {kept}" if kept else "there is no checkpoint"
-        raise TrainingError(
-            Problem(
-                self.name,
-                f"step {step}",
-                f"the loss is not finite (NaN or infinity) on {clips}; {known}; "
-                "look at the clip, or lower `learning_rate`, or use `precision: fp32`",
-            )
+        if not (fault := self._fault(taken, scaled)):
+            self._losses.append(taken.loss)
+            return Judgement(Verdict.TAKE)
+        if self.settings.bad_loss == "stop":
+            raise self._end(step, fault)
+        self._bad = [*(it for it in self._bad if it > step - LATELY), step]
+        if self.settings.bad_loss == "skip":
+            if len(self._bad) > SKIPS:
+                raise self._end(step, f"{fault}; so were {SKIPS} more of the last {LATELY} steps")
+            return Judgement(Verdict.SKIP, f"{fault}; the batch is left out")
+        if self._back_offs == BACK_OFFS:
+            raise self._end(step, f"{fault}; training went back {BACK_OFFS} times before")
+        self._back_offs += 1
+        self._losses = deque(list(self._losses)[:-LATELY], maxlen=2 * LATELY)
+        left = f"the learning rate is {self.share:g} of the recipe's from here on"
+        return Judgement(
+            Verdict.BACK_OFF, f"{fault}; back to the last checkpoint's weights; {left}"
         )
 
     def state(self) -> dict[str, Any]:
         """Return what there is to remember, as JSON values."""
-        return {}
+        return {"losses": [*self._losses], "bad": self._bad, "back_offs": self._back_offs}
 
     def load(self, state: dict[str, Any]) -> None:
         """Take over what `state` returned."""
+        self._losses = deque(state.get("losses", ()), maxlen=2 * LATELY)
+        self._bad, self._back_offs = state.get("bad", []), state.get("back_offs", 0)
+
+    def _fault(self, taken: Taken, scaled: bool) -> str:
+        """Return what is wrong with a step, and on which clips; empty if nothing is."""
+        finite = [math.isfinite(it) for it in taken.losses]
+        if not (all(finite) and (scaled or math.isfinite(taken.gradient_norm))):
+            named = [it for it, good in zip(taken.sources, finite, strict=True) if not good]
+            return f"the loss is not finite (NaN or infinity) on {_clips(named or taken.sources)}"
+        before, limit = list(self._losses)[:-LATELY], self.settings.explodes_at
+        if limit is None or len(before) < ENOUGH or taken.loss <= limit * max(before):
+            return ""
+        worst = sorted(zip(taken.losses, taken.sources, strict=True), reverse=True)
+        return (
+            f"the loss explodes: {taken.loss:.3g} is over {limit:g} times {max(before):.3g}, the "
+            f"most of steps up to {LATELY} before, on {_clips([it for _, it in worst])}"
+        )
+
+    def _end(self, step: int, fault: str) -> TrainingError:
+        """Return what training stops with."""
+        kept = self.newest()
+        known = f"the last good checkpoint is {kept}" if kept else "there is no checkpoint"
+        ways = "look at the clip, or lower `learning_rate`, or use `precision: fp32`"
+        if self.settings.bad_loss == "stop":
+            ways += ", or `bad_loss: skip` or `back-off`"
+        return TrainingError(Problem(self.name, f"step {step}", f"{fault}; {known}; {ways}"))
+
+
+def _clips(sources: list[str]) -> str:
+    return ", ".join(f"'{it}'" for it in [*dict.fromkeys(sources)][:3])

@@ -54,7 +54,7 @@ class Training:
         self.seed, self.ranks = derive(seed, name), ranks or Ranks()
         self.learner = Learner(stage, settings, seed=self.seed, ranks=self.ranks)
         self.files = Files(place, settings)
-        self.guard = Guard(name, self.files.keeping.newest)
+        self.guard = Guard(name, settings, self.files.keeping.newest)
         self.observers = [*self.files.observers, *observers] if self.ranks.main else []
         self.step, self.seconds, self.rate = 0, 0.0, 0.0
         self._started, self.waits = 0.0, Waits()
@@ -84,13 +84,17 @@ class Training:
         taken = self.learner.gradients(batch, self.step)
         for line in taken.bad:
             self.report(line)
-        verdict = self.guard.judge(self.step + 1, taken, scaled=self.learner.scaled)
+        judged = self.guard.judge(self.step + 1, taken, scaled=self.learner.scaled)
         self.rate = self.learning_rate
-        if verdict is Verdict.TAKE:
+        if judged.verdict is Verdict.TAKE:
             self.learner.update(self.rate, self.step + 1)
         else:
             self.learner.leave()
+        if judged.verdict is Verdict.BACK_OFF:
+            self.files.go_back(self)
         self.step += 1
+        if judged.warning:
+            self.warn(judged.warning)
         return taken
 
     def warn(self, warning: str) -> None:
@@ -108,7 +112,7 @@ class Training:
     @property
     def learning_rate(self) -> float:
         """Return the next step's learning rate."""
-        return learning_rate(self.settings, self.step, self.progress)
+        return self.guard.share * learning_rate(self.settings, self.step, self.progress)
 
     @property
     def finished(self) -> bool:

@@ -1,5 +1,7 @@
 """Several processes make the clips that one makes, each its share."""
 
+import json
+import shutil
 from pathlib import Path
 
 import nano
@@ -20,6 +22,22 @@ def noted(rank):
         return record(self, group, request)
 
     Generator._record = told
+
+
+def test_latents_are_shared_out_by_shards_and_are_the_same_files(trained):
+    many = ["--set=stages.generator.train.passes=3", "--json"]
+    found = []
+    for count in (1, 2):
+        shutil.copytree(trained, f"copy-{count}")
+        shutil.rmtree(f"copy-{count}/generator")
+        ended = forked(count, "data", "encode", f"copy-{count}", *many)
+        assert [it.code for it in ended] == [0] * count, ended[0].err
+        assert [it.out for it in ended[1:]] == [""] * (count - 1)
+        told = [{**it, "folder": "", "seconds": 0} for it in json.loads(ended[0].out)]
+        shards = Path(f"copy-{count}/generator/latents-train").iterdir()
+        found.append((told, {it.name: it.read_bytes() for it in shards}))
+    assert found[0] == found[1]
+    assert len(found[0][1]) > 2
 
 
 def test_a_file_of_prompts_becomes_the_same_files_each_made_by_one_process(trained):

@@ -59,6 +59,8 @@ def test_what_a_recipe_leaves_out_has_the_papers_values(desk):
         "ema": 0.995,
         "ema_power": 0.7,
         "clip_norm": 1.0,
+        "bad_loss": "stop",
+        "explodes_at": 10.0,
         "precision": "fp32",
         "recompute": False,
         "watch": True,

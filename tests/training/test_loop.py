@@ -233,7 +233,8 @@ def test_a_loss_that_is_not_finite_stops_with_step_clip_and_last_checkpoint(here
     kept = kept if last else "there is no checkpoint"
     assert str(stopped.value) == (
         f"toy: step {step}: the loss is not finite (NaN or infinity) on 'clip {clip}'; {kept}; "
-        "look at the clip, or lower `learning_rate`, or use `precision: fp32`"
+        "look at the clip, or lower `learning_rate`, or use `precision: fp32`, or `bad_loss: skip` "
+        "or `back-off`"
     )
     assert not Path("b/w.safetensors").exists()
 

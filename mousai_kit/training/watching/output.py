@@ -52,8 +52,10 @@ def faults(real: Tensor, made: Tensor, *, audio: bool) -> Iterator[tuple[str, st
         share = 1 - made.isfinite().float().mean().item()
         yield (
             "broken",
-            f"what this stage makes is not finite: {share:.0%} of it NaN or infinity; lower "
-            "`learning_rate`, or use `precision: fp32`",
+            (
+                f"what this stage makes is not finite: {share:.0%} of it NaN or infinity; lower "
+                "`learning_rate`, or use `precision: fp32`"
+            ),
         )
         return
     own, theirs, what = level(made), level(real), "audio" if audio else "latents"
@@ -61,15 +63,19 @@ def faults(real: Tensor, made: Tensor, *, audio: bool) -> Iterator[tuple[str, st
     if own - theirs < QUIET:
         yield (
             "silent",
-            f"what this stage makes is silent: {own:.0f} dB, real {what} {theirs:.0f} dB; "
-            "hear a demo, see whether the loss falls, and lower `learning_rate`",
+            (
+                f"what this stage makes is silent: {own:.0f} dB, real {what} {theirs:.0f} dB; "
+                "hear a demo, see whether the loss falls, and lower `learning_rate`"
+            ),
         )
     elif own - theirs > LOUD or clipped > CLIPPED + clipped_too:
         beyond = f", {clipped:.0%} beyond full scale" if audio else ""
         yield (
             "loud",
-            f"what this stage makes is too loud: {own:.0f} dB{beyond}, real {what} {theirs:.0f} "
-            "dB; train longer, or lower `learning_rate`",
+            (
+                f"what this stage makes is too loud: {own:.0f} dB{beyond}, real {what} "
+                f"{theirs:.0f} dB; train longer, or lower `learning_rate`"
+            ),
         )
 
 
