@@ -19,6 +19,10 @@ LEAST = 1e-4
 """Share of the loss by which it must be higher, in any case."""
 FEWEST = 8
 """Draws that tell anything, at least."""
+ADVICE = {
+    "text": "see whether captions say what is heard, and train longer; guidance can't help",
+    "latent": "lower `learning_rate`, or give the encoder more channels",
+}
 
 
 class Listening(Examiner):
@@ -32,33 +36,23 @@ class Listening(Examiner):
 
     def examine(self, training: Training, clips: Clips) -> None:
         """Compare the loss when told the right thing with that when told a wrong one."""
-        held_out = bool(training.held_out)
+        reads, held_out = training.stage.space is None, bool(training.held_out)
         found = training.draws if held_out and training.draws else _drawn(training, clips)
-        reads = training.stage.space is None
         gap = Gap.of(found, reads=reads)
         if gap is None or gap.heeded:
             return
         told = "text" if reads else "latent"
-        advice = (
-            "see whether captions say what is heard, and train longer; guidance can't help"
-            if reads
-            else "lower `learning_rate`, or give the encoder more channels"
-        )
-        if held_out and (known := learned(training)):
-            own = Gap.of(_drawn(training, known), reads=reads)
-            if own is not None and own.heeded:
-                self.tell(
-                    training,
-                    "by heart",
-                    f"the {told} is heeded on clips that are learned from ({own}), but not on "
-                    f"held-out ones ({gap}): it is learned by heart; train on more music",
-                )
-                return
-        self.tell(
-            training,
-            "ignored",
-            f"the {told} seems to be ignored: {gap}; {advice}",
-        )
+        own = _own(training, reads=reads) if held_out else None
+        if own is not None and own.heeded:
+            self.tell(
+                training,
+                "by heart",
+                f"the {told} is heeded on clips that are learned from ({own}), but not on "
+                f"held-out ones ({gap}): it is learned by heart; train on more music",
+            )
+        else:
+            advice = ADVICE[told]
+            self.tell(training, "ignored", f"the {told} seems to be ignored: {gap}; {advice}")
 
 
 class Gap:
@@ -106,3 +100,9 @@ def _drawn(training: Training, clips: Clips) -> Draws:
         return draws(
             training.stage, clips, seed=training.seed, precision=training.settings.precision
         )
+
+
+def _own(training: Training, *, reads: bool) -> Gap | None:
+    """Return what draws of clips that are learned from tell."""
+    clips = learned(training)
+    return Gap.of(_drawn(training, clips), reads=reads) if clips else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,8 @@ WHOLE = 0.01
 """Share of their size by which a whole training must move the weights, at least."""
 STEP = 0.1
 """Share of their size by which a step may move the weights, at most."""
+LOOKS = 2
+"""Looks in a row at which a step must be too small: one may be at a step that was left out."""
 
 
 class Moving(Watcher):
@@ -36,6 +38,7 @@ class Moving(Watcher):
 
     def __init__(self) -> None:
         super().__init__()
+        self.small = 0
         self._before: Tensor | None = None
 
     def begun(self, training: Training) -> None:
@@ -50,6 +53,15 @@ class Moving(Watcher):
             moved = ((now - self._before).norm() / self._before.norm().clamp(min=1e-12)).item()
             self._judge(training, moved)
         self._look(training)
+
+    def state(self) -> dict[str, Any]:
+        """Return what was said, and at how many looks in a row a step was too small."""
+        return {**super().state(), "small": self.small}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take over what `state` returned."""
+        super().load(state)
+        self.small = state.get("small", 0)
 
     def _look(self, training: Training) -> None:
         next_is = (training.step + 1) % EVERY == 0
@@ -67,7 +79,9 @@ class Moving(Watcher):
                 f"a step moves the weights by {moved:.2g} of their size, at a learning rate of "
                 f"{rate:.2g}: nothing fine can be learned; lower `learning_rate`",
             )
-        elif training.step > training.settings.warmup and moved * steps < WHOLE:
+        little = training.step > training.settings.warmup and moved * steps < WHOLE
+        self.small = self.small + 1 if little else 0
+        if self.small >= LOOKS:
             self.tell(
                 training,
                 "small",

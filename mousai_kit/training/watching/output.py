@@ -5,7 +5,7 @@ Legend: b clips, c channels, t time.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
@@ -39,52 +39,59 @@ class Output(Examiner):
     name = "output"
 
     def examine(self, training: Training, clips: Clips) -> None:
-        """Compare the level of what is made with that of real clips."""
+        """Compare what is made with real clips."""
         real, made = pair(training, clips)
-        what = "audio" if training.stage.below.stride == 1 else "latents"
-        if not bool(made.isfinite().all()):
-            share = 1 - made.isfinite().float().mean().item()
-            self.tell(
-                training,
-                "broken",
+        audio = training.stage.below.stride == 1
+        for thing, warning in faults(real, made, audio=audio):
+            self.tell(training, thing, warning)
+
+
+def faults(real: Tensor, made: Tensor, *, audio: bool) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with signals that were made, [b, c, t] as the real ones, and a line."""
+    if not bool(made.isfinite().all()):
+        share = 1 - made.isfinite().float().mean().item()
+        yield (
+            "broken",
+            (
                 f"what this stage makes is not finite: {share:.0%} of it NaN or infinity; lower "
-                "`learning_rate`, or use `precision: fp32`",
-            )
-            return
-        own, theirs = level(made), level(real)
-        if own - theirs < QUIET:
-            self.tell(
-                training,
-                "silent",
+                "`learning_rate`, or use `precision: fp32`"
+            ),
+        )
+        return
+    own, theirs, what = level(made), level(real), "audio" if audio else "latents"
+    clipped, clipped_too = (_clipped(it) if audio else 0.0 for it in (made, real))
+    if own - theirs < QUIET:
+        yield (
+            "silent",
+            (
                 f"what this stage makes is silent: {own:.0f} dB, real {what} {theirs:.0f} dB; "
-                "hear a demo, see whether the loss falls, and lower `learning_rate`",
-            )
-        elif own - theirs > LOUD or _clipped(made, what) > CLIPPED + _clipped(real, what):
-            clipped = f", {_clipped(made, what):.0%} beyond full scale" if what == "audio" else ""
-            self.tell(
-                training,
-                "loud",
-                f"what this stage makes is too loud: {own:.0f} dB{clipped}, real {what} "
-                f"{theirs:.0f} dB; train longer, or lower `learning_rate`",
-            )
+                "hear a demo, see whether the loss falls, and lower `learning_rate`"
+            ),
+        )
+    elif own - theirs > LOUD or clipped > CLIPPED + clipped_too:
+        beyond = f", {clipped:.0%} beyond full scale" if audio else ""
+        yield (
+            "loud",
+            (
+                f"what this stage makes is too loud: {own:.0f} dB{beyond}, real {what} "
+                f"{theirs:.0f} dB; train longer, or lower `learning_rate`"
+            ),
+        )
 
 
 @torch.no_grad()
 def pair(training: Training, clips: Clips) -> tuple[Tensor, Tensor]:
     """Return real signals [b, c, t], and what the averaged weights make of the same, in float32."""
-    stage, settings = training.stage, training.settings
+    stage, precision = training.stage, training.settings.precision
     count = min(CLIPS, len(clips))
     drawn = [clips.clip(index) for index in range(count)]
     real = torch.stack([clip.wave for clip in drawn]).to(training.learner.device)
     request = Request(
         prompts=[clip.text for clip in drawn],
         seeds=[derive(training.seed, "output", index) for index in range(count)],
-        samples=settings.length,
+        samples=real.shape[-1] * stage.below.stride,
     )
-    frames = stage.below.frames(settings.length)
-    if frames != real.shape[-1]:
-        request = replace(request, samples=real.shape[-1] * stage.below.stride)
-    with training.averaged(), autocast(training.learner.device, settings.precision):
+    with training.averaged(), autocast(training.learner.device, precision):
         latents = None if stage.space is None else stage.encode(real)
         made = stage.decode(latents, request)
     return real.float(), made.float()
@@ -99,6 +106,6 @@ def level(signal: Tensor) -> float:
     return 10 * float((power + NOTHING).log10())
 
 
-def _clipped(signal: Tensor, what: str) -> float:
-    """Return which share of audio lies beyond full scale; latents have none."""
-    return (signal.abs() > 1).float().mean().item() if what == "audio" else 0.0
+def _clipped(audio: Tensor) -> float:
+    """Return which share of samples lies beyond full scale."""
+    return (audio.abs() > 1).float().mean().item()

@@ -1,5 +1,6 @@
 """A learning rate that does nothing or too much, a loss that stays, gradients cut short: told."""
 
+import math
 import re
 
 import pytest
@@ -13,15 +14,15 @@ RATE = "a step moves the weights by (.*) of their size, at a learning rate of "
 
 
 def test_a_rate_that_does_nothing_is_told_with_how_far_all_steps_come(here):
-    ((step, line),) = warned(watched("a", by=[Moving()], learning_rate=1e-9))
+    ((step, line),) = warned(watched("a", by=[Moving()], steps=100, learning_rate=1e-9))
     small, most = re.match(RATE + ".* steps by (.*) at most", line).groups()
     assert 0 < float(most) < 1e-5
-    assert float(most) == pytest.approx(50 * float(small), rel=0.05)
+    assert float(most) == pytest.approx(100 * float(small), rel=0.05)
     assert (step, line) == (
-        50,
+        100,
         (
             f"a step moves the weights by {small} of their size, at a learning rate of 1e-09: all "
-            f"50 steps by {most} at most, which does next to nothing; raise `learning_rate`"
+            f"100 steps by {most} at most, which does next to nothing; raise `learning_rate`"
         ),
     )
 
@@ -38,8 +39,27 @@ def test_a_usual_rate_is_not_told(here, rate):
 
 
 def test_a_warm_up_is_no_rate_that_does_nothing(here):
-    settings = {"learning_rate": 1e-9, "warmup": 50}
+    settings = {"learning_rate": 1e-9, "warmup": 100, "steps": 100}
     assert warned(watched("a", by=[Moving()], **settings)) == []
+
+
+class Odd(Toy):
+    """Has a loss that is not finite at the 50th step, where weights are compared."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps = 0
+
+    def loss(self, signal, prompts, **told):
+        self.steps += 1
+        return super().loss(signal, prompts, **told) * (math.inf if self.steps == 50 else 1)
+
+
+def test_a_step_that_is_left_out_is_no_rate_that_does_nothing(here):
+    training = watched("a", Odd(), by=[Moving()], steps=100, bad_loss="skip")
+    ((step, line),) = warned(training)
+    assert step == 50
+    assert line.startswith("the loss is not finite (NaN or infinity) on '0/")
 
 
 def test_a_sample_of_weights_is_as_long_as_all_of_them():

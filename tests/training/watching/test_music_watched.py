@@ -76,7 +76,7 @@ def test_copies_and_silence_are_told_once_by_a_run(here, capfd):
         nano.tone(music / f"{number}.wav", hertz=200 + 50 * number)
     shutil.copy(music / "1.wav", music / "9.wav")
     data = ["data.use=folder", f"data.path={music}", "data.validation=0"]
-    overrides = [f"stages.autoencoder.train.{it}" for it in ("steps=1", "batch=2")] + data
+    overrides = [f"stages.autoencoder.train.{it}" for it in ("steps=3", "batch=2")] + data
     work = nano.system(*overrides, text=nano.AUTOENCODER_ONLY)
     work.train()
     log = work.folder.stage("autoencoder").log
@@ -90,7 +90,7 @@ def test_copies_and_silence_are_told_once_by_a_run(here, capfd):
         ),
     )
     assert told(line)
-    again = nano.system(*overrides, "stages.autoencoder.train.steps=2", text=nano.AUTOENCODER_ONLY)
+    again = nano.system(*overrides, "stages.autoencoder.train.steps=4", text=nano.AUTOENCODER_ONLY)
     again.train()
     assert warnings(log) == [(step, line)]
     assert f"autoencoder: step 0: {line}" in " ".join(capfd.readouterr().err.split())

@@ -4,8 +4,10 @@ import re
 
 import torch
 from torch import nn
-from watched import Toy, Words, warned, watched
+from watched import Toy, Words, warned, warnings, watched
 
+from mousai_kit.training.step import Taken
+from mousai_kit.training.validation import Draws
 from mousai_kit.training.watching import Overfitting
 
 
@@ -45,8 +47,16 @@ def test_what_falls_on_held_out_clips_too_is_not_told(here):
 
 
 def test_what_rises_in_training_too_is_not_told(here):
-    training = watched("a", held_out=Words(4), by=[Overfitting()], learning_rate=10)
-    assert warned(training) == []
+    for number, falls in enumerate((False, True)):
+        overfitting = Overfitting()
+        training = watched(f"{number}", by=[overfitting])
+        for step in range(1, 7):
+            training.step = step
+            overfitting.stepped(training, Taken([1 - 0.1 * step if falls else step], 1.0, ["a"]))
+            training.draws = Draws({"right": [1.0 + step] * 8}, [True] * 8)
+            overfitting.validated(training, training.draws.means)
+        log = training.place.log
+        assert [step for step, _ in warnings(log)] == [4] if falls else not log.exists()
 
 
 def test_what_changes_within_noise_is_not_told(here):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from pathlib import Path
 
@@ -104,9 +103,6 @@ def told(line):
 def blank(text):
     """Return text without figures and names."""
     text = re.sub(r"\(('[^']*')\)", "(NAME)", text)
+    text = re.sub(r"on '[^']*'(, '[^']*')*", "on NAMES", text)
     text = re.sub(r"[\w./-]*/[\w./-]+ is [\w./-]*/[\w./-]+(, )?", "", text)
     return re.sub(r"[-+]*\d[\d.,]*(e[-+]\d+)?", "#", text)
-
-
-def finite(values):
-    return all(math.isfinite(it) for it in values)
