@@ -165,7 +165,8 @@ class System:
             self.screen.say(f"{name}: going on from step {training.step}")
         with out_of_memory_told(
             f"stages.{name}.train: a step does not fit into memory; lower `batch` "
-            f"(now {settings.batch}) or `length` (now {settings.length})"
+            f"(now {settings.batch}) or `length` (now {settings.length}), raise `accumulate` (now "
+            f"{settings.accumulate}); `mousai-kit plan` measures what would fit"
         ):
             training.run()
         if tuned.keeps_apart:

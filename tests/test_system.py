@@ -226,7 +226,7 @@ def test_a_step_that_does_not_fit_into_memory_is_one_line(here, monkeypatch):
         nano.system().train()
     assert str(refused.value) == (
         "stages.autoencoder.train: a step does not fit into memory; lower `batch` (now 2) or "
-        "`length` (now 2048)"
+        "`length` (now 2048), raise `accumulate` (now 1); `mousai-kit plan` measures what would fit"
     )
 
 

@@ -170,6 +170,7 @@ class Training:
             self.stage.load_state_dict(self.learner.average(keep=True))
         else:
             self.learner.ema.swap()
+        self.learner.optimizer.zero_grad()  # the memory is another stage's now
         self.stage.eval()
 
     def _run(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mousai_kit.errors import MousaiError, first_line, one_line
+from mousai_kit.ranks import RankError
 from mousai_kit.training.observing import Observer
 from mousai_kit.training.step import Taken
 
@@ -69,6 +70,8 @@ class Harmless(Observer):
             return
         try:
             tell()
+        except RankError:  # another process has ended, and so must this one
+            raise
         except Exception as error:  # whatever a picture or a tracker may raise
             self.failures += counts
             without = " without it" if self.failures >= TRIES else ""
