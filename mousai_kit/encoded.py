@@ -37,7 +37,7 @@ class Encoded:
         left_out = f", {self.left_out} left out" if self.left_out else ""
         return (
             f"{self.stage}, {self.split}: {self.crops:,} crops of {self.clips:,} clips{left_out}, "
-            f"{self.gigabytes:.3g} GB in {self.folder}; "
+            f"{_size(self.gigabytes)} in {self.folder}; "
             f"{self.made:,} encoded now in {self.seconds:.0f} s"
         )
 
@@ -97,6 +97,10 @@ def _made(system: System, encoding: latents.Encoding) -> Encoded:
         _gigabytes(encoding.folder),
         round(time.monotonic() - started, 1),
     )
+
+
+def _size(gigabytes: float) -> str:
+    return f"{gigabytes:.3g} GB" if gigabytes >= 0.1 else f"{1000 * gigabytes:.2g} MB"
 
 
 def _gigabytes(folder: Path) -> float:

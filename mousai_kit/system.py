@@ -162,7 +162,9 @@ class System:
         if resumed:
             for line in training.restore():
                 self.screen.say(f"{name}: {line}")
-            self.screen.say(f"{name}: going on from step {training.step}")
+            done = "all steps are done; its weights are written anew"
+            told = done if training.finished else f"going on from step {training.step}"
+            self.screen.say(f"{name}: {told}")
         with out_of_memory_told(
             f"stages.{name}.train: a step does not fit into memory; lower `batch` "
             f"(now {settings.batch}) or `length` (now {settings.length}), raise `accumulate` (now "

@@ -40,9 +40,9 @@ def test_what_is_encoded_ahead_is_what_training_takes(half, command, trained_onc
     answer = command("data", "encode", half)
     assert (answer.code, answer.err) == (0, "")
     assert shown(answer.out) == (
-        "generator, train: 8 crops of 4 clips, ? GB in runs/nano/generator/latents-train; "
+        "generator, train: 8 crops of 4 clips, ? MB in runs/nano/generator/latents-train; "
         "8 encoded now in ? s\n"
-        "generator, validation: 4 crops of 2 clips, ? GB in "
+        "generator, validation: 4 crops of 2 clips, ? MB in "
         "runs/nano/generator/latents-validation; 4 encoded now in ? s\n"
     )
     before = latents()

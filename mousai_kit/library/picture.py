@@ -41,13 +41,18 @@ def _histogram(axes: Any, title: str, pieces: Sequence[Piece], values: Sequence[
         return
     low, high = min(values), max(values)
     wide = low > 0 and high > 20 * low
-    edges = np.geomspace(low, high, BINS) if wide else np.linspace(low, high + 1e-6, BINS)
+    middle, half = (low + high) / 2, max(high - low, 1.0) / 2
+    edges = (
+        np.geomspace(low, high, BINS) if wide else np.linspace(middle - half, middle + half, BINS)
+    )
     splits = {split: [] for split in ("train", "validation")}  # type: dict[str, list[float]]
     for piece, value in zip(pieces, values, strict=True):
         splits[piece.split].append(value)
     axes.hist(list(splits.values()), bins=edges, stacked=True, label=list(splits))
     axes.set_xscale("log" if wide else "linear")
-    axes.legend(frameon=False)
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.ticklabel_format(axis="y" if wide else "both", useOffset=False, style="plain")
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
 
 
 def _decibels(peak: float) -> float:
