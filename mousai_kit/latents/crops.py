@@ -13,7 +13,7 @@ from mousai_kit.data import Clips
 from mousai_kit.errors import AudioError, TrainingError
 from mousai_kit.interfaces import Clip
 from mousai_kit.latents.layout import Place
-from mousai_kit.training.readers import ReadersError, brought, leave_signals
+from mousai_kit.training.readers import ReadersError, as_many_as_asked, brought, leave_signals
 
 AHEAD = 2
 """Crops that each worker decodes ahead: one of the paper's takes 16 MiB."""
@@ -26,16 +26,17 @@ def decoded(
 
     TrainingError where a worker dies.
     """
-    loader: DataLoader[Clip | str] = DataLoader(
-        _Crops(clips),
-        batch_size=None,
-        sampler=places,  # any iterable of what `_Crops` takes
-        num_workers=workers,
-        collate_fn=_as_it_is,
-        worker_init_fn=leave_signals,
-        prefetch_factor=AHEAD if workers else None,
-        generator=torch.Generator(),  # else the loader draws from the process's own
-    )
+    with as_many_as_asked():
+        loader: DataLoader[Clip | str] = DataLoader(
+            _Crops(clips),
+            batch_size=None,
+            sampler=places,  # any iterable of what `_Crops` takes
+            num_workers=workers,
+            collate_fn=_as_it_is,
+            worker_init_fn=leave_signals,
+            prefetch_factor=AHEAD if workers else None,
+            generator=torch.Generator(),  # else the loader draws from the process's own
+        )
     try:
         yield from brought(loader)
     except ReadersError as failure:

@@ -75,8 +75,14 @@ def _stage_facts(recipe: Recipe, name: str, outline: Cascade, costing: Costing) 
         "data": data,
         "latents": latent_facts(outline, name, train, data["clips"], found.encoding),
         "disk": disk_facts(outline, name),
-        "notes": [it for it in (found.missing,) if it],
+        "notes": [it for it in (found.missing, _unmeasured(found)) if it],
     }
+
+
+def _unmeasured(found: Measured) -> str:
+    """Return what to say where nothing was measured and nothing tells why; else nothing."""
+    measured = any(it.batch for it in found.points)
+    return "" if measured or found.stopped else "nothing was measured in this time; raise --seconds"
 
 
 def _step_facts(train: Train, cost: Cost | None, found: Measured) -> Facts:

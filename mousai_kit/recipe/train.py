@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+
 from mousai_kit.component import Field, Options
 
 _Beta = Annotated[float, Field(ge=0, lt=1)]
@@ -87,3 +90,10 @@ class Train(Options):
         ge=1,
         description="random crops of each track that are encoded once for a stage above the first",
     )
+
+    @model_validator(mode="after")
+    def _parts(self) -> Train:
+        if self.accumulate > self.batch:
+            told = f"a batch of {self.batch} has not so many parts (got {self.accumulate})"
+            raise PydanticCustomError("said", "{text}", {"text": told, "at": ("accumulate",)})
+        return self

@@ -15,7 +15,7 @@ from mousai_kit.data import Clips
 from mousai_kit.errors import AudioError, TrainingError
 from mousai_kit.interfaces import Clip
 from mousai_kit.seeds import derive
-from mousai_kit.training.readers import ReadersError, brought, leave_signals
+from mousai_kit.training.readers import ReadersError, as_many_as_asked, brought, leave_signals
 
 TRIES = 10
 """Clips tried in place of a bad one before training gives up."""
@@ -61,16 +61,17 @@ def batches(
     places = range(batch) if part is None else part
     step, failures = first, list[int]()
     while step < steps:
-        loader = DataLoader(
-            _Drawn(clips, seed),
-            batch_sampler=_Positions(step, steps, batch, places),
-            num_workers=workers,
-            collate_fn=_collated,
-            worker_init_fn=leave_signals,
-            prefetch_factor=4 if workers else None,
-            pin_memory=pinned,
-            timeout=patience if workers else 0,
-        )
+        with as_many_as_asked():
+            loader = DataLoader(
+                _Drawn(clips, seed),
+                batch_sampler=_Positions(step, steps, batch, places),
+                num_workers=workers,
+                collate_fn=_collated,
+                worker_init_fn=leave_signals,
+                prefetch_factor=4 if workers else None,
+                pin_memory=pinned,
+                timeout=patience if workers else 0,
+            )
         try:
             for drawn in brought(loader):
                 if isinstance(drawn, str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -19,9 +20,18 @@ class ReadersError(Exception):
         self.told = told
 
 
+@contextmanager
+def as_many_as_asked() -> Iterator[None]:
+    """Make workers without torch's warning where they are more than cores: a recipe says so."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This DataLoader will create")
+        yield
+
+
 def brought(loader: DataLoader[Any]) -> Iterator[Any]:
     """Yield a loader's batches; ReadersError where a worker died or all were too slow."""
-    found = iter(loader)
+    with as_many_as_asked():
+        found = iter(loader)
     with _deaths_told_while_waiting() as waiting:
         try:
             while True:

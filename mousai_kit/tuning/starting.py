@@ -55,7 +55,7 @@ def foreign(name: str, given: Given | None, header: Mapping[str, Any]) -> Iterat
     if given is None:
         return
     yield f"{name}: starting from {given.origin}"
-    if given.header.get("below", header["below"]) != header["below"]:
+    if header["below"] and given.header.get("below", header["below"]) != header["below"]:
         yield (
             f"{name}: these weights learned the latents of another stage below than there is here; "
             "to take that as well, name its `weights` too, with `freeze: ['*']`"
