@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from torch.utils.data import DataLoader
+from torch.utils.data._utils import signal_handling
 
 
 class ReadersError(Exception):
@@ -47,10 +48,25 @@ def brought(loader: DataLoader[Any]) -> Iterator[Any]:
 
 
 def _end(found: Any) -> None:
-    """End what is left of a loader's workers: torch would wait for them, and watch them still."""
-    for worker in getattr(found, "_workers", ()):
+    """End a loader's workers at once, without a lock that a dead one may have held for good.
+
+    torch's own way waits for such a lock, and for the workers.
+    """
+    if not hasattr(found, "_workers") or found._shutdown:
+        return
+    found._shutdown = True
+    if found._worker_pids_set:  # or their end would be told as a fault
+        signal_handling._remove_worker_pids(id(found))  # type: ignore[attr-defined]
+        found._worker_pids_set = False
+    if hasattr(found, "_pin_memory_thread"):
+        found._pin_memory_thread_done_event.set()
+    for worker in found._workers:
         worker.kill()
-    getattr(found, "_shutdown_workers", lambda: None)()
+    for worker in found._workers:
+        worker.join()
+    for queue in found._index_queues:
+        queue.cancel_join_thread()
+        queue.close()
 
 
 def _told(error: Exception) -> Exception:
