@@ -33,7 +33,7 @@ def latents():
 
 def shown(text):
     """Return what a command printed without sizes and times."""
-    return re.sub(r"[\d.e-]+ (GB|s)\b", r"? \1", text)
+    return re.sub(r"[\d.e-]+ (MB|s)\b", r"? \1", text)
 
 
 def test_what_is_encoded_ahead_is_what_training_takes(half, command, trained_once):

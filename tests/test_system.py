@@ -105,7 +105,9 @@ def test_another_finish_writes_the_other_weights_and_trains_nothing(trained, cap
     before = digests(trained)
     log = (trained / "autoencoder/log.jsonl").read_bytes()
     nano.system("stages.autoencoder.train.finish=best").train()
-    assert "autoencoder: going on from step 4\n" in capfd.readouterr().err
+    assert (
+        "autoencoder: all steps are done; its weights are written anew\n" in capfd.readouterr().err
+    )
     header = checkpoints.header(trained / "autoencoder/weights.safetensors")
     best = checkpoints.header(trained / "autoencoder/best.safetensors")
     assert (header["finish"], header["step"]) == ("best", 4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -34,6 +35,7 @@ class Together(Ranks):
         from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 
         super().__init__(own)
+        _share_cores(own)
         whole = DistributedDataParallelKwargs(broadcast_buffers=False, find_unused_parameters=True)
         with self.heard():
             self._accelerator = Accelerator(
@@ -114,3 +116,16 @@ def _of_the_network(error: RuntimeError) -> bool:
     """Return whether an error is of the connection between processes."""
     known = ("gloo", "NCCL", "Connection", "onnect() timed out", "Timed out")
     return isinstance(error, distributed.DistError) or any(it in str(error) for it in known)
+
+
+def _share_cores(own: Rank) -> None:
+    """Take this process's share of the cores, unless its launcher has said how many threads.
+
+    accelerate would do so, but not on machines that do not tell their number of cores.
+    """
+    if os.environ.get("OMP_NUM_THREADS"):
+        return
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", own.count))
+    threads = max(1, (os.cpu_count() or 1) // here)
+    torch.set_num_threads(threads)
+    os.environ["OMP_NUM_THREADS"] = str(threads)

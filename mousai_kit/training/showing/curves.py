@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SHARE = 0.02
 """Share of the time that drawing may take while training goes on."""
-FEWEST = 2
+FEWEST = 10
 """Steps that make a curve, at least."""
 COLOURS = {"right": "#1b9e77", "other": "#d95f02", "none": "#7570b3"}
 """Of validations by condition."""

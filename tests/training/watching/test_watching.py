@@ -138,7 +138,8 @@ def test_given_weights_are_not_asked_for_a_loss_that_falls():
 
 THRESHOLDS = {
     "third validation": watcher.EXAMINATIONS == 3,
-    "a fifth of the training or 20,000 steps": (watcher.SHARE, watcher.STEPS) == (0.2, 20_000),
+    "a fifth of the training is over (20,000 steps at most)": (watcher.SHARE, watcher.STEPS)
+    == (0.2, 20_000),
     "16 of those that are learned from": watcher.UNHELD == 16,
     "5 % of 64 tracks": (music.SHARE, music.AT_MOST) == (0.05, 64),
     "more than 5 % of 64 are empty": (music.SHARE, music.AT_MOST) == (0.05, 64),
