@@ -130,11 +130,26 @@ class System:
             self.ranks.first(partial(tuned.take, files, {**header, "step": steps, "seconds": 0.0}))
             self._take_over(name)
             return
+        training = self._begun(name, header, tuned)
+        settings = training.settings
+        with out_of_memory_told(
+            f"stages.{name}.train: a step does not fit into memory; lower `batch` "
+            f"(now {settings.batch}) or `length` (now {settings.length}), raise `accumulate` (now "
+            f"{settings.accumulate}); `mousai-kit plan` measures what would fit"
+        ):
+            training.run()
+        if tuned.keeps_apart:
+            self.ranks.first(partial(tuned.end, files))
+            self._take_over(name)
+        self.screen.say(f"{name}: trained, {training.step} steps in {training.seconds:.0f} s")
+
+    def _begun(self, name: str, header: dict[str, Any], tuned: Tuned) -> Training:
+        """Return a stage's training, at its first step or where it goes on."""
+        files, stage = self.folder.stage(name), self.cascade.stages[name]
         clips = self.data.clips(name, header, "train", self.ranks)
         if clips is None:
             raise TrainingError(f"none of the music can be decoded; see {self.folder.skipped}")
         held_out = self.data.clips(name, header, "validation", self.ranks)
-        settings = self.recipe.stages[name].train
         resumed = files.checkpoint is not None
         if not resumed and tuned.needs_preparing:
             self.data.prepare(name, clips)
@@ -143,7 +158,7 @@ class System:
         training = Training(
             name,
             stage,
-            settings,
+            self.recipe.stages[name].train,
             seed=self.recipe.seed,
             place=Place(files.checkpoints, weights, files.log, header),
             clips=clips,
@@ -160,21 +175,16 @@ class System:
             ranks=self.ranks,
         )
         if resumed:
-            for line in training.restore():
-                self.screen.say(f"{name}: {line}")
-            done = "all steps are done; its weights are written anew"
-            told = done if training.finished else f"going on from step {training.step}"
-            self.screen.say(f"{name}: {told}")
-        with out_of_memory_told(
-            f"stages.{name}.train: a step does not fit into memory; lower `batch` "
-            f"(now {settings.batch}) or `length` (now {settings.length}), raise `accumulate` (now "
-            f"{settings.accumulate}); `mousai-kit plan` measures what would fit"
-        ):
-            training.run()
-        if tuned.keeps_apart:
-            self.ranks.first(partial(tuned.end, files))
-            self._take_over(name)
-        self.screen.say(f"{name}: trained, {training.step} steps in {training.seconds:.0f} s")
+            self._restore(training)
+        return training
+
+    def _restore(self, training: Training) -> None:
+        """Let a training go on from its checkpoint, and say from where."""
+        for line in training.restore():
+            self.screen.say(f"{training.name}: {line}")
+        done = "all steps are done; its weights are written anew"
+        told = done if training.finished else f"going on from step {training.step}"
+        self.screen.say(f"{training.name}: {told}")
 
     def _take_over(self, name: str) -> None:
         """Load what the main process made of a stage's weights, where this is another one."""

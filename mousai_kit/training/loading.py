@@ -61,17 +61,8 @@ def batches(
     places = range(batch) if part is None else part
     step, failures = first, list[int]()
     while step < steps:
-        with as_many_as_asked():
-            loader = DataLoader(
-                _Drawn(clips, seed),
-                batch_sampler=_Positions(step, steps, batch, places),
-                num_workers=workers,
-                collate_fn=_collated,
-                worker_init_fn=leave_signals,
-                prefetch_factor=4 if workers else None,
-                pin_memory=pinned,
-                timeout=patience if workers else 0,
-            )
+        positions = _Positions(step, steps, batch, places)
+        loader = _loader(_Drawn(clips, seed), positions, workers, patience, pinned)
         try:
             for drawn in brought(loader):
                 if isinstance(drawn, str):
@@ -83,6 +74,23 @@ def batches(
             if len(failures) > RESTARTS:
                 raise TrainingError(failure.told) from None
             warn(f"{failure.told}; all are started again")
+
+
+def _loader(
+    drawn: _Drawn, positions: _Positions, workers: int, patience: float, pinned: bool
+) -> DataLoader[Batch | str]:
+    """Return what decodes the clips of each batch in so many processes."""
+    with as_many_as_asked():
+        return DataLoader(
+            drawn,  # type: ignore[arg-type]  # of clips, which `_collated` makes into batches
+            batch_sampler=positions,
+            num_workers=workers,
+            collate_fn=_collated,
+            worker_init_fn=leave_signals,
+            prefetch_factor=4 if workers else None,
+            pin_memory=pinned,
+            timeout=patience if workers else 0,
+        )
 
 
 @dataclass(frozen=True, slots=True)
