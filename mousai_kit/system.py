@@ -15,9 +15,10 @@ from mousai_kit.memory import out_of_memory_told
 from mousai_kit.onlookers import check_showing, onlookers
 from mousai_kit.ranks import joined
 from mousai_kit.recipe import Recipe
-from mousai_kit.runs import START, RunFolder, StageFolder, some
+from mousai_kit.runs import START, RunFolder, some
 from mousai_kit.sharing import check_shared
 from mousai_kit.stage_data import StageData
+from mousai_kit.stage_folder import StageFolder
 from mousai_kit.training.files import Place
 from mousai_kit.training.interruption import heeded
 from mousai_kit.training.loop import Training

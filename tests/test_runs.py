@@ -13,7 +13,8 @@ import yaml
 from mousai_kit import checkpoints
 from mousai_kit.errors import RunError, WeightsError
 from mousai_kit.plugins import installed
-from mousai_kit.runs import RunFolder, StageFolder, some
+from mousai_kit.runs import RunFolder, some
+from mousai_kit.stage_folder import StageFolder
 
 HOLDING = """
 import sys, time

@@ -9,7 +9,7 @@ from mousai_kit import checkpoints
 from mousai_kit.errors import MousaiError
 from mousai_kit.interfaces import Stage
 from mousai_kit.recipe import Recipe
-from mousai_kit.runs import StageFolder
+from mousai_kit.stage_folder import StageFolder
 from mousai_kit.tuning import lora
 from mousai_kit.tuning.adapter import Adapter
 from mousai_kit.tuning.given import Given
