@@ -39,10 +39,12 @@ class Costing:
     def of(self, train: Train) -> Cost | None:
         """Return what a step costs: as measured, else as estimated, None where neither can be.
 
-        Settings of which not even one clip is estimated to fit are not probed.
+        Settings of which not even one clip is estimated to fit are not probed, whatever else this
+        process holds: the probe is another one.
         """
         guess = self._estimated(train)
-        if guess is not None and self.memory is not None and guess.least > self.memory:
+        beside = self._beside()
+        if guess and self.memory is not None and guess.least - beside > self.memory:
             self.found.setdefault(_key(train), Measured())
             return guess
         found = self.measured(train)
@@ -93,7 +95,7 @@ class Costing:
 
     def _beside(self) -> int:
         """Return the bytes that are held beside a step: the program, the other stages' weights."""
-        program = meter.peak_bytes(self.device) if self.device.type == "cpu" else 0
+        program = meter.held_bytes(self.device)
         others = (stage for name, stage in self.outline.stages.items() if name != self.name)
         return program + sum(map(_weights, others))
 

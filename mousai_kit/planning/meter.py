@@ -27,7 +27,12 @@ def peak_bytes(device: torch.device) -> int:
         return torch.cuda.max_memory_reserved(device)
     if device.type == "mps":
         return torch.mps.driver_allocated_memory()
-    return _most_resident()
+    return _status("VmHWM")
+
+
+def held_bytes(device: torch.device) -> int:
+    """Return the memory of a device that this program holds now, its libraries included."""
+    return _status("VmRSS") if device.type == "cpu" else 0
 
 
 def synchronise(device: torch.device) -> None:
@@ -50,7 +55,8 @@ def hold_to(limit: int | None, device: torch.device) -> None:
         total = torch.cuda.get_device_properties(device).total_memory
         torch.cuda.set_per_process_memory_fraction(min(1.0, limit / total), device)
     elif device.type == "cpu":
-        _limit_data(limit)
+        left = limit - _status("VmRSS")  # the system counts what is promised, held or not
+        _limit_data(_status("VmData") + left if left > 0 else 1)  # Linux takes 0 for no limit
 
 
 def let_go() -> None:
@@ -64,11 +70,15 @@ def _limit_data(limit: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, hardest))
 
 
-def _most_resident() -> int:
-    """Return the largest resident size so far; `ru_maxrss` would begin with the parent's."""
+def _status(which: str) -> int:
+    """Return a size of this process: the most it held (VmHWM), what it holds now (VmRSS), its data.
+
+    Where the system tells none of them, the most it held; on Linux `ru_maxrss` would begin with
+    the parent's.
+    """
     with suppress(OSError, KeyError, ValueError):
         lines = Path("/proc/self/status").read_text().splitlines()
         fields = dict(line.split(":", 1) for line in lines)
-        return int(fields["VmHWM"].split()[0]) * 1024
+        return int(fields[which].split()[0]) * 1024
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

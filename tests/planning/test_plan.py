@@ -5,11 +5,13 @@ import os
 
 import nano
 import pytest
+import torch
 
-from mousai_kit.planning import plan
+from mousai_kit.planning import meter, plan
 from mousai_kit.planning.probing import doubling, measured
 from mousai_kit.planning.task import Task
 
+CPU = torch.device("cpu")
 LARGE = (
     "stages.autoencoder.model.unet.channels=[64, 64]",
     "stages.autoencoder.train.length=32768",
@@ -41,6 +43,13 @@ def test_following_the_advice_makes_it_fit(here):
     (followed,) = planned(*LARGE, *offer["set"], memory=little)["stages"]
     assert followed["fits"]
     assert followed["step"]["bytes"] == pytest.approx(offer["bytes"], rel=0.15)
+
+
+def test_what_the_asking_process_once_held_does_not_count(here):
+    torch.ones(int(1e9)).sum()
+    assert meter.peak_bytes(CPU) > 3e9
+    (told,) = planned(*LARGE, memory=int(1.5e9))["stages"]
+    assert (told["fits"], told["step"]["measured"]) == (True, True)
 
 
 def test_both_stages_are_planned_and_nothing_is_written(here, capfd):
