@@ -35,7 +35,7 @@ def test_following_the_advice_makes_it_fit(here):
     (whole,) = planned(*LARGE)["stages"]
     one, most = whole["measured"][0]["bytes"], whole["step"]["bytes"]
     assert most > one + 50e6
-    little = int((one + 0.5 * (most - one)) / 0.9)
+    little = int((one + 0.4 * (most - one)) / 0.9)
     (tight,) = planned(*LARGE, memory=little)["stages"]
     assert (whole["fits"], tight["fits"]) == (True, False)
     offer = tight["advice"][0]
