@@ -51,6 +51,8 @@ def test_killed_at_random_instants_it_goes_on_to_the_same_bytes():
         if len(complete) == len(whole) or random.random() < 0.2:
             shutil.rmtree(FOLDER, ignore_errors=True)
         shards = max(shards, len(complete))
+        if not shards:  # the machine is busier than it was
+            lasts *= 1.5
     assert ended_early > KILLS // 3
     assert shards > 3
     kept(clips)

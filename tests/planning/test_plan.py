@@ -18,14 +18,16 @@ LARGE = (
     "stages.autoencoder.train.batch=16",
 )
 """A step of some 200 MB."""
+AMPLE = 240
+"""Seconds that no plan here takes, on however busy a machine: it ends when all is measured."""
 
 
-def planned(*overrides, memory=None, seconds=25.0, text=nano.AUTOENCODER_ONLY):
+def planned(*overrides, memory=None, seconds=AMPLE, text=nano.AUTOENCODER_ONLY):
     recipe = nano.recipe(*overrides, text=text)
     return plan(recipe, seconds=seconds, memory=memory, report=lambda line: None)
 
 
-def probed(*overrides, most=4, seconds=3.0, limit=None, stage="autoencoder", text=nano.RECIPE):
+def probed(*overrides, most=4, seconds=AMPLE, limit=None, stage="autoencoder", text=nano.RECIPE):
     recipe = nano.recipe(*overrides, text=text)
     settings = recipe.stages[stage].train.model_dump()
     return measured(Task(recipe.dump(), stage, settings, limit), doubling(most), seconds=seconds)
@@ -54,7 +56,7 @@ def test_what_the_asking_process_once_held_does_not_count(here):
 
 def test_both_stages_are_planned_and_nothing_is_written(here, capfd):
     (here / "nano.yaml").write_text(nano.RECIPE)
-    said = nano.call(capfd, "plan", "nano.yaml", "--seconds", "4", "--json")
+    said = nano.call(capfd, "plan", "nano.yaml", "--seconds", str(AMPLE), "--json")
     assert (said.code, nano.names()) == (0, ["nano.yaml"])
     assert said.err.splitlines() == [
         "autoencoder: measuring training steps",
