@@ -179,6 +179,6 @@ def test_ctrl_c_is_one_line_and_nothing_is_lost(half, command, monkeypatch):
     assert (answer.code, answer.out, answer.err) == (
         130,
         "",
-        "interrupted; what is encoded is kept, and the next time goes on\n",
+        "interrupted; what is encoded is kept, and the same command goes on\n",
     )
     assert command("data", "encode", half).code == 0

@@ -36,7 +36,9 @@ def check(
     from mousai_kit.library.table import print_library
     from mousai_kit.music_targets import library_of
 
-    with interruption_told("what `folder` has measured is kept, and the same command goes on"):
+    with interruption_told(
+        lambda: "what `folder` has measured is kept, and the same command goes on"
+    ):
         library = library_of(source, overrides, quick=quick)
     facts = summary(library)
     files = write_report(out, library, facts) if out else []
@@ -72,7 +74,7 @@ def encode(
         recipe, folder = run_of(target, overrides)
     else:
         recipe, folder = recipe_of(target, overrides, run=out), RunFolder(out)
-    with interruption_told("what is encoded is kept, and the next time goes on"):
+    with interruption_told(lambda: "what is encoded is kept, and the same command goes on"):
         found = encode(recipe, folder, stage=stage, screen=Screen())
     if not Rank.here().main:
         return
