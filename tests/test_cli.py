@@ -214,16 +214,16 @@ def test_validation_as_json_tells_every_problem(here, command):
         (
             1,
             (
-                "runs/nano has a checkpoint of 'autoencoder' at step 2 of 4; the same command goes on "
-                "from it"
+                "runs/nano has a checkpoint of 'autoencoder' at step 2 of 4; the same command "
+                "goes on from it"
             ),
             "autoencoder: going on from step 2\n",
         ),
         (
             3,
             (
-                "runs/nano has no checkpoint of 'generator' yet; the same command goes on with what is "
-                "there"
+                "runs/nano has no checkpoint of 'generator' yet; the same command goes on with "
+                "what is there"
             ),
             "autoencoder: trained already (runs/nano/autoencoder/weights.safetensors)\n",
         ),
