@@ -9,7 +9,7 @@ from typing import get_args
 
 from mousai_kit import latents
 from mousai_kit.console import Screen
-from mousai_kit.errors import RequestError, TrainingError, did_you_mean
+from mousai_kit.errors import RequestError, TrainingError, near_or_all
 from mousai_kit.interfaces import Split
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import RunFolder
@@ -75,7 +75,7 @@ def _stage(recipe: Recipe, asked: str | None) -> str:
         raise RequestError(f"--stage: '{lowest}' learns from audio, not from latents")
     if asked is not None and asked not in higher:
         raise RequestError(
-            f"--stage: the recipe has no stage '{asked}'{did_you_mean(asked, higher)}"
+            f"--stage: the recipe has no stage '{asked}'{near_or_all(asked, higher)}"
         )
     return asked or higher[0]
 

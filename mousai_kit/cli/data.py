@@ -31,11 +31,14 @@ def check(
     Each track is decoded once; what is measured is kept by `folder`, so that the next time is
     quick, and a check that was interrupted goes on.
     """
+    from mousai_kit.durable import check_folder
     from mousai_kit.library.checking import write_report
     from mousai_kit.library.summary import problems, summary
     from mousai_kit.library.table import print_library
     from mousai_kit.music_targets import library_of
 
+    if out is not None:
+        check_folder(out)
     with interruption_told(
         lambda: "what `folder` has measured is kept, and the same command goes on"
     ):
@@ -66,6 +69,7 @@ def encode(
     One that was interrupted goes on; `run` uses what is there. Some are made twice and compared.
     """
     from mousai_kit.console import Screen
+    from mousai_kit.durable import check_folder
     from mousai_kit.encoded import encode
     from mousai_kit.runs import RunFolder
     from mousai_kit.targets import recipe_of, run_of
@@ -73,6 +77,7 @@ def encode(
     if out is None:
         recipe, folder = run_of(target, overrides)
     else:
+        check_folder(out)
         recipe, folder = recipe_of(target, overrides, run=out), RunFolder(out)
     with interruption_told(lambda: "what is encoded is kept, and the same command goes on"):
         found = encode(recipe, folder, stage=stage, screen=Screen())

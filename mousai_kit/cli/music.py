@@ -74,9 +74,12 @@ def generate(
 ) -> None:
     """Make music from prompts with a trained run."""
     from mousai_kit import making
+    from mousai_kit.durable import check_folder
     from mousai_kit.generation import orders
     from mousai_kit.targets import prompts_in, trained_system
 
+    if out is not None:
+        check_folder(out)
     texts = [*(prompts or []), *(prompts_in(file) if file else [])]
     system = trained_system(target, overrides, steps, adapter or ())
     making.check_text(system)
