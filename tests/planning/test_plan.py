@@ -93,7 +93,10 @@ def test_data_that_is_not_there_is_told_and_the_rest_planned(here):
     assert told["data"] == {
         "clips": None,
         "epochs": None,
-        "fault": "missing: there is no such folder; `path` names the folder of your music",
+        "fault": (
+            "--set data={use: folder, path: missing}: data.path: missing: there is no such folder; "
+            "`path` names the folder of your music"
+        ),
     }
     assert told["step"]["bytes"]
 
