@@ -127,6 +127,18 @@ def test_the_last_message_says_what_was_heard_and_where_all_is(system):
     ]
 
 
+def test_what_a_system_is_not_good_for_is_not_advised(here):
+    Path("my music").mkdir()
+    nano.tone("my music/a.wav", seconds=2)
+    data = "data={use: folder, path: my music}"
+    system = nano.system(data, text=nano.AUTOENCODER_ONLY, folder="my runs/nano")
+    said = report.farewell(system, {"decoded": [], "loss": {}}, [], source="nano.yaml")
+    assert said.split("\n")[-2:] == [
+        "Try next:",
+        "  mousai-kit reconstruct 'my runs/nano' some-music.flac",
+    ]
+
+
 def test_the_report_shows_curves_and_the_last_demos_where_there_are_some(trained):
     from mousai_kit import report
 
