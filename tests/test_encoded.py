@@ -86,7 +86,7 @@ def test_another_autoencoder_encodes_all_anew_and_says_so(trained, capfd):
     nano.system("stages.autoencoder.train.steps=6").train()
     said = capfd.readouterr().err
     for split in ("train", "validation"):
-        line = f"encoding for generator ({split}): the weights of 'autoencoder' changed; all is"
+        line = f"latents for generator ({split}): the weights of 'autoencoder' changed; all is"
         assert f"{line} encoded anew\n" in said
 
 

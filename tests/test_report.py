@@ -52,6 +52,21 @@ def test_a_report_of_the_same_weights_is_used_again(system, monkeypatch):
     assert report.write(system) == first
 
 
+def test_what_a_stage_learned_from_is_not_read_again_for_the_report(here, monkeypatch):
+    shown, bar = [], nano.Screen.bar
+
+    def noted(screen, label, total):
+        shown.append(label)
+        return bar(screen, label, total)
+
+    monkeypatch.setattr(nano.Screen, "bar", noted)
+    system = nano.system()
+    system.train()
+    report.write(system)
+    latents = [f"latents for generator ({split})" for split in ("train", "validation")]
+    assert shown == [*latents, "evaluating"]
+
+
 @pytest.mark.parametrize("damage", ["[1]", "{}", "3", "{", '{"made_from": 1}', None])
 def test_a_damaged_report_is_written_anew(system, damage):
     first = report.write(system)
