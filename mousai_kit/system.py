@@ -15,6 +15,7 @@ from mousai_kit.memory import out_of_memory_told
 from mousai_kit.onlookers import check_showing, onlookers
 from mousai_kit.ranks import joined
 from mousai_kit.recipe import Recipe
+from mousai_kit.room import check_disk
 from mousai_kit.runs import START, RunFolder, some
 from mousai_kit.sharing import check_shared
 from mousai_kit.stage_data import StageData
@@ -90,6 +91,7 @@ class System:
         check_shared(self.recipe, self.ranks)
         trained = partial(stands, self.recipe, self.folder)
         begun = starts(self.recipe, self.folder, trained, self.screen.say)
+        self.ranks.in_turn(partial(check_disk, self.recipe, self.folder))
         self.ranks.in_turn(self._fetch)  # once from the hub, then from the disk
         self.ranks.first(self._write_recipe)
         for name, given in begun.items():

@@ -8,13 +8,13 @@ from typing import Any
 
 from mousai_kit import devices
 from mousai_kit.cascade import Cascade
+from mousai_kit.extent import data_facts, disk_facts, latent_facts, run_facts
 from mousai_kit.interfaces import Stage
 from mousai_kit.memory import SAFE_SHARE
 from mousai_kit.planning import meter
 from mousai_kit.planning.advice import Advice, advice
 from mousai_kit.planning.cost import Cost
 from mousai_kit.planning.costing import Costing
-from mousai_kit.planning.extent import data_facts, disk_facts, latent_facts, run_facts
 from mousai_kit.planning.probing import Measured
 from mousai_kit.recipe import Recipe, Train
 from mousai_kit.tuning.tuned import Tuned
@@ -74,7 +74,7 @@ def _stage_facts(recipe: Recipe, name: str, outline: Cascade, costing: Costing) 
         "run": run,
         "data": data,
         "latents": latent_facts(outline, name, train, data["clips"], found.encoding),
-        "disk": disk_facts(outline, name),
+        "disk": disk_facts(outline, name, given=recipe.stages[name].weights is not None),
         "notes": [it for it in (found.missing, _unmeasured(found)) if it],
     }
 
