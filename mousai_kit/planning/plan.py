@@ -27,7 +27,8 @@ def plan(
 ) -> Facts:
     """Return what training takes, from steps that are measured for about so many seconds.
 
-    `memory` bytes take the place of what is free here. Nothing is trained, fetched or written.
+    `memory` bytes take the place of what is free here; `report` hears what is being measured.
+    Nothing is trained, fetched or written.
     """
     device = devices.resolve(recipe.device)
     outline = Cascade.build(recipe, device="meta")
@@ -36,8 +37,8 @@ def plan(
     free = meter.available_bytes(device) if memory is None else memory
     stages = []
     for name in outline.stages:
-        report(f"{name}: measuring training steps")
-        costing = Costing(recipe, name, outline, seconds=seconds / len(outline.stages), memory=free)
+        share = seconds / len(outline.stages)
+        costing = Costing(recipe, name, outline, seconds=share, memory=free, report=report)
         stages.append(_stage_facts(recipe, name, outline, costing))
     return {
         "name": recipe.name,
