@@ -41,6 +41,7 @@ def test_every_command_has_help(command):
         assert answer.code == 0
         assert answer.err == ""
         assert "Usage: mousai-kit" in answer.out
+        assert "--no-" not in answer.out  # what is off by default needs no way to be off
     assert {it.name or it.callback.__name__ for it in app.registered_commands} == set(COMMANDS)
     assert {it.name for it in app.registered_groups} == set(GROUPS)
     for group in app.registered_groups:

@@ -22,8 +22,8 @@ def check(
     out: Annotated[
         Path | None, typer.Option(help="Folder for a picture and the figures; default: none.")
     ] = None,
-    quick: Annotated[bool, typer.Option(help="Read headers and tags only.")] = False,
-    strict: Annotated[bool, typer.Option(help="End with 1 where anything is wrong.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Read headers and tags only.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="End with 1 where anything is wrong.")] = False,
     as_json: Json = False,
 ) -> None:
     """Tell durations, rates, loudness, silence, duplicates, missing captions and licences.
