@@ -26,7 +26,7 @@ from mousai_kit.training.interruption import heeded
 from mousai_kit.training.loop import Training
 from mousai_kit.tuning.adapter import Worn
 from mousai_kit.tuning.given import Given
-from mousai_kit.tuning.starting import check, foreign, starts
+from mousai_kit.tuning.starting import check, check_fit, foreign, starts
 from mousai_kit.tuning.tuned import Tuned
 
 
@@ -93,6 +93,9 @@ class System:
         begun = starts(self.recipe, self.folder, trained, self.screen.say)
         self.ranks.in_turn(partial(check_disk, self.recipe, self.folder))
         self.ranks.in_turn(self._fetch)  # once from the hub, then from the disk
+        check_fit(
+            self.recipe, self.cascade, {it: None if trained(it) else begun[it] for it in begun}
+        )
         self.ranks.first(self._write_recipe)
         for name, given in begun.items():
             files, header = self.folder.stage(name), self.folder.header(self.recipe, name)

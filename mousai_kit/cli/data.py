@@ -23,7 +23,9 @@ def check(
         Path | None, typer.Option(help="Folder for a picture and the figures; default: none.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Read headers and tags only.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="End with 1 where anything is wrong.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End with 1 where anything is wrong.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Tell durations, rates, loudness, silence, duplicates, missing captions and licences.
