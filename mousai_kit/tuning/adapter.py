@@ -46,6 +46,8 @@ class Adapter:
     def read(cls, path: Path) -> Adapter:
         """Return an adapter, of ours or of peft's; WeightsError where the file is none."""
         origin = str(path)
+        if path.suffix != ".safetensors":
+            raise WeightsError(Problem(origin, "", "is no safetensors file"))
         pairs = dict(_pairs(state_dict(path, origin), origin))
         header = checkpoints.header(path) if checkpoints.is_ours(path) else {}
         told = header.get("lora") or _beside(path)

@@ -107,6 +107,7 @@ def test_an_adapter_learned_beside_other_weights_is_told(trained, capfd):
     ("said", "message"),
     [
         ("nowhere", "--adapter nowhere: is no file and no folder"),
+        ("nano.yaml", "--adapter nano.yaml: is no safetensors file"),
         (".", "--adapter .: holds no adapter; `run` makes one of a stage with `lora`"),
         ("one.safetensors:loud",
          ("--adapter: must be PATH or PATH:STRENGTH, the strength a number "
@@ -130,6 +131,7 @@ def test_an_adapter_learned_beside_other_weights_is_told(trained, capfd):
     ],
 )  # fmt: skip
 def test_what_is_no_adapter_for_this_run_is_one_line(trained, command, said, message):
+    Path("nano.yaml").touch()
     adapter("one.safetensors")
     adapter("wide.safetensors", outputs=17)
     adapter("alien.safetensors", layer="transformer.blocks.0")
