@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -50,6 +50,18 @@ class Screen:
     def say(self, line: str) -> None:
         """Print a line."""
         self._console.print(escape(line))
+
+    @contextmanager
+    def doing(self) -> Iterator[Callable[[str], None]]:
+        """Show what is being done: on a terminal in one line, gone afterwards, else line by line.
+
+        What it yields is told each time that something else is begun.
+        """
+        if not self.draws:
+            yield self.say
+            return
+        with self._console.status("") as status:
+            yield lambda line: status.update(escape(line))
 
     @contextmanager
     def bar(self, label: str, total: float) -> Iterator[Bar]:

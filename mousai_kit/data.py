@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Protocol
 
-from mousai_kit.errors import AudioError, TrainingError
+from mousai_kit.audio import shown
+from mousai_kit.errors import AudioError, Problem, RecipeError, TrainingError
 from mousai_kit.interfaces import Clip, Dataset, Split
 from mousai_kit.recipe import Recipe
 
@@ -21,13 +23,29 @@ class Clips(Protocol):
 
 
 def dataset(recipe: Recipe, *, length: int, split: Split) -> Dataset:
-    """Return the recipe's clips of `length` samples."""
-    return recipe.data.build(
-        sample_rate=recipe.audio.sample_rate,
-        channels=recipe.audio.channels,
-        length=length,
-        split=split,
-    )
+    """Return the recipe's clips of `length` samples; RecipeError where there is no such data."""
+    try:
+        return recipe.data.build(
+            sample_rate=recipe.audio.sample_rate,
+            channels=recipe.audio.channels,
+            length=length,
+            split=split,
+        )
+    except AudioError as error:
+        raise RecipeError(*_at_their_options(recipe, error.problems)) from None
+
+
+def _at_their_options(recipe: Recipe, problems: Sequence[Problem]) -> Iterator[Problem]:
+    """Yield what is wrong with data at the option that names it; at `data` where none does."""
+    options = {
+        name: key
+        for key, value in recipe.data.values().items()
+        if isinstance(value, str)
+        for name in (value, shown(Path(value).expanduser()))
+    }
+    for problem in problems:
+        place = ("data", options[problem.origin]) if problem.origin in options else ("data",)
+        yield from recipe.fault(place, str(problem)).problems
 
 
 def training_clips(recipe: Recipe, *, length: int) -> Dataset:

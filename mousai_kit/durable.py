@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from mousai_kit.errors import Problem, RequestError
+
 PART = ".part"
 """How the name of a file ends that is being written; it begins with a dot."""
 
@@ -28,6 +30,13 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def check_folder(folder: Path) -> None:
+    """Raise RequestError where what --out names, or a part of its path, is a file."""
+    there = next((it for it in (folder, *folder.parents) if it.exists()), None)
+    if there is not None and not there.is_dir():
+        raise RequestError(Problem(str(there), "", "is a file; --out names a folder"))
 
 
 def sync(file: BinaryIO) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
 from mousai_kit import latents
 from mousai_kit.console import Screen
-from mousai_kit.errors import RequestError, TrainingError, did_you_mean
+from mousai_kit.errors import RequestError, TrainingError, near_or_all
 from mousai_kit.interfaces import Split
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import RunFolder
@@ -31,14 +32,18 @@ class Encoded:
     made: int
     """Crops encoded now; the others were there."""
     gigabytes: float
+    """Size of these crops on the disk."""
+    further: float
+    """Gigabytes of passes beyond those asked for, made before and kept beside."""
     seconds: float
 
     def __str__(self) -> str:
         left_out = f", {self.left_out} left out" if self.left_out else ""
+        further = f"; {_size(self.further)} of further passes are kept" if self.further else ""
         return (
             f"{self.stage}, {self.split}: {self.crops:,} crops of {self.clips:,} clips{left_out}, "
             f"{_size(self.gigabytes)} in {self.folder}; "
-            f"{self.made:,} encoded now in {self.seconds:.0f} s"
+            f"{self.made:,} encoded now in {self.seconds:.0f} s{further}"
         )
 
 
@@ -75,7 +80,7 @@ def _stage(recipe: Recipe, asked: str | None) -> str:
         raise RequestError(f"--stage: '{lowest}' learns from audio, not from latents")
     if asked is not None and asked not in higher:
         raise RequestError(
-            f"--stage: the recipe has no stage '{asked}'{did_you_mean(asked, higher)}"
+            f"--stage: the recipe has no stage '{asked}'{near_or_all(asked, higher)}"
         )
     return asked or higher[0]
 
@@ -86,6 +91,8 @@ def _made(system: System, encoding: latents.Encoding) -> Encoded:
     if kept is None and encoding.split == "train":
         raise TrainingError(f"none of the music can be decoded; see {system.folder.skipped}")
     clips = len(kept) if kept else 0
+    asked = {encoding.path(number) for number in range(encoding.layout.shards)}
+    there = set(encoding.folder.glob("*.safetensors"))
     return Encoded(
         encoding.name,
         encoding.split,
@@ -94,7 +101,8 @@ def _made(system: System, encoding: latents.Encoding) -> Encoded:
         encoding.layout.clips - clips,
         clips * encoding.layout.passes,
         encoding.made,
-        _gigabytes(encoding.folder),
+        _gigabytes(asked & there),
+        _gigabytes(there - asked),
         round(time.monotonic() - started, 1),
     )
 
@@ -103,5 +111,5 @@ def _size(gigabytes: float) -> str:
     return f"{gigabytes:.3g} GB" if gigabytes >= 0.1 else f"{1000 * gigabytes:.2g} MB"
 
 
-def _gigabytes(folder: Path) -> float:
-    return sum(it.stat().st_size for it in folder.glob("*")) / 1e9
+def _gigabytes(files: Collection[Path]) -> float:
+    return sum(it.stat().st_size for it in files) / 1e9

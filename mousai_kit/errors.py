@@ -92,6 +92,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
+def near_or_all(word: str, known: Iterable[str]) -> str:
+    """Return the hint at the known word that is near; where none is, `; there are 'x' and 'y'`."""
+    words = list(known)
+    verb = "is" if len(words) == 1 else "are"
+    return did_you_mean(word, words) or f"; there {verb} {listed(words)}"
+
+
 def listed(words: Iterable[str]) -> str:
     """Return words as `'a', 'b' and 'c'`."""
     quoted = [f"'{word}'" for word in words]

@@ -102,11 +102,11 @@ def _highest_with_latents(system: System) -> str:
 
 def _check_out(out: Path, source: Path) -> None:
     """Raise RequestError where a result can't be written to `out`, before it is made."""
+    if out.is_dir():
+        raise RequestError(Problem(audio.shown(out), "", "is a folder; --out names a file"))
     if out.suffix.lower() not in audio.FORMATS:
         known = ", ".join(audio.FORMATS)
         raise RequestError(Problem(audio.shown(out), "", f"--out must end in one of {known}"))
-    if out.is_dir():
-        raise RequestError(Problem(audio.shown(out), "", "is a folder; --out names a file"))
     if out.exists() and source.exists() and out.samefile(source):
         raise RequestError(
             Problem(audio.shown(out), "", "is the file to be read; --out is another")

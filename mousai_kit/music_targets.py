@@ -8,14 +8,16 @@ from pathlib import Path
 from mousai_kit.building import build
 from mousai_kit.console import Screen
 from mousai_kit.data import dataset
-from mousai_kit.errors import Problem, RequestError
+from mousai_kit.errors import Problem, RecipeError, RequestError
 from mousai_kit.interfaces import Dataset, Split
 from mousai_kit.library.checking import checked
 from mousai_kit.library.summary import Library
-from mousai_kit.recipe import shipped
+from mousai_kit.recipe import Recipe, shipped
 from mousai_kit.runs import RunFolder
 from mousai_kit.targets import recipe_of, run_of
 
+RECIPES = (".yaml", ".yml")
+"""How the name of a recipe's file ends."""
 SPLITS: tuple[Split, ...] = ("train", "validation")
 RATE = 48_000
 """Sample rate of a folder's clips in Hz: none is cut, so that it has no influence."""
@@ -40,8 +42,20 @@ def _datasets(source: str, overrides: Sequence[str] | None) -> tuple[int, dict[S
         wiring = {"sample_rate": RATE, "channels": 2, "length": RATE}
         what = {"use": "folder", "path": str(folder)}
         return RATE, {it: build("dataset", what, split=it, **wiring) for it in SPLITS}
-    recipe = run_of(source, overrides)[0] if folder.is_dir() else recipe_of(source, overrides)
+    recipe = run_of(source, overrides)[0] if folder.is_dir() else _recipe(source, overrides)
     length = next(iter(recipe.stages.values())).train.length
     return recipe.audio.sample_rate, {
         split: dataset(recipe, length=length, split=split) for split in SPLITS
     }
+
+
+def _recipe(source: str, overrides: Sequence[str] | None) -> Recipe:
+    """Return a recipe; RequestError where a file is none, and is not called one either."""
+    try:
+        return recipe_of(source, overrides)
+    except RecipeError:
+        file = Path(source)
+        if not file.is_file() or file.suffix.lower() in RECIPES:
+            raise
+    told = "is no recipe; name the folder that the music is in, a recipe (.yaml) or a run folder"
+    raise RequestError(Problem(source, "", told))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -59,11 +59,26 @@ def farewell(system: System, figures: dict[str, Any], clips: Sequence[Path], *, 
         f"Weights:  {folder}/<stage>/weights.safetensors",
         "",
         "Try next:",
-        f'  mousai-kit generate {folder} "your own words" --seconds 20 --seed 7',
-        f"  mousai-kit reconstruct {folder} some-music.flac",
-        f"  mousai-kit run {quote(source)} {YOUR_MUSIC}",
+        *(f"  mousai-kit {command}" for command in _next(system, source)),
     ]
     return "\n".join(lines)
+
+
+def _next(system: System, source: str) -> Iterator[str]:
+    """Yield the commands that a trained system is good for."""
+    folder = quote(str(system.folder.path))
+    if system.cascade.top.space is None:
+        yield f'generate {folder} "your own words" --seconds 20 --seed 7'
+    if system.encoding:
+        yield f"reconstruct {folder} some-music.flac"
+    if not _own_music(system):
+        yield f"run {quote(source)} {YOUR_MUSIC}"
+
+
+def _own_music(system: System) -> bool:
+    """Return whether the data are the user's: of a dataset that must be told where they are."""
+    options = system.recipe.data.component.Options.model_fields.values()
+    return any(option.is_required() for option in options)
 
 
 def _heard(figures: dict[str, Any]) -> list[str]:

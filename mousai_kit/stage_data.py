@@ -36,6 +36,7 @@ class StageData:
         self.recipe, self.folder, self.cascade, self.screen = recipe, folder, cascade, screen
         self.main = main
         self._skipped: dict[str, None] = {}
+        self._latents: dict[tuple[str, ...], Clips | None] = {}
 
     def clips(
         self, name: str, header: dict[str, Any], split: Split, ranks: Ranks | None = None
@@ -46,8 +47,12 @@ class StageData:
         """
         ranks = ranks or Ranks()
         if name != next(iter(self.cascade.stages)):
-            encoding = self.latents_of(name, header, split, ranks)
-            return latents.keep(encoding, self.screen, self.skip, ranks) if encoding else None
+            asked = (name, split, *header["below"])
+            if asked not in self._latents:  # once is enough to read and verify gigabytes
+                encoding = self.latents_of(name, header, split, ranks)
+                kept = latents.keep(encoding, self.screen, self.skip, ranks) if encoding else None
+                self._latents[asked] = kept
+            return self._latents[asked]
         if (found := self._music(name, split, ranks)) is None:
             return None
         return found if split == "train" else readable(found, self.skip, at_most=VALIDATED_CLIPS)

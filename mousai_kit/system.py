@@ -10,21 +10,23 @@ from typing import Any
 from mousai_kit import checkpoints, devices
 from mousai_kit.cascade import Cascade
 from mousai_kit.console import Screen
-from mousai_kit.errors import TrainingError, WeightsError
+from mousai_kit.errors import TrainingError
 from mousai_kit.memory import out_of_memory_told
 from mousai_kit.onlookers import check_showing, onlookers
 from mousai_kit.ranks import joined
 from mousai_kit.recipe import Recipe
+from mousai_kit.room import check_disk
 from mousai_kit.runs import START, RunFolder, some
 from mousai_kit.sharing import check_shared
 from mousai_kit.stage_data import StageData
 from mousai_kit.stage_folder import StageFolder
+from mousai_kit.standing import is_trained, stands
 from mousai_kit.training.files import Place
 from mousai_kit.training.interruption import heeded
 from mousai_kit.training.loop import Training
 from mousai_kit.tuning.adapter import Worn
 from mousai_kit.tuning.given import Given
-from mousai_kit.tuning.starting import check, foreign, starts
+from mousai_kit.tuning.starting import check, check_fit, foreign, starts
 from mousai_kit.tuning.tuned import Tuned
 
 
@@ -87,14 +89,19 @@ class System:
         check_showing(self.recipe, self.cascade)
         check(self.recipe, self.cascade)
         check_shared(self.recipe, self.ranks)
-        begun = starts(self.recipe, self.folder, self._stands, self.screen.say)
+        trained = partial(stands, self.recipe, self.folder)
+        begun = starts(self.recipe, self.folder, trained, self.screen.say)
+        self.ranks.in_turn(partial(check_disk, self.recipe, self.folder))
         self.ranks.in_turn(self._fetch)  # once from the hub, then from the disk
+        check_fit(
+            self.recipe, self.cascade, {it: None if trained(it) else begun[it] for it in begun}
+        )
         self.ranks.first(self._write_recipe)
         for name, given in begun.items():
             files, header = self.folder.stage(name), self.folder.header(self.recipe, name)
             header |= {START: given.digest} if given else {}
             self.ranks.first(partial(self._make_room, files, header))
-            if self._is_trained(name):
+            if is_trained(self.recipe, self.folder, name):
                 self._load(name)
                 known = f"imported from {files.origin}" if files.origin else "trained already"
                 self.screen.say(f"{name}: {known} ({files.weights})")
@@ -192,28 +199,6 @@ class System:
         if not self.ranks.main:
             self.cascade.stages[name] = Cascade.build(self.recipe, device=self.device).stages[name]
             self._load(name)
-
-    def _is_trained(self, name: str) -> bool:
-        """Return whether a stage has had the steps or the minutes that the recipe asks for."""
-        files, settings = self.folder.stage(name), self.recipe.stages[name].train
-        if not files.weights.exists():
-            return False
-        header = checkpoints.header(files.weights)
-        if "imported" in header:
-            return True
-        if header.get("finish", "last") != settings.finish and files.checkpoint is not None:
-            return False  # the other weights are written from there
-        timed = settings.minutes is not None and header["seconds"] >= 60 * settings.minutes
-        return timed or bool(header["step"] >= settings.steps)
-
-    def _stands(self, name: str) -> bool:
-        """Return whether a stage is trained as the recipe says, whatever it started from."""
-        try:
-            header = self.folder.header(self.recipe, name)
-            differs = self.folder.difference(self.folder.stage(name).weights, header)
-        except WeightsError:
-            return False
-        return not differs and self._is_trained(name)
 
     def _set_aside_what_differs(self, files: StageFolder, header: dict[str, Any]) -> None:
         """Keep weights of another recipe under another name, and say in what they differ."""

@@ -133,6 +133,8 @@ def own_orders(system: System) -> list[Order]:
 
 def prompts_in(file: Path) -> list[str]:
     """Return the prompts of a file, one a line; a byte order mark and blank lines are none."""
+    if file.is_dir():
+        raise RequestError(Problem(str(file), "", "is a folder; --prompts names a text file"))
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:

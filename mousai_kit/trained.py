@@ -141,7 +141,7 @@ def load(
     folder.check_trained(recipe)
     with _keywords_for_options():
         found = worn({str(path): it for path, it in (adapters or {}).items()}, recipe.stages)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _keywords_for_options():
         return _loaded(System(recipe, folder, Screen(quiet=quiet), found))
 
 

@@ -20,6 +20,7 @@ NO_RECIPE = (
 NO_RUN = (
     "there is no such run folder and no such recipe; `mousai-kit run RECIPE` makes a run folder"
 )
+NO_MUSIC = "is no recipe; name the folder that the music is in, a recipe (.yaml) or a run folder"
 
 CARELESS = {
     # commands
@@ -84,13 +85,13 @@ CARELESS = {
         "--steps 0: stages.generator.model.sampler.steps: must be at least 1 (got 0)"
     ),
     "generate runs/nano --prompts missing.txt": "missing.txt: No such file or directory",
-    "generate runs/nano --prompts folder": "folder: Is a directory",
+    "generate runs/nano --prompts folder": "folder: is a folder; --prompts names a text file",
     "generate runs/nano --prompts empty": (
         "there is no prompt; give one or more, or a file of them with --prompts"
     ),
     "generate runs/nano --prompts latin.txt": "latin.txt: is no UTF-8 text; save it as such",
-    "generate runs/nano x --out tone.wav": "tone.wav: File exists",
-    "generate runs/nano x --out tone.wav/x": "tone.wav/x: Not a directory",
+    "generate runs/nano x --out tone.wav": "tone.wav: is a file; --out names a folder",
+    "generate runs/nano x --out tone.wav/x": "tone.wav: is a file; --out names a folder",
     "generate runs/nano x --set seed=3": (
         "runs/nano/autoencoder/weights.safetensors: was made by another recipe; it differs in seed"
     ),
@@ -114,11 +115,27 @@ CARELESS = {
     "reconstruct runs/nano tone.wav --out x.mp3": (
         "x.mp3: --out must end in one of .flac, .wav, .ogg"
     ),
+    "reconstruct runs/nano tone.wav --out folder": "folder: is a folder; --out names a file",
     "reconstruct runs/nano tone.wav --out tone.wav": (
         "tone.wav: is the file to be read; --out is another"
     ),
     "reconstruct mousai-tiny tone.wav": (
         f"runs/mousai-tiny/autoencoder/weights.safetensors: {UNTRAINED}"
+    ),
+    # data
+    "data check tone.wav": f"tone.wav: {NO_MUSIC}",
+    "data check latin.txt": f"latin.txt: {NO_MUSIC}",
+    "data check empty": f"empty: {NO_MUSIC}",
+    "data check nope": f"nope: {NO_RECIPE}",
+    "data check nano.yaml --out tone.wav": "tone.wav: is a file; --out names a folder",
+    "data check nano.yaml --out tone.wav/x": "tone.wav: is a file; --out names a folder",
+    "data encode nano.yaml --out tone.wav": "tone.wav: is a file; --out names a folder",
+    "data encode runs/nano --stage nope": (
+        "--stage: the recipe has no stage 'nope'; there is 'generator'"
+    ),
+    # export
+    "export runs/nano --stage nope": (
+        "--stage: the recipe has no stage 'nope'; there are 'autoencoder' and 'generator'"
     ),
     # evaluate
     "evaluate nope": f"nope: {NO_RUN}",

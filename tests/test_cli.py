@@ -41,6 +41,7 @@ def test_every_command_has_help(command):
         assert answer.code == 0
         assert answer.err == ""
         assert "Usage: mousai-kit" in answer.out
+        assert "--no-" not in answer.out  # what is off by default needs no way to be off
     assert {it.name or it.callback.__name__ for it in app.registered_commands} == set(COMMANDS)
     assert {it.name for it in app.registered_groups} == set(GROUPS)
     for group in app.registered_groups:
@@ -209,13 +210,29 @@ def test_validation_as_json_tells_every_problem(here, command):
 
 
 @pytest.mark.parametrize(
-    ("step", "told"),
+    ("step", "left", "told"),
     [
-        (1, "autoencoder: going on from step 2\n"),
-        (3, "autoencoder: trained already (runs/nano/autoencoder/weights.safetensors)\n"),
+        (
+            1,
+            (
+                "runs/nano has a checkpoint of 'autoencoder' at step 2 of 4; the same command "
+                "goes on from it"
+            ),
+            "autoencoder: going on from step 2\n",
+        ),
+        (
+            3,
+            (
+                "runs/nano has no checkpoint of 'generator' yet; the same command goes on with "
+                "what is there"
+            ),
+            "autoencoder: trained already (runs/nano/autoencoder/weights.safetensors)\n",
+        ),
     ],
 )
-def test_ctrl_c_is_one_line_and_the_run_goes_on_from_there(here, command, monkeypatch, step, told):
+def test_ctrl_c_is_one_line_and_the_run_goes_on_from_there(
+    here, command, monkeypatch, step, left, told
+):
     Path("nano.yaml").write_text(nano.RECIPE)
     learn = Training.learn
 
@@ -227,11 +244,25 @@ def test_ctrl_c_is_one_line_and_the_run_goes_on_from_there(here, command, monkey
     monkeypatch.setattr(Training, "learn", pressed)
     answer = command("run", "nano.yaml")
     assert (answer.code, answer.out) == (130, "")
-    assert answer.err == "interrupted; `run` goes on from its last checkpoint\n"
+    assert answer.err == f"interrupted; {left}\n"
     monkeypatch.setattr(Training, "learn", learn)
     again = command("run", "nano.yaml")
     assert again.code == 0
     assert again.err.startswith(told)
+
+
+def test_ctrl_c_while_music_is_made_says_that_training_is_over(here, command, monkeypatch):
+    Path("nano.yaml").write_text(nano.RECIPE)
+
+    def pressed(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mousai_kit.making.generate", pressed)
+    answer = command("run", "nano.yaml")
+    assert (answer.code, answer.out) == (130, "")
+    assert answer.err.splitlines()[-1] == (
+        "interrupted; all stages in runs/nano are trained; the same command goes on with the music"
+    )
 
 
 @pytest.mark.parametrize("arguments", [["run", "mousai-tiny"], ["ls"]])

@@ -46,3 +46,15 @@ def test_on_a_terminal_there_is_a_bar_with_the_time_left(capsys, monkeypatch):
         bar.to(2, "[note]")
     err = capsys.readouterr().err
     assert all(part in err for part in ("work", "2/4", "left", "[note]"))
+
+
+def test_what_is_being_done_is_a_line_each_or_on_a_terminal_one_that_goes(capsys, monkeypatch):
+    with Screen().doing() as doing:
+        doing("this [x]")
+        doing("that")
+    assert capsys.readouterr() == ("", "this [x]\nthat\n")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with Screen().doing() as doing:
+        doing("this [x]")
+    out, err = capsys.readouterr()
+    assert (out, "this [x]" in err, err.endswith("\x1b[2K")) == ("", True, True)

@@ -1,11 +1,13 @@
 """Data: what can't be decoded is told and passed over."""
 
+from pathlib import Path
+
 import nano
 import pytest
 import torch
 
 from mousai_kit.data import dataset, readable, training_clips
-from mousai_kit.errors import AudioError, TrainingError
+from mousai_kit.errors import AudioError, RecipeError, TrainingError
 from mousai_kit.interfaces import Clip
 
 
@@ -29,6 +31,37 @@ def test_a_recipes_data_has_the_length_that_is_asked_for(here):
     clips = dataset(nano.recipe(), length=123, split="validation")
     assert len(clips) == 2
     assert clips[0].wave.shape == (1, 123)
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (
+            "{use: folder, path: gone}",
+            (
+                "nano.yaml:5: data.path: gone: there is no such folder; `path` names the folder of "
+                "your music"
+            ),
+        ),
+        (
+            "{use: webdataset, shards: empty}",
+            "nano.yaml:5: data.shards: empty: holds no shards (.tar)",
+        ),
+        (
+            "{use: webdataset, shards: 'empty/{0..1}.tar'}",
+            (
+                "nano.yaml:5: data: empty/0.tar: there is no such shard\n"
+                "nano.yaml:5: data: empty/1.tar: there is no such shard"
+            ),
+        ),
+    ],
+)
+def test_data_that_is_not_there_is_told_at_its_place_in_the_recipe(here, data, line):
+    Path("empty").mkdir()
+    text = nano.RECIPE.replace("{use: tones, tracks: 4, held_out: 2}", data)
+    with pytest.raises(RecipeError) as refused:
+        training_clips(nano.recipe(text=text), length=10)
+    assert str(refused.value) == line
 
 
 def test_nothing_to_train_on_is_an_error(here, monkeypatch):

@@ -53,15 +53,29 @@ def test_what_is_encoded_ahead_is_what_training_takes(half, command, trained_onc
     assert checkpoints.header(GENERATOR / "weights.safetensors")["digest"] == expected
 
 
+def test_size_and_count_are_of_the_passes_asked_for_and_others_are_told_apart(half, command):
+    passes = "stages.generator.train.passes={}"
+    (once, _) = json.loads(command("data", "encode", half, "--json").out)
+    assert once["further"] == 0
+    command("data", "encode", "nano.yaml", "--set", passes.format(4))
+    (fewer, _) = json.loads(command("data", "encode", half, "--json").out)
+    assert (fewer["crops"], fewer["gigabytes"]) == (once["crops"], once["gigabytes"])
+    kept = sum(it.stat().st_size for it in (GENERATOR / "latents-train").glob("*.safetensors"))
+    assert fewer["further"] == pytest.approx(kept / 1e9 - fewer["gigabytes"])
+    assert shown(command("data", "encode", half).out).splitlines()[0] == (
+        "generator, train: 8 crops of 4 clips, ? MB in runs/nano/generator/latents-train; "
+        "0 encoded now in ? s; ? MB of further passes are kept"
+    )
+
+
 def test_a_second_time_nothing_is_encoded(half, command):
     command("data", "encode", half)
     before = latents()
     answer = command("data", "encode", "nano.yaml", "--out", half, "--json")
     assert (answer.code, answer.err) == (0, "")
     found = json.loads(answer.out)
-    assert [set(it) for it in found] == 2 * [
-        {"stage", "split", "folder", "clips", "left_out", "crops", "made", "gigabytes", "seconds"}
-    ]
+    counts = {"clips", "left_out", "crops", "made", "gigabytes", "further", "seconds"}
+    assert [set(it) for it in found] == 2 * [{"stage", "split", "folder", *counts}]
     facts = [(it["split"], it["clips"], it["left_out"], it["crops"], it["made"]) for it in found]
     assert facts == [("train", 4, 0, 8, 0), ("validation", 2, 0, 4, 0)]
     assert latents() == before
@@ -86,7 +100,7 @@ def test_another_autoencoder_encodes_all_anew_and_says_so(trained, capfd):
     nano.system("stages.autoencoder.train.steps=6").train()
     said = capfd.readouterr().err
     for split in ("train", "validation"):
-        line = f"encoding for generator ({split}): the weights of 'autoencoder' changed; all is"
+        line = f"latents for generator ({split}): the weights of 'autoencoder' changed; all is"
         assert f"{line} encoded anew\n" in said
 
 
@@ -179,6 +193,6 @@ def test_ctrl_c_is_one_line_and_nothing_is_lost(half, command, monkeypatch):
     assert (answer.code, answer.out, answer.err) == (
         130,
         "",
-        "interrupted; what is encoded is kept, and the next time goes on\n",
+        "interrupted; what is encoded is kept, and the same command goes on\n",
     )
     assert command("data", "encode", half).code == 0

@@ -11,6 +11,7 @@ from mousai_kit.errors import (
     did_you_mean,
     dotted,
     listed,
+    near_or_all,
     one_line,
     rule,
     shown,
@@ -40,6 +41,12 @@ def test_the_nearest_name_is_suggested_and_only_if_it_is_near():
     assert did_you_mean("stesp", ["steps", "eta"]) == "; did you mean 'steps'?"
     assert did_you_mean("xyz", ["steps", "eta"]) == ""
     assert did_you_mean("xyz", []) == ""
+
+
+def test_where_no_name_is_near_all_are_told():
+    assert near_or_all("stesp", ["steps", "eta"]) == "; did you mean 'steps'?"
+    assert near_or_all("xyz", ["steps", "eta"]) == "; there are 'steps' and 'eta'"
+    assert near_or_all("xyz", ["steps"]) == "; there is 'steps'"
 
 
 @pytest.mark.parametrize(

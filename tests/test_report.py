@@ -52,6 +52,21 @@ def test_a_report_of_the_same_weights_is_used_again(system, monkeypatch):
     assert report.write(system) == first
 
 
+def test_what_a_stage_learned_from_is_not_read_again_for_the_report(here, monkeypatch):
+    shown, bar = [], nano.Screen.bar
+
+    def noted(screen, label, total):
+        shown.append(label)
+        return bar(screen, label, total)
+
+    monkeypatch.setattr(nano.Screen, "bar", noted)
+    system = nano.system()
+    system.train()
+    report.write(system)
+    latents = [f"latents for generator ({split})" for split in ("train", "validation")]
+    assert shown == [*latents, "evaluating"]
+
+
 @pytest.mark.parametrize("damage", ["[1]", "{}", "3", "{", '{"made_from": 1}', None])
 def test_a_damaged_report_is_written_anew(system, damage):
     first = report.write(system)
@@ -124,6 +139,18 @@ def test_the_last_message_says_what_was_heard_and_where_all_is(system):
         '  mousai-kit generate runs/nano "your own words" --seconds 20 --seed 7',
         "  mousai-kit reconstruct runs/nano some-music.flac",
         "  mousai-kit run 'a b.yaml' --set data.use=folder --set data.path=~/Music --out runs/mine",
+    ]
+
+
+def test_what_a_system_is_not_good_for_is_not_advised(here):
+    Path("my music").mkdir()
+    nano.tone("my music/a.wav", seconds=2)
+    data = "data={use: folder, path: my music}"
+    system = nano.system(data, text=nano.AUTOENCODER_ONLY, folder="my runs/nano")
+    said = report.farewell(system, {"decoded": [], "loss": {}}, [], source="nano.yaml")
+    assert said.split("\n")[-2:] == [
+        "Try next:",
+        "  mousai-kit reconstruct 'my runs/nano' some-music.flac",
     ]
 
 

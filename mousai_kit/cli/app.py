@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,15 +47,15 @@ class Interrupted(Exception):  # noqa: N818 - it is no error
 
 
 @contextmanager
-def interruption_told(told: str) -> Iterator[None]:
-    """Say so where Ctrl-C, or another signal that asks for an end, interrupts a command."""
+def interruption_told(told: Callable[[], str]) -> Iterator[None]:
+    """Say what is left where Ctrl-C, or another signal that asks for an end, ends a command."""
     try:
         yield
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; {told}", INTERRUPTED) from None
+        raise Interrupted(f"interrupted; {told()}", INTERRUPTED) from None
     except SystemExit as end:
         if isinstance(end.code, int) and end.code >= SIGNALLED:
-            raise Interrupted(f"interrupted; {told}", end.code) from None
+            raise Interrupted(f"interrupted; {told()}", end.code) from None
         raise
 
 

@@ -22,8 +22,10 @@ def check(
     out: Annotated[
         Path | None, typer.Option(help="Folder for a picture and the figures; default: none.")
     ] = None,
-    quick: Annotated[bool, typer.Option(help="Read headers and tags only.")] = False,
-    strict: Annotated[bool, typer.Option(help="End with 1 where anything is wrong.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Read headers and tags only.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End with 1 where anything is wrong.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Tell durations, rates, loudness, silence, duplicates, missing captions and licences.
@@ -31,12 +33,17 @@ def check(
     Each track is decoded once; what is measured is kept by `folder`, so that the next time is
     quick, and a check that was interrupted goes on.
     """
+    from mousai_kit.durable import check_folder
     from mousai_kit.library.checking import write_report
     from mousai_kit.library.summary import problems, summary
     from mousai_kit.library.table import print_library
     from mousai_kit.music_targets import library_of
 
-    with interruption_told("what `folder` has measured is kept, and the same command goes on"):
+    if out is not None:
+        check_folder(out)
+    with interruption_told(
+        lambda: "what `folder` has measured is kept, and the same command goes on"
+    ):
         library = library_of(source, overrides, quick=quick)
     facts = summary(library)
     files = write_report(out, library, facts) if out else []
@@ -64,6 +71,7 @@ def encode(
     One that was interrupted goes on; `run` uses what is there. Some are made twice and compared.
     """
     from mousai_kit.console import Screen
+    from mousai_kit.durable import check_folder
     from mousai_kit.encoded import encode
     from mousai_kit.runs import RunFolder
     from mousai_kit.targets import recipe_of, run_of
@@ -71,8 +79,9 @@ def encode(
     if out is None:
         recipe, folder = run_of(target, overrides)
     else:
+        check_folder(out)
         recipe, folder = recipe_of(target, overrides, run=out), RunFolder(out)
-    with interruption_told("what is encoded is kept, and the next time goes on"):
+    with interruption_told(lambda: "what is encoded is kept, and the same command goes on"):
         found = encode(recipe, folder, stage=stage, screen=Screen())
     if not Rank.here().main:
         return

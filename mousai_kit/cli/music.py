@@ -24,7 +24,7 @@ from mousai_kit.cli.app import (
 @app.command()
 def run(source: Source, overrides: Set = None, out: Out = None, as_json: Json = False) -> None:
     """Train what is not trained yet, make the recipe's prompts into music, write the report."""
-    from mousai_kit import making, report
+    from mousai_kit import making, report, standing
     from mousai_kit.console import Screen
     from mousai_kit.runs import RunFolder
     from mousai_kit.system import System
@@ -32,7 +32,7 @@ def run(source: Source, overrides: Set = None, out: Out = None, as_json: Json = 
 
     recipe = recipe_of(source, overrides, run=out)
     folder = RunFolder(out) if out else RunFolder.default(recipe)
-    with interruption_told("`run` goes on from its last checkpoint"), folder.locked():
+    with interruption_told(lambda: standing.told(recipe, folder)), folder.locked():
         system = System(recipe, folder, Screen())
         wanted = own_orders(system)
         system.train()
@@ -74,9 +74,12 @@ def generate(
 ) -> None:
     """Make music from prompts with a trained run."""
     from mousai_kit import making
+    from mousai_kit.durable import check_folder
     from mousai_kit.generation import orders
     from mousai_kit.targets import prompts_in, trained_system
 
+    if out is not None:
+        check_folder(out)
     texts = [*(prompts or []), *(prompts_in(file) if file else [])]
     system = trained_system(target, overrides, steps, adapter or ())
     making.check_text(system)

@@ -97,7 +97,7 @@ def doctor(as_json: Json = False) -> None:
 def cp(
     name: Annotated[str, typer.Argument(help="A shipped recipe, such as mousai.")],
     target: Annotated[Path | None, typer.Argument(help="The file to write.")] = None,
-    force: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Copy a shipped recipe to edit, with the schema by which editors check it beside."""
     from mousai_kit.editors import FILE, check_schema, point_to_schema

@@ -34,7 +34,8 @@ def plan(
 
     recipe = recipe_of(source, overrides)
     room = None if memory is None else _bytes(memory)
-    facts = planning.plan(recipe, seconds=seconds, memory=room, report=Screen().say)
+    with Screen().doing() as report:
+        facts = planning.plan(recipe, seconds=seconds, memory=room, report=report)
     print_json(facts) if as_json else printing.print_plan(facts)
 
 

@@ -11,7 +11,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from mousai_kit import __version__, checkpoints
-from mousai_kit.errors import Problem, RequestError, did_you_mean, listed
+from mousai_kit.durable import check_folder
+from mousai_kit.errors import Problem, RequestError, near_or_all
 from mousai_kit.exchange.importing import layouts
 from mousai_kit.exchange.matching import theirs
 from mousai_kit.interfaces import Names
@@ -43,7 +44,7 @@ class Exporter:
         self.stages = [stage] if stage else folder.trained(recipe)
         if stage is not None and stage not in recipe.stages:
             raise RequestError(
-                f"--stage: the recipe has no stage '{stage}'{did_you_mean(stage, recipe.stages)}"
+                f"--stage: the recipe has no stage '{stage}'{near_or_all(stage, recipe.stages)}"
             )
         folder.check_trained(recipe, self.stages or None)
         self.names: dict[str, Names] = {}
@@ -67,8 +68,7 @@ class Exporter:
         return files
 
     def _check_out(self) -> None:
-        if self.out.is_file():
-            raise RequestError(Problem(str(self.out), "", "is a file; --out names a folder"))
+        check_folder(self.out)
         endings = ["safetensors"] if self.form == OWN else [f"{self.form}.pt", "rest.safetensors"]
         files = [RECIPE, *(f"{name}.{ending}" for name in self.stages for ending in endings)]
         there = [self.out / file for file in files if (self.out / file).exists()]
@@ -96,8 +96,7 @@ class Exporter:
 def _check_format(form: str) -> None:
     known = sorted({OWN, *installed().names("weight_format")})
     if form not in known:
-        hint = did_you_mean(form, known) or f"; there are {listed(known)}"
-        raise RequestError(f"--format: no format is called '{form}'{hint}")
+        raise RequestError(f"--format: no format is called '{form}'{near_or_all(form, known)}")
 
 
 def _torch(tensors: Mapping[str, Tensor]) -> bytes:

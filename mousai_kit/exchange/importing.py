@@ -7,7 +7,7 @@ from typing import Any
 
 from mousai_kit import checkpoints
 from mousai_kit.cascade import Cascade
-from mousai_kit.errors import RecipeError, RequestError, did_you_mean, listed
+from mousai_kit.errors import RecipeError, RequestError, near_or_all
 from mousai_kit.exchange.matching import Match
 from mousai_kit.exchange.reading import state_dict
 from mousai_kit.exchange.source import Source
@@ -77,7 +77,7 @@ def layouts(form: str, recipe: Recipe, name: str) -> tuple[list[Names], Stage]:
     project has no network for.
     """
     if name not in recipe.stages:
-        hint = did_you_mean(name, recipe.stages) or f"; there {_are(list(recipe.stages))}"
+        hint = near_or_all(name, recipe.stages)
         raise RequestError(f"--stage: the recipe has no stage '{name}'{hint}")
     model, known = recipe.stages[name].model, _format(form)
     if faults := [
@@ -117,7 +117,3 @@ def _format(name: str) -> WeightFormat:
         raise RequestError(str(error)) from None
     known: WeightFormat = found(found.Options())
     return known
-
-
-def _are(names: list[str]) -> str:
-    return f"{'is' if len(names) == 1 else 'are'} {listed(names)}"

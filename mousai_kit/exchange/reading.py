@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -32,6 +32,19 @@ def state_dict(path: Path, origin: str) -> dict[str, Tensor]:
     if not tensors:
         raise WeightsError(Problem(origin, "", "holds no state dict: no tensors by name"))
     return tensors
+
+
+def outlines(path: Path, origin: str) -> dict[str, Tensor]:
+    """Return the tensors of a safetensors file by name, on the meta device: only shapes are read.
+
+    WeightsError, in which the file is called `origin`, where it is broken.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise _broken(origin, error) from None
+    return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
 
 
 def _loaded(path: Path, origin: str) -> Any:

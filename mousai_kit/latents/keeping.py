@@ -27,7 +27,7 @@ def keep(
     Processes that work together share what is missing.
     """
     ranks = ranks or Ranks()
-    label = f"encoding for {encoding.name} ({encoding.split})"
+    label = f"latents for {encoding.name} ({encoding.split})"
     if changed := encoding.changed:
         screen.say(f"{label}: {changed}; all is encoded anew")
     with screen.bar(label, encoding.layout.groups) as bar:

@@ -84,12 +84,12 @@ def problems(facts: Mapping[str, Any]) -> dict[str, list[Any]]:
 
 def _wrong(library: Library) -> Facts:
     """Return the names of the pieces that something is to be said of."""
-    pieces = library.pieces
+    pieces = [it for it in library.pieces if not it.fault]  # of others, that is all there is to say
     groups = same(pieces)
     alike = near(pieces)
     heard = [it for it in pieces if it.measures is not None]
     return {
-        "unreadable": [it.fault for it in pieces if it.fault],
+        "unreadable": [it.fault for it in library.pieces if it.fault],
         "skipped": list(library.skipped),
         "silent": _sources(it for it in heard if _is_silent(it)),
         "duplicates": [_sources(group) for group in groups],

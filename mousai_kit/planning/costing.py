@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -25,13 +26,22 @@ class Costing:
     """Costs of a stage's step, each worked out once."""
 
     def __init__(
-        self, recipe: Recipe, name: str, outline: Cascade, *, seconds: float, memory: int | None
+        self,
+        recipe: Recipe,
+        name: str,
+        outline: Cascade,
+        *,
+        seconds: float,
+        memory: int | None,
+        report: Callable[[str], None],
     ) -> None:
         """Measure for `seconds` at most, with `memory` bytes; `outline` is on the meta device."""
         self.recipe, self.name, self.outline, self.memory = recipe, name, outline, memory
+        self.report = report
         self.stage = outline.stages[name]
         self.left = seconds
         self.found: dict[str, Measured] = {}
+        self._guesses: dict[str, Cost | None] = {}
         self.device = devices.resolve(recipe.device)
         learned = [it for it in self.stage.parameters() if it.requires_grad]
         self.gradients = sum(it.nbytes for it in learned)
@@ -42,7 +52,7 @@ class Costing:
         Settings of which not even one clip is estimated to fit are not probed, whatever else this
         process holds: the probe is another one.
         """
-        guess = self._estimated(train)
+        guess = self._guess(train)
         beside = self._beside()
         if guess and self.memory is not None and guess.least - beside > self.memory:
             self.found.setdefault(_key(train), Measured())
@@ -69,14 +79,24 @@ class Costing:
         first = not self.found
         share = self.left / 2 if first else self.left / 3
         started = time.monotonic()
+        self.report(f"{self.name}: building it to measure steps{self._changed(train)}")
         found = measured(
             task,
             doubling(together(train)),
             seconds=share,
             encodes=first and self.stage.below.stride > 1,
+            report=lambda doing: self.report(f"{self.name}: measuring {doing}"),
         )
         self.left -= min(share, time.monotonic() - started)
         return found
+
+    def _guess(self, train: Train) -> Cost | None:
+        """Return what is estimated, without measuring."""
+        if (key := _key(train)) not in self._guesses:
+            changed = self._changed(train)
+            self.report(f"{self.name}: estimating a step by its shapes{changed}")
+            self._guesses[key] = self._estimated(train)
+        return self._guesses[key]
 
     def _estimated(self, train: Train) -> Cost | None:
         """Return the cost by the shapes of what a step computes, in fp32, None if unknown."""
@@ -92,6 +112,12 @@ class Costing:
                 return None
             points.append(Point(batch, size + self._beside(), None))
         return Cost.of(points, gradients=self.gradients, measured=False)
+
+    def _changed(self, train: Train) -> str:
+        """Return by which settings a probe differs from the recipe's, in words."""
+        own, other = self.recipe.stages[self.name].train.model_dump(), train.model_dump()
+        changed = [it for it in ("precision", "recompute", "length") if own[it] != other[it]]
+        return "".join(f", with {it} {str(other[it]).lower()}" for it in changed)
 
     def _beside(self) -> int:
         """Return the bytes that are held beside a step: the program, the other stages' weights."""

@@ -8,13 +8,13 @@ from typing import Any
 
 from mousai_kit import devices
 from mousai_kit.cascade import Cascade
+from mousai_kit.extent import data_facts, disk_facts, latent_facts, run_facts
 from mousai_kit.interfaces import Stage
 from mousai_kit.memory import SAFE_SHARE
 from mousai_kit.planning import meter
 from mousai_kit.planning.advice import Advice, advice
 from mousai_kit.planning.cost import Cost
 from mousai_kit.planning.costing import Costing
-from mousai_kit.planning.extent import data_facts, disk_facts, latent_facts, run_facts
 from mousai_kit.planning.probing import Measured
 from mousai_kit.recipe import Recipe, Train
 from mousai_kit.tuning.tuned import Tuned
@@ -27,7 +27,8 @@ def plan(
 ) -> Facts:
     """Return what training takes, from steps that are measured for about so many seconds.
 
-    `memory` bytes take the place of what is free here. Nothing is trained, fetched or written.
+    `memory` bytes take the place of what is free here; `report` hears what is being measured.
+    Nothing is trained, fetched or written.
     """
     device = devices.resolve(recipe.device)
     outline = Cascade.build(recipe, device="meta")
@@ -36,8 +37,8 @@ def plan(
     free = meter.available_bytes(device) if memory is None else memory
     stages = []
     for name in outline.stages:
-        report(f"{name}: measuring training steps")
-        costing = Costing(recipe, name, outline, seconds=seconds / len(outline.stages), memory=free)
+        share = seconds / len(outline.stages)
+        costing = Costing(recipe, name, outline, seconds=share, memory=free, report=report)
         stages.append(_stage_facts(recipe, name, outline, costing))
     return {
         "name": recipe.name,
@@ -74,7 +75,7 @@ def _stage_facts(recipe: Recipe, name: str, outline: Cascade, costing: Costing) 
         "run": run,
         "data": data,
         "latents": latent_facts(outline, name, train, data["clips"], found.encoding),
-        "disk": disk_facts(outline, name),
+        "disk": disk_facts(outline, name, given=recipe.stages[name].weights is not None),
         "notes": [it for it in (found.missing, _unmeasured(found)) if it],
     }
 

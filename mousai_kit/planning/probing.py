@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -34,9 +34,14 @@ class Measured:
 
 
 def measured(
-    task: Task, batches: Iterable[int], *, seconds: float, encodes: bool = False
+    task: Task,
+    batches: Iterable[int],
+    *,
+    seconds: float,
+    encodes: bool = False,
+    report: Callable[[str], None] = lambda doing: None,
 ) -> Measured:
-    """Measure steps of rising batches for about so many seconds.
+    """Measure steps of rising batches for about so many seconds; `report` hears of each.
 
     A batch is left out where those before it say that memory or time would not do.
     """
@@ -56,12 +61,14 @@ def measured(
             left = seconds - (time.monotonic() - started)
             found.stopped = _beyond(found.points, batch, task.limit, left)
             if found.stopped is None:
+                report(f"a step of {batch}")
                 reply = probe.ask(Order(batch, left / 2), max(left, 1.0))
                 found.stopped = reply if isinstance(reply, Failed) else _late(reply, batch, left)
                 found.points += [reply] if isinstance(reply, Point) else []
             if found.stopped is not None:
                 break
         if encodes and len(found.points) > 1 and probe.alive:
+            report("how long a crop is encoded")
             reply = probe.ask(None, max(seconds, 10.0))
             found.encoding = reply if isinstance(reply, float) else None
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import mousai_kit
-from mousai_kit.errors import Problem, RecipeError, did_you_mean, listed
+from mousai_kit.errors import Problem, RecipeError, near_or_all
 
 _PACKAGE = Path(mousai_kit.__file__).parent
 FOLDERS = (_PACKAGE / "recipes", _PACKAGE.parent / "recipes")
@@ -30,9 +30,7 @@ def shipped_called(name: str) -> Path:
     """Return the shipped recipe that is called `name`; RecipeError where none is."""
     if found := shipped_under(name):
         return found
-    known = shipped()
-    hint = did_you_mean(name, known) or f"; there are {listed(known)}"
-    raise RecipeError(f"no shipped recipe is called '{name}'{hint}")
+    raise RecipeError(f"no shipped recipe is called '{name}'{near_or_all(name, shipped())}")
 
 
 def copy_target(name: str, target: Path | None = None, *, force: bool = False) -> Path:

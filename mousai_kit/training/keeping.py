@@ -43,7 +43,8 @@ class Keeping:
         self.folder.mkdir(exist_ok=True)
         durable.sweep(self.folder)
         durable.sweep(self.folder.parent)
-        there = sum(it.stat().st_size for it in self.folder.parent.rglob("*.safetensors"))
+        files = [*self.folder.glob("*.safetensors"), *self.folder.parent.glob("*.safetensors")]
+        there = sum(it.stat().st_size for it in files)
         needed = (self.keep + 1) * size + beside - there
         free = shutil.disk_usage(self.folder.parent).free
         if needed > free:

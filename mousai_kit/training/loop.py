@@ -184,6 +184,7 @@ class Training:
             elif self.step:
                 self.save()
                 self.files.keeping.settle()
+                self.ranks.wait()  # whoever ends first is followed by all
             interruption.check()
 
     def _step(self, batch: Batch, interruption: Interruption) -> bool:

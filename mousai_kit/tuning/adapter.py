@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -45,6 +46,8 @@ class Adapter:
     def read(cls, path: Path) -> Adapter:
         """Return an adapter, of ours or of peft's; WeightsError where the file is none."""
         origin = str(path)
+        if path.suffix != ".safetensors":
+            raise WeightsError(Problem(origin, "", "is no safetensors file"))
         pairs = dict(_pairs(state_dict(path, origin), origin))
         header = checkpoints.header(path) if checkpoints.is_ours(path) else {}
         told = header.get("lora") or _beside(path)
@@ -110,7 +113,9 @@ class Worn:
         self, stages: Mapping[str, Stage], folder: RunFolder, say: Callable[[str], None]
     ) -> None:
         """Add it to the stage that it is for; say so where it was learned beside other weights."""
-        name, adapter = self.adapter.on(stages), self.adapter
+        adapter = self.adapter
+        with _told_of(adapter.origin):
+            name = adapter.on(stages)
         weights = folder.stage(name).weights
         if adapter.base not in ("", checkpoints.header(weights)["digest"]):
             say(
@@ -125,11 +130,27 @@ def worn(wanted: Mapping[str, float], stages: Collection[str]) -> list[Worn]:
     for name, strength in wanted.items():
         if not math.isfinite(strength):
             raise RequestError(f"--adapter {name}: its strength must be a finite number")
-    return [
-        Worn(Adapter.read(path), strength)
-        for name, strength in wanted.items()
-        for path in _files(Path(name).expanduser(), name, stages)
-    ]
+    found: list[Worn] = []
+    for name, strength in wanted.items():
+        with _told_of(name):
+            paths = _files(Path(name).expanduser(), name, stages)
+            found += [Worn(Adapter.read(path), strength) for path in paths]
+    return found
+
+
+@contextmanager
+def _told_of(name: str) -> Iterator[None]:
+    """Say in an error which of the adapters that were asked for it is about."""
+    try:
+        yield
+    except (RequestError, WeightsError) as error:
+        said = (f"{it.origin}: " if it.origin != name else "" for it in error.problems)
+        raise type(error)(
+            *(
+                Problem(f"--adapter {name}", "", f"{before}{it.message}")
+                for before, it in zip(said, error.problems, strict=True)
+            )
+        ) from None
 
 
 def _files(path: Path, name: str, stages: Collection[str]) -> list[Path]:

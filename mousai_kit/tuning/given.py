@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mousai_kit import checkpoints
 from mousai_kit.errors import MousaiError, Problem, WeightsError, did_you_mean, listed
-from mousai_kit.exchange.reading import state_dict
+from mousai_kit.exchange.reading import outlines, state_dict
 from mousai_kit.exchange.source import Source
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import RunFolder
@@ -67,11 +67,25 @@ class Given:
         """
         tensors, state = state_dict(self.path, self.origin), stage.state_dict()
         if partial:
-            tensors = {name: it for name, it in tensors.items() if _fits(name, it, state)}
-            if not tensors:
-                raise WeightsError(Problem(self.origin, "", "has no tensor that fits"))
+            tensors = self._fitting(tensors, state)
         checkpoints.load_into(stage, {**(state if partial else {}), **tensors}, origin=self.origin)
         return list(tensors)
+
+    def check_fit(self, stage: nn.Module, *, partial: bool = False) -> None:
+        """Raise WeightsError where `load_into` would; names and shapes are read, no numbers."""
+        tensors = outlines(self.path, self.origin)
+        if partial:
+            self._fitting(tensors, stage.state_dict())
+        else:
+            checkpoints.check_fit(stage.state_dict(), tensors, origin=self.origin)
+
+    def _fitting(
+        self, tensors: Mapping[str, Tensor], state: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Return those tensors that a state has too; WeightsError where there are none."""
+        if not (found := {name: it for name, it in tensors.items() if _fits(name, it, state)}):
+            raise WeightsError(Problem(self.origin, "", "has no tensor that fits"))
+        return found
 
 
 _WEIGHTS = "weights.safetensors"

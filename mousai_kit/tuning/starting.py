@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mousai_kit.cascade import Cascade
-from mousai_kit.errors import Problem, RecipeError
+from mousai_kit.errors import Problem, RecipeError, WeightsError
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import RunFolder
 from mousai_kit.tuning.given import Given
@@ -48,6 +48,19 @@ def starts(
     if faults:
         raise RecipeError(*faults)
     return found
+
+
+def check_fit(recipe: Recipe, cascade: Cascade, begun: Mapping[str, Given | None]) -> None:
+    """Raise RecipeError where a stage can't take the weights that it is to start from."""
+    faults: list[Problem] = []
+    for name, given in begun.items():
+        try:
+            if given is not None:
+                given.check_fit(cascade.stages[name], partial=recipe.stages[name].partial)
+        except WeightsError as error:
+            faults += recipe.fault(("stages", name, "weights"), str(error)).problems
+    if faults:
+        raise RecipeError(*faults)
 
 
 def foreign(name: str, given: Given | None, header: Mapping[str, Any]) -> Iterator[str]:

@@ -14,7 +14,7 @@ def library() -> Any:
     """Return the package datasets; AudioError, with what to do, where it is not installed."""
     if find_spec("datasets") is None:
         told = "needs the package datasets: pip install 'mousai-kit[datasets]'"
-        raise mk.AudioError(mk.Problem("data: huggingface", "", told))
+        raise mk.AudioError(mk.Problem("huggingface", "", told))
     import datasets
 
     return datasets

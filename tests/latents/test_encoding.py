@@ -59,7 +59,7 @@ def test_other_weights_or_other_music_encode_all_anew_and_say_so(change, told, c
     clips, cascade = Numbers(change.pop("count", 10)), Doubling()
     kept(clips, cascade=cascade, screen=Screen(), **change)
     assert cascade.encoded >= 3 * len(clips)
-    expected = f"encoding for upper (train): {told}; all is encoded anew\n"
+    expected = f"latents for upper (train): {told}; all is encoded anew\n"
     assert capfd.readouterr().err == expected
 
 

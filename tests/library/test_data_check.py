@@ -64,6 +64,20 @@ def test_what_is_wrong_is_named_and_only_strict_ends_with_1(command, music):
     assert command("music", "--strict", "--json").code == 1
 
 
+def test_a_broken_file_is_named_once(command, music):
+    nano.tone(music / "cut.flac", seconds=5)
+    nano.cut(music / "cut.flac")
+    (music / "garbage.wav").write_bytes(b"RIFFgarbage")
+    told = command("music").out.partition("\n\n")[2].splitlines()
+    assert [line.strip() for line in told] == [
+        "can't be decoded: 1",
+        "music/cut.flac: can't be decoded from 2.00 s on (flac decoder lost sync)",
+        "",
+        "left out: 1",
+        "music/garbage.wav: is no audio file that can be read (Format not recognised)",
+    ]
+
+
 def test_json_has_every_figure(command, music):
     found = json.loads(command("music", "--json").out)
     assert found["name"] == "music"

@@ -7,7 +7,9 @@ import nano
 import pytest
 import torch
 
+from mousai_kit.cascade import Cascade
 from mousai_kit.planning import meter, plan
+from mousai_kit.planning.costing import Costing
 from mousai_kit.planning.probing import doubling, measured
 from mousai_kit.planning.task import Task
 
@@ -47,6 +49,19 @@ def test_following_the_advice_makes_it_fit(here):
     assert followed["step"]["bytes"] == pytest.approx(offer["bytes"], rel=0.15)
 
 
+def test_what_is_tried_is_told_once_each(here):
+    told, recipe = [], nano.recipe(text=nano.AUTOENCODER_ONLY)
+    outline = Cascade.build(recipe, device="meta")
+    costing = Costing(recipe, "autoencoder", outline, seconds=0, memory=None, report=told.append)
+    train = recipe.stages["autoencoder"].train
+    for changes in ({}, {"recompute": True, "length": 4096}, {}):
+        costing.of(train.model_copy(update=changes))
+    assert told == [
+        "autoencoder: estimating a step by its shapes",
+        "autoencoder: estimating a step by its shapes, with recompute true, with length 4096",
+    ]
+
+
 def test_what_the_asking_process_once_held_does_not_count(here):
     torch.ones(int(1e9)).sum()
     assert meter.peak_bytes(CPU) > 3e9
@@ -59,8 +74,15 @@ def test_both_stages_are_planned_and_nothing_is_written(here, capfd):
     said = nano.call(capfd, "plan", "nano.yaml", "--seconds", str(AMPLE), "--json")
     assert (said.code, nano.names()) == (0, ["nano.yaml"])
     assert said.err.splitlines() == [
-        "autoencoder: measuring training steps",
-        "generator: measuring training steps",
+        "autoencoder: estimating a step by its shapes",
+        "autoencoder: building it to measure steps",
+        "autoencoder: measuring a step of 1",
+        "autoencoder: measuring a step of 2",
+        "generator: estimating a step by its shapes",
+        "generator: building it to measure steps",
+        "generator: measuring a step of 1",
+        "generator: measuring a step of 2",
+        "generator: measuring how long a crop is encoded",
     ]
     lower, upper = json.loads(said.out)["stages"]
     assert [it["batch"] for it in upper["measured"]] == [1, 2]
@@ -95,7 +117,10 @@ def test_data_that_is_not_there_is_told_and_the_rest_planned(here):
     assert told["data"] == {
         "clips": None,
         "epochs": None,
-        "fault": "missing: there is no such folder; `path` names the folder of your music",
+        "fault": (
+            "--set data={use: folder, path: missing}: data.path: missing: there is no such folder; "
+            "`path` names the folder of your music"
+        ),
     }
     assert told["step"]["bytes"]
 

@@ -115,6 +115,9 @@ def test_a_command_that_is_told_to_end_does_so_in_a_line_and_with_its_code(
     monkeypatch.setattr(Training, "learn", told)
     answer = command("run", "nano.yaml")
     assert (answer.code, answer.out) == (143, "")
-    assert answer.err == "interrupted; `run` goes on from its last checkpoint\n"
+    assert answer.err == (
+        "interrupted; runs/nano has a checkpoint of 'autoencoder' at step 1 of 4; the same command "
+        "goes on from it\n"
+    )
     (kept,) = checkpoints.kept(Path("runs/nano/autoencoder/checkpoints"))
     assert checkpoints.header(kept)["step"] == 1

@@ -294,6 +294,15 @@ def test_a_disk_that_will_not_hold_the_checkpoints_is_told_before_the_first_step
     assert not Path("a/log.jsonl").exists()
 
 
+def test_latents_that_are_there_are_no_room_for_checkpoints(here, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0, 0, 900))
+    Path("a/latents-train").mkdir(parents=True)
+    Path("a/latents-train/00000.safetensors").write_bytes(bytes(10**6))
+    with pytest.raises(TrainingError, match=r"need 1\.5e-06 GiB more on the disk"):
+        made(keep=3).run()
+
+
 # the best
 
 

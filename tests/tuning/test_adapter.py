@@ -106,29 +106,32 @@ def test_an_adapter_learned_beside_other_weights_is_told(trained, capfd):
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ("nowhere", "nowhere: is no file and no folder"),
-        (".", ".: holds no adapter; `run` makes one of a stage with `lora`"),
+        ("nowhere", "--adapter nowhere: is no file and no folder"),
+        ("nano.yaml", "--adapter nano.yaml: is no safetensors file"),
+        (".", "--adapter .: holds no adapter; `run` makes one of a stage with `lora`"),
         ("one.safetensors:loud",
          ("--adapter: must be PATH or PATH:STRENGTH, the strength a number "
           "(got 'one.safetensors:loud')")),
         ("one.safetensors:nan", "--adapter one.safetensors: its strength must be a finite number"),
         ("wide.safetensors",
-         ("wide.safetensors: is an adapter for another model: generator has another shape for "
-          f"'{LAYER}'")),
+         ("--adapter wide.safetensors: is an adapter for another model: generator has "
+          f"another shape for '{LAYER}'")),
         ("alien.safetensors",
-         ("alien.safetensors: is an adapter for another model: autoencoder has no layer "
+         ("--adapter alien.safetensors: is an adapter for another model: autoencoder has no layer "
           "'transformer.blocks.0'")),
         ("odd.safetensors",
-         ("odd.safetensors: is no adapter: its tensors are no pairs of lora_A.weight and "
+         ("--adapter odd.safetensors: is no adapter: its tensors are no pairs of lora_A.weight and "
           "lora_B.weight, but 'more'")),
         ("none.safetensors",
-         ("none.safetensors: is no adapter: its tensors are no pairs of lora_A.weight and "
-          "lora_B.weight")),
+         ("--adapter none.safetensors: is no adapter: its tensors are no pairs of lora_A.weight "
+          "and lora_B.weight")),
         ("theirs/adapter_model.safetensors",
-         "theirs/adapter_config.json: says no rank (`r`) and `lora_alpha` in JSON"),
+         ("--adapter theirs/adapter_model.safetensors: theirs/adapter_config.json: says no rank "
+          "(`r`) and `lora_alpha` in JSON")),
     ],
 )  # fmt: skip
 def test_what_is_no_adapter_for_this_run_is_one_line(trained, command, said, message):
+    Path("nano.yaml").touch()
     adapter("one.safetensors")
     adapter("wide.safetensors", outputs=17)
     adapter("alien.safetensors", layer="transformer.blocks.0")
@@ -145,6 +148,16 @@ def test_in_python_a_strength_that_is_no_number_is_one_line(trained):
     with pytest.raises(MousaiError) as refused:
         mk.load(trained, adapters={"one.safetensors": float("inf")}, quiet=True)
     assert str(refused.value) == ("adapters one.safetensors: its strength must be a finite number")
+
+
+def test_in_python_an_adapter_for_another_model_is_one_line(trained):
+    adapter("alien.safetensors", layer="transformer.blocks.0")
+    with pytest.raises(MousaiError) as refused:
+        mk.load(trained, adapters={"alien.safetensors": 1.0}, quiet=True)
+    assert str(refused.value) == (
+        "adapters alien.safetensors: is an adapter for another model: autoencoder has no layer "
+        "'transformer.blocks.0'"
+    )
 
 
 def test_at_the_first_step_an_adapted_stage_is_the_base_to_the_bit(trained):

@@ -1,5 +1,6 @@
 """Weights to start from: found wherever they lie, taken whole or in part, known by content."""
 
+import shutil
 from pathlib import Path
 
 import nano
@@ -145,6 +146,26 @@ def test_what_can_not_be_started_from_is_one_line(trained, said, message):
     trained.joinpath("autoencoder").rename("runs/new/autoencoder")
     place = f"--set stages.autoencoder.weights={said}: stages.autoencoder.weights"
     assert told(FROM.format(said), "seed=3") == f"{place}: {message}"
+
+
+def test_weights_that_do_not_fit_are_told_before_any_stage_trains(trained, command):
+    save_file({"tensor": torch.zeros(1)}, "lone.safetensors")
+    shutil.copy(trained / "generator/weights.safetensors", "cut.safetensors")
+    nano.cut("cut.safetensors")
+    other = (
+        "fits another model: lacks 'deviation', 'mean' and 'null' and 97 more; has 'tensor' too "
+        "many"
+    )
+    broken = (
+        "is broken or cut short (Error while deserializing header: incomplete metadata, file not "
+        "fully covered)"
+    )
+    for file, message in (("lone.safetensors", other), ("cut.safetensors", broken)):
+        override = f"stages.generator.weights={file}"
+        answer = command("run", "nano.yaml", "--set", override, "--out", "runs/new")
+        place = f"--set {override}: stages.generator.weights: {file}"
+        assert (answer.code, answer.err) == (2, f"{place}: {message}\n")
+        assert not [*Path("runs/new").glob("[!.]*")]
 
 
 def test_weights_of_which_nothing_fits_are_refused_also_in_part(trained):

@@ -209,7 +209,7 @@ def test_without_the_package_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     monkeypatch.setattr("mousai_kit_shards.hub_data.find_spec", lambda _: None)
     assert refusal() == (
-        "data: huggingface: needs the package datasets: pip install 'mousai-kit[datasets]'"
+        "huggingface: needs the package datasets: pip install 'mousai-kit[datasets]'"
     )
 
 

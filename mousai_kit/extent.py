@@ -53,9 +53,12 @@ def latent_facts(
     return {"crops": crops, "seconds": None if seconds is None else crops * seconds, "bytes": size}
 
 
-def disk_facts(cascade: Cascade, name: str) -> Facts:
-    """Return the bytes of a stage's files."""
+def disk_facts(cascade: Cascade, name: str, *, given: bool = False) -> Facts:
+    """Return the bytes of a stage's files; a checkpoint lacks what is `given` and never learns."""
     stage = cascade.stages[name]
-    weights = sum(it.nbytes for it in stage.state_dict().values())
+    state = {key: it.nbytes for key, it in stage.state_dict().items()}
+    weights = sum(state.values())
     learned = sum(it.nbytes for it in stage.parameters() if it.requires_grad)
-    return {"weights": weights, "checkpoint": weights + (CHECKPOINT_COPIES - 1) * learned}
+    stays = [key for key, it in stage.named_parameters() if given and not it.requires_grad]
+    kept = weights - sum(state.get(key, 0) for key in stays)
+    return {"weights": weights, "checkpoint": kept + (CHECKPOINT_COPIES - 1) * learned}
