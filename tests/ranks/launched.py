@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -26,6 +27,9 @@ SLOW = """accelerate torch._dynamo torch.distributed.fsdp transformers.models.t5
 matplotlib.figure matplotlib.backends.backend_agg mousai_kit.report mousai_kit.system
 mousai_kit.ranks.together"""
 """What takes long to import: once, for all that are forked."""
+
+PATIENCE = 120
+"""Seconds that a process may take."""
 
 
 @dataclass
@@ -102,6 +106,7 @@ def _fork(environment, work):
     if child := os.fork():
         return child
     code = 70
+    signal.alarm(PATIENCE)  # which ends a process that waits for one that does something else
     try:
         os.environ |= {name: str(value) for name, value in environment.items()}
         for stream, name in ((1, "out"), (2, "err")):

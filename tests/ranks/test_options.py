@@ -12,6 +12,7 @@ from mousai_kit import checkpoints
 from mousai_kit.training.loop import Training
 from mousai_kit.training.step import Learner
 
+pytestmark = pytest.mark.xdist_group("options of ranks")  # `runs` takes long
 SPOILT = {"step": 2, "place": 2}
 """The clip that gives no loss: of four the first of the second process."""
 
@@ -22,10 +23,10 @@ def options(base):
     stages = ("autoencoder", "generator")
     return [
         *(f"stages.{stage}.train.{it}" for stage in stages for it in both),
-        "stages.autoencoder.freeze=['encoder.*']",
+        f"stages.autoencoder.weights={base}",
+        "stages.autoencoder.lora={rank: 2, alpha: 8}",
         "stages.autoencoder.train.bad_loss=back-off",
-        f"stages.generator.weights={base}",
-        "stages.generator.lora={rank: 2, alpha: 8}",
+        "stages.generator.freeze=['text.*', 'unet.depths.0.*']",
         "stages.generator.train.recompute=true",
         "stages.generator.train.bad_loss=skip",
     ]

@@ -13,6 +13,7 @@ from mousai_kit import checkpoints
 from mousai_kit.training import loading
 from mousai_kit.training.step import Learner
 
+pytestmark = pytest.mark.xdist_group("training of ranks")  # `runs` takes long
 STAGES = ("autoencoder", "generator")
 SET = [f"--set=stages.{stage}.train.batch=4" for stage in STAGES]
 
