@@ -12,7 +12,7 @@ from torch import Tensor
 from mousai_kit import checkpoints, lock
 from mousai_kit.errors import MousaiError, Problem, RunError, WeightsError
 from mousai_kit.plugins import installed
-from mousai_kit.ranks import Rank
+from mousai_kit.ranks import Rank, strangers
 from mousai_kit.recipe import (
     RECIPE,
     RUNS,
@@ -88,8 +88,7 @@ class RunFolder:
             with lock.held(self.path / ".lock"):
                 yield
         except lock.InUseError as error:
-            told = f"is in use by another run (process {error.owner}); wait for it or use --out"
-            raise RunError(Problem(str(self.path), "", told)) from None
+            raise RunError(Problem(str(self.path), "", _used_by(error.owner))) from None
         except lock.RefusedError as error:
             raise self._unusable(error.reason) from None
 
@@ -165,6 +164,17 @@ class RunFolder:
                 f"can't be written ({error.strerror}); name another folder with --out",
             )
         )
+
+
+def _used_by(owner: str) -> str:
+    """Return what to say where another process uses a run folder."""
+    told = f"is in use by another run (process {owner})"
+    if started := strangers():
+        return (
+            f"{told}: {started}; for one training let it start torchrun, which starts this (see "
+            "docs/cluster.md), for several give each its own --out"
+        )
+    return f"{told}; wait for it or use --out"
 
 
 def key_today(found: dict[str, Any]) -> dict[str, Any]:

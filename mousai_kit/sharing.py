@@ -18,7 +18,7 @@ def check_shared(recipe: Recipe, ranks: Ranks) -> None:
 def _faults(recipe: Recipe, ranks: Ranks) -> Iterator[Problem]:
     count = ranks.own.count
     for name, stage in recipe.stages.items():
-        train, tuned = stage.train, stage.freeze or stage.lora
+        train = stage.train
         if train.batch % count:
             yield from recipe.fault(
                 ("stages", name, "train", "batch"),
@@ -30,10 +30,4 @@ def _faults(recipe: Recipe, ranks: Ranks) -> Iterator[Problem]:
                 ("stages", name, "train", "precision"),
                 "fp16 does not go with FSDP, where each process has a part of the weights; "
                 "use bf16, or launch without --use_fsdp",
-            ).problems
-        if ranks.sharded and tuned:
-            yield from recipe.fault(
-                ("stages", name, "lora" if stage.lora else "freeze"),
-                "does not go with FSDP, where each process has a part of the weights; "
-                "launch without --use_fsdp: what learns is small",
             ).problems

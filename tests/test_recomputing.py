@@ -83,15 +83,15 @@ def test_training_computes_again_and_learns_the_same_weights(here):
 
 
 def trained(recompute):
-    """Return the weights of a training of four steps, and how often a block was called."""
+    """Return the weights of a training of four steps, and how often a block's inside was called."""
     system = nano.system(
         f"stages.autoencoder.train.recompute={recompute}",
         text=nano.AUTOENCODER_ONLY,
         folder=f"runs/{recompute}",
     )
     stage, calls = system.cascade.stages["autoencoder"], []
-    block = stage.unet.depths[0].items_down[0]
-    block.register_forward_pre_hook(lambda *called: calls.append(called))
+    inside = stage.unet.depths[0].items_down[0].resnet
+    inside.register_forward_pre_hook(lambda *called: calls.append(called))
     system.train()
     return stage.state_dict(), len(calls)
 
@@ -156,3 +156,16 @@ def test_an_error_in_a_block_is_the_blocks_own():
     block = Counting()
     mk.recomputed(block, torch.ones(3)).sum().backward()
     assert block.calls == 1
+
+
+def test_hooks_are_called_once_around_what_is_computed_again():
+    block, x, called = Counting(), torch.ones(3, requires_grad=True), []
+    block.register_forward_pre_hook(
+        lambda module, given: called.append("before") or (given[0] * 2,)
+    )
+    block.register_forward_hook(lambda *given: called.append("after"))
+    with mk.recomputing():
+        mk.recomputed(block, x).sum().backward()
+    assert (block.calls, called) == (2, ["before", "after"])
+    assert torch.allclose(x.grad, 2 * torch.full((3,), 2.0).cos())
+    assert "forward" not in vars(block)

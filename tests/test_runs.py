@@ -36,6 +36,24 @@ def test_the_default_folder_has_the_recipes_name(here):
     assert RunFolder.default(nano.recipe()).path == Path("runs/nano")
 
 
+@pytest.mark.parametrize(
+    ("name", "starter"),
+    [("SLURM_STEP_NUM_TASKS", "srun"), ("OMPI_COMM_WORLD_SIZE", "mpirun"), ("PMI_SIZE", "mpirun")],
+)
+def test_processes_that_were_started_without_a_launcher_are_told_of_one(
+    here, monkeypatch, name, starter
+):
+    monkeypatch.setenv(name, "2")
+    with RunFolder(Path("run")).locked():
+        assert refusal("run") == (
+            f"run: is in use by another run (process {os.getpid()}): `{starter}` started this "
+            "command 2 times; for one training let it start torchrun, which starts this (see "
+            "docs/cluster.md), for several give each its own --out"
+        )
+        monkeypatch.setenv(name, "1")
+        assert refusal("run").endswith("wait for it or use --out")
+
+
 def test_a_folder_that_another_run_uses_is_refused_until_that_one_is_gone(here):
     with subprocess.Popen([sys.executable, "-c", HOLDING], stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"locked\n"

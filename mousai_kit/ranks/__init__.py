@@ -7,7 +7,7 @@ one, which needs no network and imports nothing for it.
 from mousai_kit.ranks.alone import Ranks
 from mousai_kit.ranks.ending import RankError, heed_the_launcher, mine_to_tell, named
 from mousai_kit.ranks.launch import joined
-from mousai_kit.ranks.rank import Rank
+from mousai_kit.ranks.rank import Rank, strangers
 
 __all__ = [
     "Rank",
@@ -17,4 +17,5 @@ __all__ = [
     "joined",
     "mine_to_tell",
     "named",
+    "strangers",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -95,6 +96,7 @@ def _notes() -> Any:
     from torch import distributed
 
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    socket.create_connection((host, port), HURRY).close()  # which fails at once, without a word
     hurry = timedelta(seconds=HURRY)
     stores: Any = distributed  # which hides its stores from mypy
     store = stores.TCPStore(host, port, is_master=False, wait_for_workers=False, timeout=hurry)

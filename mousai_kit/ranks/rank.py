@@ -5,6 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+COUNTS = {
+    "SLURM_STEP_NUM_TASKS": "srun",
+    "OMPI_COMM_WORLD_SIZE": "mpirun",
+    "PMI_SIZE": "mpirun",
+}
+"""Where those that start a command several times say how often; they introduce nobody."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rank:
@@ -33,3 +40,12 @@ class Rank:
     def alone(self) -> bool:
         """Return whether there is no other process."""
         return self.count == 1
+
+
+def strangers() -> str:
+    """Return, in a few words, who started this command several times without a launcher; or ""."""
+    given = os.environ
+    for name, starter in COUNTS.items():
+        if Rank.here().alone and given.get(name, "").isdecimal() and int(given[name]) > 1:
+            return f"`{starter}` started this command {given[name]} times"
+    return ""

@@ -36,6 +36,7 @@ def shard(module: nn.Module, device: torch.device, count: int) -> nn.Module:
     options: dict[str, Any] = {"mesh": init_device_mesh(device.type, (count,))}
     for inner in reversed([*module.modules()][1:]):
         if is_block(inner):
+            inner.register_forward_hook(_no_view)
             fully_shard(inner, reshard_after_forward=plugin.reshard_after_forward, **options)
     fully_shard(module, **options)
     return module
@@ -51,6 +52,13 @@ def parted(tensor: Tensor, like: Tensor | None) -> Tensor:
     if not isinstance(like, DTensor) or tensor.shape != like.shape:
         return tensor
     return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements)
+
+
+def _no_view(module: nn.Module, given: Any, made: Any) -> Tensor | None:
+    """Return a copy where a block made a view: what then changed it in place would undo FSDP's
+    hook on it, and the block's gradient would be wrong.
+    """
+    return made.clone() if isinstance(made, Tensor) and made._is_view() else None
 
 
 def _whole(tensor: Tensor, keep: bool) -> Tensor:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import traceback
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -13,13 +15,21 @@ from pathlib import Path
 import torch
 
 from mousai_kit import cli
+from mousai_kit.console import Screen
+from mousai_kit.plugins import installed
 from mousai_kit.ranks import joined
+from mousai_kit.recipe import load_recipe
+from mousai_kit.runs import RunFolder
+from mousai_kit.system import System
 
 ROOT = Path(__file__).parents[2]
 SLOW = """accelerate torch._dynamo torch.distributed.fsdp transformers.models.t5.modeling_t5
 matplotlib.figure matplotlib.backends.backend_agg mousai_kit.report mousai_kit.system
 mousai_kit.ranks.together"""
 """What takes long to import: once, for all that are forked."""
+
+PATIENCE = 120
+"""Seconds that a process may take."""
 
 
 @dataclass
@@ -37,12 +47,43 @@ def free_port():
         return found.getsockname()[1]
 
 
-def forked(count, *arguments, before=None, **environment):
+FSDP = {
+    "ACCELERATE_USE_FSDP": "true",
+    "FSDP_VERSION": 2,
+    "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
+    "FSDP_TRANSFORMER_CLS_TO_WRAP": "Item,T5Block",
+}
+"""What `accelerate launch --use_fsdp` tells the processes that it starts."""
+
+
+def forked(count, *arguments, before=lambda rank: None, **environment):
     """Run a command in so many processes that work together; return how each ended.
 
-    They are forked from this one, which has imported all that takes long. `before(rank)` is called
-    in each.
+    `before(rank)` is called in each.
     """
+
+    def work(rank):
+        before(rank)
+        return _command(arguments)
+
+    return together(count, work, **environment)
+
+
+def train(folder, *overrides, recipe="nano.yaml"):
+    """Train a recipe, and make nothing with it; for `together`."""
+    run = RunFolder(Path(folder))
+    run.make()
+    System(load_recipe(recipe, overrides, registry=installed()), run, Screen()).train()
+    return 0
+
+
+def together(count, work, **environment):
+    """Call `work(rank)` in so many processes that work together; return how each ended.
+
+    They are forked from this one, which has imported all that takes long. What is returned is a
+    process's exit code.
+    """
+    installed()
     for name in SLOW.split():
         import_module(name)
     port = free_port()
@@ -50,8 +91,7 @@ def forked(count, *arguments, before=None, **environment):
         _fork(
             {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_ADDR": "localhost"}
             | {"MASTER_PORT": port, **environment},
-            arguments,
-            before,
+            work,
         )
         for rank in range(count)
     ]
@@ -62,21 +102,27 @@ def forked(count, *arguments, before=None, **environment):
     ]
 
 
-def _fork(environment, arguments, before):
+def _fork(environment, work):
     if child := os.fork():
         return child
     code = 70
+    signal.alarm(PATIENCE)  # which ends a process that waits for one that does something else
     try:
         os.environ |= {name: str(value) for name, value in environment.items()}
         for stream, name in ((1, "out"), (2, "err")):
-            os.dup2(os.open(f"{environment['RANK']}.{name}", os.O_CREAT | os.O_WRONLY), stream)
+            os.dup2(
+                os.open(f"{environment['RANK']}.{name}", os.O_CREAT | os.O_WRONLY | os.O_TRUNC),
+                stream,
+            )
         for name, number in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
         torch.set_num_threads(1)
         joined.cache_clear()  # the parent is alone
-        if before is not None:
-            before(environment["RANK"])
-        code = _command(arguments)
+        code = work(environment["RANK"])
+        if joined.cache_info().currsize:
+            joined("cpu").leave()
+    except Exception:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -88,8 +134,6 @@ def _command(arguments):
     try:
         cli.main()
     except SystemExit as ended:
-        if joined.cache_info().currsize:
-            joined("cpu").leave()
         return ended.code or 0
 
 
@@ -111,6 +155,12 @@ def launched(launcher, *arguments, **options):
 
 def torchrun(count):
     return ["torch.distributed.run", "--nproc-per-node", count, "--master-port", free_port()]
+
+
+def machines(count, port):
+    """Return torchrun's arguments on one of several machines, with a process each."""
+    meet = ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"localhost:{port}", "--rdzv-id", "x"]
+    return ["torch.distributed.run", "--nnodes", count, "--nproc-per-node", 1, *meet]
 
 
 def accelerate(count, *options):

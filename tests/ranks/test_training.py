@@ -6,16 +6,14 @@ from pathlib import Path
 
 import nano
 import pytest
-import torch
-from launched import forked
+from alike import BOUND, distance
+from launched import FSDP, forked, together, train
 
 from mousai_kit import checkpoints
 from mousai_kit.training import loading
 from mousai_kit.training.step import Learner
 
-BOUND = 1e-6
-"""How far weights may be from those of one process, relative to their size: sums of float32 in
-another order, after 4 steps. Measured: 5e-9 and less."""
+pytestmark = pytest.mark.xdist_group("training of ranks")  # `runs` takes long
 STAGES = ("autoencoder", "generator")
 SET = [f"--set=stages.{stage}.train.batch=4" for stage in STAGES]
 
@@ -56,14 +54,6 @@ def runs(tmp_path_factory):
 
 def weights(folder, stage, file="weights"):
     return checkpoints.read(Path(folder) / "run" / stage / f"{file}.safetensors")[0]
-
-
-def distance(one, other):
-    """Return the norm of the difference of two states, relative to the first's norm."""
-    assert one.keys() == other.keys()
-    floats = [name for name, it in one.items() if it.is_floating_point()]
-    flat = [torch.cat([it[name].double().flatten() for name in floats]) for it in (one, other)]
-    return float((flat[0] - flat[1]).norm() / flat[0].norm())
 
 
 @pytest.mark.parametrize("count", [2, 4])
@@ -110,9 +100,10 @@ def test_the_first_process_alone_writes_and_talks(runs, count):
 @pytest.mark.parametrize(("first", "then"), [(1, 2), (2, 1)])
 def test_a_training_goes_on_with_another_number_of_processes(here, runs, first, then):
     nano.recipe(text=nano.AUTOENCODER_ONLY)
-    only, half = SET[0], "--set=stages.autoencoder.train.steps=2"
-    for count, more in ((first, [half]), (then, [])):
-        ended = forked(count, "run", "nano.yaml", "--out", "run", only, *more)
+    batch = "stages.autoencoder.train.batch=4"
+    for count, steps in ((first, 2), (then, 4)):
+        more = (batch, f"stages.autoencoder.train.steps={steps}")
+        ended = together(count, lambda rank, more=more: train("run", *more))
         assert [it.code for it in ended] == [0] * count
     assert "autoencoder: going on from step 2" in ended[0].err
     assert distance(weights(runs[1][0], "autoencoder"), weights(".", "autoencoder")) < BOUND
@@ -128,6 +119,18 @@ def test_a_batch_that_processes_can_not_share_is_told_once(here):
         f"nano.yaml:{line}: stages.{stage}.train.batch: {told}"
         for stage, line in zip(STAGES, (16, 26), strict=True)
     ]
+
+
+def test_what_does_not_go_with_fsdp_is_told_once(here):
+    nano.recipe()
+    half = "--set=stages.generator.train.precision=fp16"
+    ended = forked(2, "run", "nano.yaml", "--out", "run", half, **FSDP)
+    assert [(it.code, it.out) for it in ended] == [(2, ""), (2, "")]
+    assert "".join(it.err for it in ended) == (
+        f"{half.replace('=', ' ', 1)}: stages.generator.train.precision: fp16 does not go with "
+        "FSDP, where each process has a part of the weights; use bf16, or launch without "
+        "--use_fsdp\n"
+    )
 
 
 def test_a_recipe_that_is_wrong_is_told_once(here):
