@@ -53,9 +53,13 @@ def mine_to_tell() -> bool:
     if not _notes_are_kept():  # all are at the beginning still, where all find the same
         return Rank.here().main
     try:
-        return _notes().add("told", 1) == 1
+        notes = _notes()
+        first = bool(notes.add("told", 1) == 1)
+        if Rank.here().main and not _launcher_keeps_notes():
+            _let_others_ask(notes)
     except Exception:  # whoever kept the notes is gone: better told twice than not at all
         return True
+    return first
 
 
 def named(error: RankError) -> MousaiError:
@@ -83,12 +87,23 @@ def leave() -> None:
             time.sleep(0.05)
 
 
+def _let_others_ask(notes: Any) -> None:
+    """Wait a little for the others, who end for the same reason: the notes go with this process."""
+    until = time.monotonic() + HURRY
+    while notes.add("told", 0) < Rank.here().count and time.monotonic() < until:
+        time.sleep(0.05)
+
+
 def _notes_are_kept() -> bool:
     """Return whether there is a place for notes: the launcher's, or once all have met, ours."""
-    if "TORCHELASTIC_USE_AGENT_STORE" in os.environ:
+    if _launcher_keeps_notes():
         return True
     torch = sys.modules.get("torch")
     return torch is not None and torch.distributed.is_initialized()
+
+
+def _launcher_keeps_notes() -> bool:
+    return "TORCHELASTIC_USE_AGENT_STORE" in os.environ
 
 
 def _notes() -> Any:
