@@ -46,6 +46,9 @@ class Train(Options):
     ema_power: float = Field(
         0.7, ge=0, le=1, description="how soon the averaged weights' decay nears its largest"
     )
+    ema_every: int = Field(
+        1, ge=1, description="steps from one move of the averaged weights to the next"
+    )
     clip_norm: float | None = Field(
         1.0, gt=0, description="largest norm of the gradient; null leaves it as it is"
     )

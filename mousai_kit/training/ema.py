@@ -9,17 +9,20 @@ from torch import Tensor, nn
 class EMA:
     """A second copy of a module's learned weights that follows the first slowly.
 
-    After step s it moves by 1 - min(decay, 1 - (1 + s)^-power) (ema-pytorch's power law).
+    After step s it moves by 1 - min(decay, 1 - (1 + s)^-power) (ema-pytorch's power law): after
+    each of the first `every` steps, then once in `every` steps.
     """
 
-    def __init__(self, module: nn.Module, *, decay: float, power: float) -> None:
-        self.decay, self.power = decay, power
+    def __init__(self, module: nn.Module, *, decay: float, power: float, every: int = 1) -> None:
+        self.decay, self.power, self.every = decay, power, every
         self._live = {name: p for name, p in module.named_parameters() if p.requires_grad}
         self.weights = {name: p.detach().clone() for name, p in self._live.items()}
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Follow the live weights after step `step` (the first is 1)."""
+        if step > self.every and step % self.every:
+            return
         decay = min(self.decay, 1 - (1 + step) ** -self.power)
         live = [p.detach() for p in self._live.values()]
         torch._foreach_lerp_(list(self.weights.values()), live, 1 - decay)

@@ -65,7 +65,9 @@ class Learner:
             weight_decay=settings.weight_decay,
             fused=True,
         )
-        self.ema = EMA(stage, decay=settings.ema, power=settings.ema_power)
+        self.ema = EMA(
+            stage, decay=settings.ema, power=settings.ema_power, every=settings.ema_every
+        )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16")
 
     def gradients(self, batch: Batch, step: int) -> Taken:

@@ -29,6 +29,9 @@ NOT_FOR_A_SCHEMA = (
     "blocks must be as many as factors",
     "n_fft must be hop_length or an even number",
     "must be the 40-digit commit",
+    "is for given weights",
+    "does not go with `lora`",
+    "a batch of ",
 )
 """How the rules begin that hold between options."""
 

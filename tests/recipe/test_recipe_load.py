@@ -58,6 +58,7 @@ def test_what_a_recipe_leaves_out_has_the_papers_values(desk):
         "decay_from": 0.0,
         "ema": 0.995,
         "ema_power": 0.7,
+        "ema_every": 1,
         "clip_norm": 1.0,
         "bad_loss": "stop",
         "explodes_at": 10.0,

@@ -39,6 +39,18 @@ def test_it_follows_by_the_power_law_up_to_the_largest_decay(step, decay):
     assert values(ema.weights) == pytest.approx({"weight": 3 - 2 * decay, "bias": 10.0}, rel=1e-5)
 
 
+def test_it_moves_at_the_first_steps_and_then_once_in_so_many():
+    module = network()
+    ema = EMA(module, decay=0.0, power=0.7, every=3)
+    moved = []
+    for step in range(1, 13):
+        with torch.no_grad():
+            module.weight.fill_(float(step))
+        ema.update(step)
+        moved += [step] if torch.equal(ema.weights["weight"], module.weight) else []
+    assert moved == [1, 2, 3, 6, 9, 12]
+
+
 def test_no_decay_is_the_live_weights():
     module = network()
     ema = EMA(module, decay=0.0, power=0.7)
