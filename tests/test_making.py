@@ -134,13 +134,12 @@ def test_a_place_that_can_not_be_written_is_told_before_the_work(system, monkeyp
     nano.tone("a.wav")
     Path("folder.wav").mkdir()
     monkeypatch.setattr(system.cascade, "latents", lambda *_, **__: pytest.fail("worked"))
-    for out in ("x.mp3", "x", ".", "x.png"):
+    for out in ("x.mp3", "x", "x.png"):
         assert refusal(system, "a.wav", out=out) == (
             f"{out}: --out must end in one of .flac, .wav, .ogg"
         )
-    assert refusal(system, "a.wav", out="folder.wav") == (
-        "folder.wav: is a folder; --out names a file"
-    )
+    for out in (".", "folder.wav"):
+        assert refusal(system, "a.wav", out=out) == f"{out}: is a folder; --out names a file"
     assert refusal(system, "a.wav", out="./a.wav") == (
         "a.wav: is the file to be read; --out is another"
     )
