@@ -28,7 +28,7 @@ def within(
 
 
 def row_of(what: str, runs: dict[str, Run], rounds: int, truth: Tensor | None) -> Row:
-    """Return medians of seconds, ratios to the authors' fp32, and errors."""
+    """Return medians of seconds, of each round's ratio to the authors' fp32, and errors."""
     errors = errors_of(runs, truth)  # warms up, too
     times: dict[str, list[float]] = {key: [] for key in runs}
     for _ in range(rounds):
@@ -39,7 +39,11 @@ def row_of(what: str, runs: dict[str, Run], rounds: int, truth: Tensor | None) -
             _wait()
             times[key].append(time.perf_counter() - started)
     seconds = {key: median(it) for key, it in times.items()}
-    ratios = {key: seconds.get("authors fp32", it) / it for key, it in seconds.items()}
+    theirs = times.get("authors fp32")
+    ratios = {
+        key: median(one / ours for one, ours in zip(theirs or it, it, strict=True))
+        for key, it in times.items()
+    }
     return {"what": what, "seconds": seconds, "ratio": ratios, "error": errors}
 
 

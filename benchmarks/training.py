@@ -1,14 +1,15 @@
 """How much faster than the authors' trainer: whole steps of both, interleaved, in one run.
 
     python benchmarks/training.py [--rounds 15] [--threads 2] [--device cpu] [--batch 8]
-                                  [--json FILE]
+                                  [--longer 1] [--json FILE]
 
 A step is all that their trainer does in one: noise at random levels, loss, backward pass, clipped
 gradient, AdamW with their settings, and the averaged weights (ema-pytorch with beta 0.995 and
 power 0.7, at its defaults: it averages at every tenth step). Ours is `training.step.Learner`, told
 `ema_every: 10`. The same networks and sizes, float32 as their code runs, and bf16 autocast of
-both. Each figure is a median over rounds in which all take a step in turn, warm; peak memory is a
-fresh process's (Linux). Needs the extra `parity`.
+both. `--longer 8` takes crops eight times as long: 2,048 frames, as the published generator learns
+from, and 2^18 samples, as its decoder. All take a step in turn, warm; a ratio is the median of
+those of the rounds. Peak memory is a fresh process's (Linux). Needs the extra `parity`.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ import argparse
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from authors import COSINE, SIZES, Authors, Given, Ours
+from authors import COSINE, SIZES, Authors, Given, Ours, Size
 from ema_pytorch import EMA
 from machine import facts, line
 from timing import Row, Run, row_of, within
@@ -44,17 +46,17 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--longer", type=int, default=1)
     parser.add_argument("--only", default=",".join(NAMES), help="networks, by commas")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    device = torch.device(arguments.device)
     if arguments.peak:
-        print(peak(*arguments.peak, arguments.batch))
+        print(peak(*arguments.peak, given_of(arguments.peak[0], arguments)))
         return
     rows = [
-        measured(name, arguments.rounds, device, arguments.batch)
+        measured(name, arguments.rounds, given_of(name, arguments))
         for name in arguments.only.split(",")
     ]
     for row in rows:
@@ -66,19 +68,32 @@ def main() -> None:
         arguments.json.write_text(json.dumps(found, indent=2) + "\n")
 
 
-def measured(name: str, rounds: int, device: torch.device, batch: int) -> Row:
+def given_of(name: str, arguments: argparse.Namespace) -> Given:
+    """Return what a network is given."""
+    size = longer(SIZES[name], arguments.longer)
+    return Given(size, arguments.batch, torch.device(arguments.device))
+
+
+def longer(size: Size, times: int) -> Size:
+    """Return the size with crops so many times as long."""
+    context = None if size.context is None else (size.context[0], times * size.context[1])
+    return replace(size, frames=times * size.frames, context=context)
+
+
+def measured(name: str, rounds: int, given: Given) -> Row:
     """Return the medians of steps of both, in both precisions, that take turns."""
-    given = Given(SIZES[name], batch, device)
-    runs = {who: stepping(name, who, given, device) for who in WHO}
+    runs = {who: stepping(name, who, given) for who in WHO}
     for _ in range(2):
         for run in runs.values():
             run()
-    return {"name": name, **row_of(f"{name}, batch {batch}", runs, rounds, None)}
+    what = f"{name}, {given.size.frames:,} frames, batch {given.batch}"
+    return {"name": name, **row_of(what, runs, rounds, None)}
 
 
-def stepping(name: str, who: str, given: Given, device: torch.device) -> Run:
+def stepping(name: str, who: str, given: Given) -> Run:
     """Return what takes a step, of the authors' or of ours, in a precision."""
     whose, precision = who.split()
+    device = given.noise.device
     if whose == "ours":
         return _ours(name, precision, given, device)
     run = _authors(name, given, device)
@@ -148,10 +163,9 @@ class Alone(mk.Stage):
         raise NotImplementedError
 
 
-def peak(name: str, who: str, batch: int) -> float:
+def peak(name: str, who: str, given: Given) -> float:
     """Return this process's peak memory in MB after a few steps."""
-    device = torch.device("cpu")
-    step = stepping(name, who, Given(SIZES[name], batch, device), device)
+    step = stepping(name, who, given)
     for _ in range(3):
         step()
     fields = dict(it.split(":", 1) for it in Path("/proc/self/status").read_text().splitlines())
@@ -161,7 +175,8 @@ def peak(name: str, who: str, batch: int) -> float:
 def peak_of(name: str, who: str, arguments: argparse.Namespace) -> float:
     """Return the peak of a fresh process that takes such steps."""
     command = [sys.executable, __file__, "--threads", str(arguments.threads)]
-    command += ["--batch", str(arguments.batch), "--peak", name, who]
+    command += ["--batch", str(arguments.batch), "--longer", str(arguments.longer)]
+    command += ["--peak", name, who]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
