@@ -97,11 +97,14 @@ class Guard:
             named = [it for it, good in zip(taken.sources, finite, strict=True) if not good]
             return f"the loss is not finite (NaN or infinity) on {_clips(named or taken.sources)}"
         before, limit = list(self._losses)[:-LATELY], self.settings.explodes_at
-        if limit is None or len(before) < ENOUGH or taken.loss <= limit * max(before):
+        if limit is None or len(before) < ENOUGH:
+            return ""
+        most = max(map(abs, before))  # a loss may fall below 0
+        if taken.loss <= limit * most:
             return ""
         worst = sorted(zip(taken.losses, taken.sources, strict=True), reverse=True)
         return (
-            f"the loss explodes: {taken.loss:.3g} is over {limit:g} times {max(before):.3g}, the "
+            f"the loss explodes: {taken.loss:.3g} is over {limit:g} times {most:.3g}, the "
             f"most of steps up to {LATELY} before, on {_clips([it for _, it in worst])}"
         )
 

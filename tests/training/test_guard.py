@@ -51,6 +51,16 @@ def test_noise_is_no_explosion_however_long(seed):
         assert judged(looks, step, loss) == Judgement(Verdict.TAKE)
 
 
+@pytest.mark.parametrize("level", [0.0, -0.3, -5.0])
+def test_a_loss_that_falls_below_zero_is_no_explosion_and_a_leap_from_there_is_one(level):
+    drawn, looks = random.Random(0), guard()
+    for step in range(500):
+        loss = level + drawn.uniform(-0.2, 0.2)
+        assert judged(looks, step, loss) == Judgement(Verdict.TAKE)
+    with pytest.raises(TrainingError, match="the loss explodes: 60 is over 10 times"):
+        judged(looks, 501, 60.0)
+
+
 def test_a_leap_is_told_with_its_figures_the_worst_clip_first():
     looks = guard()
     for step in range(120):

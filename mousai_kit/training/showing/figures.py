@@ -26,14 +26,14 @@ RECENT = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """Where the loss goes: its change, as a share of it; 0 where noise may be all of it."""
+    """Where the loss goes: its change; 0 where noise may be all of it."""
 
     change: float
 
     def __str__(self) -> str:
         if not self.change:
             return "level"
-        return f"{'falling' if self.change < 0 else 'rising'} {abs(self.change):.1%}"
+        return f"{'falling' if self.change < 0 else 'rising'} by {abs(self.change):.2g}"
 
 
 class Figures(Observer):
@@ -79,8 +79,7 @@ class Figures(Observer):
         before, after = told[-2 * half : -half], told[-half:]
         error = math.sqrt((variance(before) + variance(after)) / half)
         change = fmean(after) - fmean(before)
-        certain = abs(change) > 2 * error and fmean(before) > 0
-        return Trend(change / fmean(before) if certain else 0.0)
+        return Trend(change if abs(change) > 2 * error else 0.0)
 
     @property
     def speed(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from statistics import fmean, variance
+from statistics import fmean, median, variance
 from typing import TYPE_CHECKING
 
 from mousai_kit.data import Clips
@@ -62,7 +62,9 @@ class Gap:
         each = [b - a for a, b in zip(right, wrong, strict=True)]
         self.condition = "another clip's" if condition == "other" else "none"
         self.right, self.wrong = fmean(right), fmean(wrong)
+        self.middle, self.worse = median(each), sum(it > 0 for it in each)
         self.error = math.sqrt(variance(each) / len(each))
+        self.count = len(each)
 
     @classmethod
     def of(cls, found: Draws, *, reads: bool) -> Gap | None:
@@ -81,16 +83,19 @@ class Gap:
 
     @property
     def heeded(self) -> bool:
-        """Return whether a wrong thing does harm, beyond chance."""
-        least = max(ERRORS * self.error, LEAST * abs(self.right))
-        return self.wrong - self.right > least
+        """Return whether a wrong thing does harm, beyond chance: on the mean, or to most draws.
+
+        A few draws that it does great harm to make the mean uncertain, not the harm.
+        """
+        least = LEAST * abs(self.right)
+        mostly = self.worse - self.count / 2 > ERRORS * math.sqrt(self.count) / 2
+        surely = self.wrong - self.right > ERRORS * self.error
+        return (surely and self.wrong - self.right > least) or (mostly and self.middle > least)
 
     def __str__(self) -> str:
-        change = (self.wrong - self.right) / abs(self.right) if self.right else 0.0
-        error = self.error / abs(self.right) if self.right else 0.0
         return (
             f"loss {self.right:.4f} with the right one, {self.wrong:.4f} with {self.condition} "
-            f"({change:+.2%}, +-{error:.2%})"
+            f"({self.wrong - self.right:+.4f}, +-{self.error:.4f})"
         )
 
 

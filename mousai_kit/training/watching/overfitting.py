@@ -78,8 +78,8 @@ class Overfitting(Watcher):
         self.tell(
             training,
             "overfitting",
-            f"validation rises, from {before:.4f} at step {step} to {now:.4f} "
-            f"({now / before - 1:+.1%}), while training falls from {then:.4f} to {learned:.4f}: "
+            f"validation rises, from {before:.4f} at step {step} to {now:.4f}, "
+            f"while training falls from {then:.4f} to {learned:.4f}: "
             "clips are learned by heart; train on more music, or take the best weights "
             "(`finish: best`)",
         )

@@ -36,8 +36,10 @@ def test_a_loss_that_is_not_finite_spoils_nothing(act):
     ("losses", "told"),
     [
         (noisy(19), "None"),
-        (noisy(200, 1.0, 0.5, noise=0.05), "falling 28.6%"),
-        (noisy(200, 0.5, 1.0, noise=0.05), "rising 40.4%"),
+        (noisy(200, 1.0, 0.5, noise=0.05), "falling by 0.25"),
+        (noisy(200, 0.5, 1.0, noise=0.05), "rising by 0.25"),
+        (noisy(200, 0.2, -0.3, noise=0.05), "falling by 0.25"),
+        (noisy(200, -1.0, -0.5, noise=0.05), "rising by 0.25"),
         (noisy(200, 1.0, 1.0, noise=0.05), "level"),
         (noisy(200, 1.0, 0.98, noise=0.4), "level"),
         (noisy(200, 1.0, 0.9, noise=0.4), "level"),

@@ -50,7 +50,7 @@ def test_it_tells_all_that_is_known_within_77_of_80_columns(tmp_path, terminal, 
     training.end()
     assert drawn(capsys.readouterr().err) == [
         "training toy --- 300/2400 0:05:36 left",
-        "  loss        0.3992 (falling 33.5%)   gradient 0.83   learning rate 0.0024",
+        "  loss        0.3992 (falling by 0.2)   gradient 0.83   learning rate 0.0024",
         "  speed       6.25 steps/s   25 clips/s   0:00:48 so far   at most 1.5 GiB",
         "  validation  right 0.0450, other 0.0810, none 0.0919 (step 300)",
         "  checkpoint  step 300, 0:01:12 ago",
@@ -156,7 +156,7 @@ def test_without_a_terminal_it_is_a_line_every_quarter_of_a_minute(tmp_path, clo
     training.end()
     assert capsys.readouterr().err.splitlines() == [
         "training toy: 15/100, about 0:01:25 left  loss 0.9100  1 steps/s",
-        "training toy: 30/100, about 0:01:10 left  loss 0.8139 (falling 21.1%)  1 steps/s",
+        "training toy: 30/100, about 0:01:10 left  loss 0.8139 (falling by 0.19)  1 steps/s",
         "toy: step 40: [x] is wrong",
     ]
 

@@ -62,7 +62,7 @@ def test_a_decoder_that_ignores_its_latent_is_told(here, build, specs, audio):
         30,
         (
             f"the latent seems to be ignored: loss {loss} with the right one, {loss} with another "
-            "clip's (+0.00%, +-0.00%); lower `learning_rate`, or give the encoder more channels"
+            "clip's (+0.0000, +-0.0000); lower `learning_rate`, or give the encoder more channels"
         ),
     )
 
@@ -71,7 +71,7 @@ def test_a_generator_that_ignores_its_text_is_told(here):
     held = {"held_out": Words(4)}
     ((step, line),) = warned(watched("a", Deaf(), by=[Listening()], **held))
     loss = re.search("loss (.{6}) with", line)[1]
-    figures = f"{loss} with the right one, {loss} with another clip's (+0.00%, +-0.00%)"
+    figures = f"{loss} with the right one, {loss} with another clip's (+0.0000, +-0.0000)"
     assert (step, line) == (30, IGNORED + figures + ADVICE)
 
 
@@ -103,7 +103,7 @@ class Deafer(Deaf):
 def test_one_held_out_track_that_is_not_heeded_is_told(here):
     ((_, line),) = warned(watched("a", Deafer(), by=[Listening()], held_out=Words(1)))
     loss = re.search("loss (.{6}) with", line)[1]
-    figures = f"{loss} with the right one, {loss} with none (+0.00%, +-0.00%)"
+    figures = f"{loss} with the right one, {loss} with none (+0.0000, +-0.0000)"
     assert line == IGNORED + figures + ADVICE
 
 
@@ -117,7 +117,7 @@ class Renamed(Words):
 def test_captions_that_are_learned_by_heart_are_told_from_those_that_are_ignored(here):
     training = watched("a", by=[Listening()], held_out=Renamed(8, seed=1))
     ((step, line),) = warned(training)
-    gap = r"loss \S{6} with the right one, \S{6} with another clip's \(\S+%, \+-\S+%\)"
+    gap = r"loss \S{6} with the right one, \S{6} with another clip's \(\S+, \+-\S+\)"
     assert step == 30
     assert re.fullmatch(
         rf"the text is heeded on clips that are learned from \({gap}\), but not on held-out ones "
@@ -148,6 +148,15 @@ def test_a_difference_counts_against_its_noise():
     assert not Gap.of(draws(right, [1.01 - it for it in noise]), reads=False).heeded
     assert not Gap.of(draws(right, [it + 1e-5 for it in right]), reads=False).heeded
     assert not Gap.of(draws(right, [it - 0.01 for it in right]), reads=False).heeded
+
+
+def test_great_harm_to_a_few_draws_does_not_hide_that_nearly_all_are_worse():
+    right = [-1.0] * 16
+    wrong = [-0.5] * 14 + [-1.1, 500.0]
+    gap = Gap.of(draws(right, wrong), reads=False)
+    assert gap.wrong - gap.right < 2 * gap.error
+    assert gap.heeded
+    assert not Gap.of(draws(right, [-0.5] * 9 + [-1.5] * 6 + [500.0]), reads=False).heeded
 
 
 def test_draws_that_were_told_the_same_caption_do_not_count():
