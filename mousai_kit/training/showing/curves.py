@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SHARE = 0.02
 """Share of the time that drawing may take while training goes on."""
+FAR = 4.0
+"""Times the range of what is learned from which on it would no longer be seen in a common one."""
 FEWEST = 10
 """Steps that make a curve, at least."""
 COLOURS = {"right": "#1b9e77", "other": "#d95f02", "none": "#7570b3"}
@@ -128,19 +130,27 @@ def _loss(axes: Axes, history: History, colour: str, *, alone: bool, label: str)
 def _frame(axes: Axes, histories: Iterable[History]) -> None:
     """Let the axes hold what is smooth and nearly all steps; a single one may lie outside.
 
-    Their scale is logarithmic where all of it is above 0, so that late progress is seen too.
+    Their scale is logarithmic where all of it is above 0, so that late progress is seen too; else
+    where what a wrong condition costs is far beyond what is learned.
     """
-    ends: list[float] = []
+    learned: list[float] = []
+    told: list[float] = []
     for history in histories:
         found = history.steps["loss"].drawn()
-        ends += [*np.quantile(found.means, (0.005, 0.995)), found.smooth.min(), found.smooth.max()]
-        ends += [value for it in history.validations.values() for value in it.drawn().means]
-    lowest, highest = min(ends), max(ends)
+        nearly_all = np.quantile(found.means, (0.005, 0.995))
+        learned += [*nearly_all, found.smooth.min(), found.smooth.max()]
+        told += [value for it in history.validations.values() for value in it.drawn().means]
+    lowest, highest = min([*learned, *told]), max([*learned, *told])
+    own = max(map(abs, learned))
     if lowest > 0:
         axes.set_ylim(lowest / 1.05, highest * 1.05)
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("{x:g}" if highest < 20 * lowest else "")
+    elif 0 < FAR * own < highest - lowest:
+        axes.set_yscale("symlog", linthresh=own, linscale=3)
+        axes.set_ylim(lowest - 0.05 * own, highest * 1.2)
+        axes.yaxis.set_major_formatter("{x:g}")
     elif lowest < highest:
         axes.set_ylim(lowest - 0.05 * (highest - lowest), highest + 0.05 * (highest - lowest))
 

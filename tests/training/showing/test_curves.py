@@ -96,6 +96,12 @@ def test_the_picture_of_a_resumed_training_is_that_of_one_in_one_go(act, tmp_pat
     assert resumed == drawn({"toy": History.of(tmp_path / "log.jsonl")})
 
 
+def painted(shown, colour):
+    """Return which pixels have a colour."""
+    wanted = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    return (np.abs(shown[..., :3] - wanted) < 0.02).all(-1)
+
+
 def test_each_curve_is_there_and_so_is_a_warning():
     def picture(*lines):
         history = History()
@@ -106,8 +112,7 @@ def test_each_curve_is_there_and_so_is_a_warning():
         return pixels(drawn({"toy": history}))
 
     def has(shown, colour):
-        wanted = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
-        return (np.abs(shown[..., :3] - wanted) < 0.02).all(-1).sum() > 20
+        return painted(shown, colour).sum() > 20
 
     bare = picture()
     assert has(bare, curves.LOSS)
@@ -145,6 +150,16 @@ def test_a_log_of_an_earlier_version_has_no_learning_rate_and_is_drawn():
     for step in range(1, 30):
         history.add(step, {"loss": 1 / step, "gradient_norm": 1.0})
     assert pixels(drawn({"toy": history})).shape == (700, 1000, 4)
+
+
+@pytest.mark.parametrize("wrong", [0.9, 40.0, 4e4])
+def test_what_is_learned_is_seen_however_much_worse_a_wrong_condition_is(wrong):
+    history = History()
+    for step, loss in enumerate(noisy(400, 0.5, -0.5, noise=0.1), 1):
+        history.add(step, {"loss": loss})
+    history.add(200, {"validation": {"right": 0.1, "other": wrong}})
+    rows = painted(pixels(drawn({"toy": history})), curves.LOSS)[40:418].any(1).nonzero()[0]
+    assert rows.max() - rows.min() > 100
 
 
 @pytest.mark.parametrize("loss", [0.0, -1.0, 1e-30, 1e30])
