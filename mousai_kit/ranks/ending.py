@@ -6,9 +6,10 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -50,6 +51,7 @@ def mine_to_tell() -> bool:
     """Return whether this process is the one to say why all end: the first that asks."""
     if Rank.here().alone:
         return True
+    _end_undisturbed()
     if not _notes_are_kept():  # all are at the beginning still, where all find the same
         return Rank.here().main
     try:
@@ -68,6 +70,7 @@ def named(error: RankError) -> MousaiError:
     Each that is left says so to the others. Who has not done so in a while is the one, unless
     another process has told by then why it ends.
     """
+    _end_undisturbed()
     silent = [*range(Rank.here().count)]
     with suppress(Exception):  # as above
         notes, until = _notes(), time.monotonic() + HURRY
@@ -85,6 +88,12 @@ def leave() -> None:
         notes.add("done", 1)
         while notes.add("done", 0) < Rank.here().count and not notes.check(["told"]):
             time.sleep(0.05)
+
+
+def _end_undisturbed() -> None:
+    """Leave the launcher's signal to end aside: this process is about to."""
+    if threading.current_thread() is threading.main_thread():  # no other may
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _let_others_ask(notes: Any) -> None:
@@ -114,6 +123,21 @@ def _notes() -> Any:
     socket.create_connection((host, port), HURRY).close()  # which fails at once, without a word
     hurry = timedelta(seconds=HURRY)
     stores: Any = distributed  # which hides its stores from mypy
-    store = stores.TCPStore(host, port, is_master=False, wait_for_workers=False, timeout=hurry)
+    with _no_word_of_torch():
+        store = stores.TCPStore(host, port, is_master=False, wait_for_workers=False, timeout=hurry)
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     return stores.PrefixStore(f"mousai-kit/{attempt}", store)
+
+
+@contextmanager
+def _no_word_of_torch() -> Iterator[None]:
+    """Keep from stderr what torch's C++ writes there, past Python, of a machine that is gone."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -66,6 +66,7 @@ def test_one_process_that_is_killed_ends_all_with_one_line(here, killed):
     _, err = process.communicate(timeout=60)
     told = [line for line in err.splitlines() if line.startswith("autoencoder: step ")]
     assert process.returncode == 1
+    assert len(told) == 1, told
     (line,) = told
     assert line.split(": ", 2)[2] == (
         f"process {killed} (of 0 to 1) ended, and the others with it; the last good checkpoint is "
@@ -113,6 +114,7 @@ def test_a_machine_that_is_gone_ends_the_others_with_one_line(here, trained_once
     _, err = second.communicate(timeout=60)
     assert time.monotonic() - begun < 30
     told = [line for line in err.splitlines() if line.startswith(("autoencoder: step ", "[rank"))]
+    assert len(told) == 1, told
     (line,) = told
     assert line.split(": ", 2)[2] == (
         "the processes lost each other, or were told to end; the last good checkpoint is "
