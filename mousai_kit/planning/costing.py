@@ -45,6 +45,7 @@ class Costing:
         self.device = devices.resolve(recipe.device)
         learned = [it for it in self.stage.parameters() if it.requires_grad]
         self.gradients = sum(it.nbytes for it in learned)
+        self.beside = self._beside()
 
     def of(self, train: Train) -> Cost | None:
         """Return what a step costs: as measured, else as estimated, None where neither can be.
@@ -53,8 +54,7 @@ class Costing:
         process holds: the probe is another one.
         """
         guess = self._guess(train)
-        beside = self._beside()
-        if guess and self.memory is not None and guess.least - beside > self.memory:
+        if guess and self.memory is not None and guess.least - self.beside > self.memory:
             self.found.setdefault(_key(train), Measured())
             return guess
         found = self.measured(train)
@@ -110,7 +110,7 @@ class Costing:
             )
             if size is None:
                 return None
-            points.append(Point(batch, size + self._beside(), None))
+            points.append(Point(batch, size + self.beside, None))
         return Cost.of(points, gradients=self.gradients, measured=False)
 
     def _changed(self, train: Train) -> str:
