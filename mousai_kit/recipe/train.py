@@ -60,8 +60,8 @@ class Train(Options):
     explodes_at: float | None = Field(
         10.0,
         gt=1,
-        description="a loss explodes that is so many times the most of those up to 100 steps "
-        "before; null: never",
+        description="a loss explodes that is so many times the largest, whatever its sign, of "
+        "those up to 100 steps before; null: never",
     )
     precision: Literal["fp32", "bf16", "fp16"] = Field(
         "fp32", description="bf16 trains with autocast; so does fp16, with a scaled loss"
