@@ -14,6 +14,7 @@ import mousai_kit.api as mk
 from mousai_kit_mousai.layers.conditions import Conditioning, Conditions
 from mousai_kit_mousai.layers.depth import Depth, Layout
 from mousai_kit_mousai.layers.learned_transform import LearnedTransform
+from mousai_kit_mousai.layers.memory import Memory
 from mousai_kit_mousai.layers.modulation import NoiseLevelFeatures
 from mousai_kit_mousai.layers.packable import Packable
 from mousai_kit_mousai.unet_options import UNet1dOptions
@@ -86,10 +87,11 @@ class UNet1d(Packable, mk.UNet):
     def _conditioning(
         self, context: Tensor | None, text: mk.Text | None, levels: Tensor | None
     ) -> Conditioning:
+        memory = None if text is None else Memory.of(text)
         if levels is None or not len(levels) or torch.is_grad_enabled() or not self.on_cpu:
-            return Conditioning(context, text)
+            return Conditioning(context, memory)
         rows = {level: row for row, level in enumerate(levels.float().tolist())}
-        return Conditioning(context, text, self.packing(), rows, self._features(levels))
+        return Conditioning(context, memory, self.packing(), rows, self._features(levels))
 
     def velocity(self, x: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
         """Return v [b, channels, t]; `bind` is the way to call this."""

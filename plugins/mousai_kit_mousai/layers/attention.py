@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 import mousai_kit.api as mk
 from mousai_kit_mousai.layers.conditions import Conditions
+from mousai_kit_mousai.layers.frames import normalised
+from mousai_kit_mousai.layers.memory import Memory, cleared
 from mousai_kit_mousai.layers.packing import Packing, Weights
 from mousai_kit_mousai.layers.products import Linear, linear
 
@@ -84,46 +85,22 @@ class CrossAttention(Attention):
     def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
         """Map x [b, t, c] to [b, t, c]."""
         fixed = conditions.fixed
-        read = fixed.keep(self, lambda: self._read(conditions.text(), fixed.packing))
+        read = fixed.keep(self, lambda: self._read(conditions.memory(), fixed.packing))
         weights = Weights(self.asking, (self.queries.weight,))
         queries = linear((self, "asking"), normalised(x), weights, None, fixed.packing)
         return self.attend(x, self.heads(queries), *read, fixed.packing)
 
-    def _read(self, text: mk.Text, packing: Packing | None) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return keys, values and a mask.
-
-        A softmax over nothing is not a number, so a text without any token is looked at
-        everywhere, and its values are zero.
-        """
-        hidden = None if _is_whole(text) else ~text.mask
-        memory = normalised(_cleared(text.embedding, hidden, (2,)))
+    def _read(
+        self, memory: Memory, packing: Packing | None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return keys, values (zero for what is hidden) and where a softmax looks."""
         weights = Weights(self.answering, (self.keys_values.weight,))
-        both = linear((self, "answering"), memory, weights, None, packing)
+        both = linear((self, "answering"), memory.tokens, weights, None, packing)
         keys, values = map(self.heads, both.chunk(2, dim=2))
-        if hidden is None:
-            return keys, values, None
-        visible = (text.mask | hidden.all(dim=1, keepdim=True))[:, None, None, :]
-        mask = visible if packing is None else _added(visible, keys.dtype)
-        return keys, _cleared(values, hidden, (1, 3)), mask
-
-
-def _is_whole(text: mk.Text) -> bool:
-    """Return whether every token is real, where asking does not keep a GPU waiting."""
-    return text.mask.device.type == "cpu" and bool(text.mask.all())
-
-
-def _cleared(x: Tensor, hidden: Tensor | None, dims: tuple[int, ...]) -> Tensor:
-    """Return x with zeros where `hidden` [b, n], spread over `dims`, says so."""
-    if hidden is None:
-        return x
-    for dim in dims:
-        hidden = hidden.unsqueeze(dim)
-    return x.masked_fill(hidden, 0)
-
-
-def normalised(x: Tensor) -> Tensor:
-    """Return frames [b, t, c] with mean 0 and variance 1 over their channels."""
-    return F.layer_norm(x, x.shape[2:])
+        mask = memory.visible()
+        if mask is not None and packing is not None:
+            mask = _added(mask, keys.dtype)
+        return keys, cleared(values, memory.hidden, (1, 3)), mask
 
 
 def _behind(norm: nn.LayerNorm, layer: nn.Linear) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-import mousai_kit.api as mk
+from mousai_kit_mousai.layers.memory import Memory
 from mousai_kit_mousai.layers.packing import Packing
 
 T = TypeVar("T")
@@ -18,13 +18,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Conditioning:
-    """The context and the text of a network, and what was already worked out from them.
+    """The context and the text's memory of a network, and what was already worked out from them.
 
     What layers keep here must depend on the conditioning and the weights only, never on x.
     """
 
     context: Tensor | None = None
-    text: mk.Text | None = None
+    memory: Memory | None = None
     packing: Packing | None = None
     """The weights packed for sampling; None: used as they are."""
     levels: dict[float, int] = field(default_factory=dict)
@@ -69,10 +69,10 @@ class Conditions:
         rows = self.fixed.keep(layer, lambda: [form(row) for row in layer(told).split(1)])
         return rows[self.row]
 
-    def text(self) -> mk.Text:
-        """Return the text; a network that attends to one checks first that it is there."""
-        assert self.fixed.text is not None
-        return self.fixed.text
+    def memory(self) -> Memory:
+        """Return the text's memory; a network that attends to one checks that it is there."""
+        assert self.fixed.memory is not None
+        return self.fixed.memory
 
     def real(self, frames: int) -> int:
         """Return how many of a depth's `frames` frames are no padding."""

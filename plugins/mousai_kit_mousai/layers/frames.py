@@ -6,6 +6,7 @@ Neither has to be transposed on the way. b batch, t time, c channels.
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -17,3 +18,8 @@ def as_image(x: Tensor) -> Tensor:
 def as_frames(image: Tensor) -> Tensor:
     """Return an image [b, c, 1, t] as frames [b, t, c]."""
     return image.squeeze(2).transpose(1, 2)
+
+
+def normalised(x: Tensor) -> Tensor:
+    """Return frames [b, t, c] with mean 0 and variance 1 over their channels."""
+    return F.layer_norm(x, x.shape[2:])
