@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.utils._pytree import tree_map_only
 
 
 def wanted() -> bool:
@@ -54,11 +55,11 @@ def parted(tensor: Tensor, like: Tensor | None) -> Tensor:
     return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements)
 
 
-def _no_view(module: nn.Module, given: Any, made: Any) -> Tensor | None:
-    """Return a copy where a block made a view: what then changed it in place would undo FSDP's
+def _no_view(module: nn.Module, given: Any, made: Any) -> Any:
+    """Return copies where a block made views: what then changed one in place would undo FSDP's
     hook on it, and the block's gradient would be wrong.
     """
-    return made.clone() if isinstance(made, Tensor) and made._is_view() else None
+    return tree_map_only(Tensor, lambda it: it.clone() if it._is_view() else it, made)
 
 
 def _whole(tensor: Tensor, keep: bool) -> Tensor:

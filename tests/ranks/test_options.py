@@ -5,10 +5,12 @@ from pathlib import Path
 
 import nano
 import pytest
+import torch
 from alike import ADAPTER_BOUND, BOUND, assert_alike
 from launched import FSDP, together, train
 
 from mousai_kit import checkpoints
+from mousai_kit.ranks import shards
 from mousai_kit.training.loop import Training
 from mousai_kit.training.step import Learner
 
@@ -111,3 +113,12 @@ def test_with_fsdp_alone_each_process_holds_its_part_of_the_weights(runs):
     first, second = held(runs, "fsdp", 0), held(runs, "fsdp", 1)
     assert [sum(parts) for parts in zip(first, second, strict=True)] == whole
     assert all(part < 0.6 * all_of_it for part, all_of_it in zip(first, whole, strict=True))
+
+
+def test_views_are_copied_wherever_a_block_returns_them():
+    x = torch.ones(4)
+    view, nothing, (same, another) = shards._no_view(None, (), (x.view(2, 2), None, [x, x[:2]]))
+    assert not view._is_view()
+    assert not another._is_view()
+    assert nothing is None
+    assert same is x
