@@ -1,14 +1,15 @@
 """How much faster than the authors' trainer: whole steps of both, interleaved, in one run.
 
     python benchmarks/training.py [--rounds 15] [--threads 2] [--device cpu] [--batch 8]
-                                  [--longer 1] [--json FILE]
+                                  [--longer 1] [--compiled] [--json FILE]
 
 A step is all that their trainer does in one: noise at random levels, loss, backward pass, clipped
 gradient, AdamW with their settings, and the averaged weights (ema-pytorch with beta 0.995 and
 power 0.7, at its defaults: it averages at every tenth step). Ours is `training.step.Learner`, told
 `ema_every: 10`. The same networks and sizes, float32 as their code runs, and bf16 autocast of
 both. `--longer 8` takes crops eight times as long: 2,048 frames, as the published generator learns
-from, and 2^18 samples, as its decoder. All take a step in turn, warm; a ratio is the median of
+from, and 2^18 samples, as its decoder. `--compiled` adds ours with `compile: true`, whose first
+step is timed apart. All take a step in turn, warm; a ratio is the median of
 those of the rounds. Peak memory is a fresh process's (Linux). Needs the extra `parity`.
 """
 
@@ -18,6 +19,7 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,7 @@ from mousai_kit_mousai.objective import velocity_loss
 
 NAMES = ["generator 24.8 M", "decoder 12.4 M"]
 WHO = ["authors fp32", "authors bf16", "ours fp32", "ours bf16"]
+COMPILED = ["ours fp32 compiled", "ours bf16 compiled"]
 
 
 def main() -> None:
@@ -47,6 +50,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--longer", type=int, default=1)
+    parser.add_argument("--compiled", action="store_true", help="ours with compile: true, too")
     parser.add_argument("--only", default=",".join(NAMES), help="networks, by commas")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
@@ -55,12 +59,13 @@ def main() -> None:
     if arguments.peak:
         print(peak(*arguments.peak, given_of(arguments.peak[0], arguments)))
         return
+    who = WHO + COMPILED if arguments.compiled else WHO
     rows = [
-        measured(name, arguments.rounds, given_of(name, arguments))
+        measured(name, who, arguments.rounds, given_of(name, arguments))
         for name in arguments.only.split(",")
     ]
     for row in rows:
-        row["peak memory, MB"] = {who: peak_of(row["name"], who, arguments) for who in WHO}
+        row["peak memory, MB"] = {it: peak_of(row["name"], it, arguments) for it in who}
     print(table(rows))
     print(line())
     if arguments.json:
@@ -80,22 +85,25 @@ def longer(size: Size, times: int) -> Size:
     return replace(size, frames=times * size.frames, context=context)
 
 
-def measured(name: str, rounds: int, given: Given) -> Row:
+def measured(name: str, who: list[str], rounds: int, given: Given) -> Row:
     """Return the medians of steps of both, in both precisions, that take turns."""
-    runs = {who: stepping(name, who, given) for who in WHO}
-    for _ in range(2):
-        for run in runs.values():
-            run()
+    runs = {it: stepping(name, it, given) for it in who}
+    first = {}
+    for it, run in runs.items():
+        started = time.perf_counter()
+        run()
+        first[it] = time.perf_counter() - started
+        run()
     what = f"{name}, {given.size.frames:,} frames, batch {given.batch}"
-    return {"name": name, **row_of(what, runs, rounds, None)}
+    return {"name": name, **row_of(what, runs, rounds, None), "first step, s": first}
 
 
 def stepping(name: str, who: str, given: Given) -> Run:
     """Return what takes a step, of the authors' or of ours, in a precision."""
-    whose, precision = who.split()
+    whose, precision, *how = who.split()
     device = given.noise.device
     if whose == "ours":
-        return _ours(name, precision, given, device)
+        return _ours(name, precision, bool(how), given, device)
     run = _authors(name, given, device)
     return within(device, torch.bfloat16 if precision == "bf16" else None, run)
 
@@ -121,9 +129,10 @@ def _authors(name: str, given: Given, device: torch.device) -> Run:
     return step
 
 
-def _ours(name: str, precision: str, given: Given, device: torch.device) -> Run:
+def _ours(name: str, precision: str, compiled: bool, given: Given, device: torch.device) -> Run:
     """Return a step of ours, as `run` takes it."""
     settings: dict[str, Any] = {"batch": given.batch, "precision": precision, "ema_every": 10}
+    settings["compile"] = compiled
     stage = Alone(Ours(SIZES[name], device), given)
     learner = Learner(stage.train(), Train(**settings), seed=0)
     batch = Batch(given.noise, [""] * given.batch, [""] * given.batch, [])
@@ -182,15 +191,24 @@ def peak_of(name: str, who: str, arguments: argparse.Namespace) -> float:
 
 def table(rows: list[Row]) -> str:
     """Return the rows as a Markdown table: steps a second, ratios to the authors' fp32, memory."""
-    lines = [["", *(f"{who}: steps/s, ratio, MB" for who in WHO)], ["---"] * (len(WHO) + 1)]
+    all_of_them = rows[0]["seconds"]
+    lines = [["", *(f"{who}: steps/s, ratio, MB" for who in all_of_them)]]
+    lines.append(["---"] * len(lines[0]))
     for row in rows:
         cells = [
             f"{1 / row['seconds'][who]:.2f}, **{row['ratio'][who]:.2f}**, "
             f"{row['peak memory, MB'][who]:.0f}"
-            for who in WHO
+            for who in all_of_them
         ]
         lines.append([row["what"], *cells])
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    told = ["| " + " | ".join(cells) + " |" for cells in lines]
+    for row in rows:
+        told += [
+            f"{row['what']}, {who}: first step {seconds:.0f} s"
+            for who, seconds in row["first step, s"].items()
+            if who in COMPILED
+        ]
+    return "\n".join(told)
 
 
 if __name__ == "__main__":

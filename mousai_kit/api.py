@@ -55,7 +55,7 @@ from mousai_kit.pretrained.text import PretrainedOptions, PretrainedText, TextNe
 from mousai_kit.pretrained.tokens import encodable, token_ids
 from mousai_kit.pure_torchaudio import torchaudio
 from mousai_kit.recipe import Recipe, load_recipe
-from mousai_kit.recomputing import recomputed, recomputing
+from mousai_kit.repeating import repeated, repeating
 from mousai_kit.stepping import Level, StepOptions, SteppedSampler
 from mousai_kit.trained import TrainedCascade, load, train
 from mousai_kit.windows import joined, scaled, windows
@@ -130,8 +130,8 @@ __all__ = [
     "log_mel",
     "probe",
     "read",
-    "recomputed",
-    "recomputing",
+    "repeated",
+    "repeating",
     "scaled",
     "shown",
     "tags_of",

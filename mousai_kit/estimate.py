@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from mousai_kit.interfaces import NoiseSource, Space, Stage
-from mousai_kit.recomputing import recomputing
+from mousai_kit.repeating import repeating
 
 STATE_COPIES = 4
 """Gradients, two moments, average: what training keeps beside every learned parameter."""
@@ -37,7 +37,7 @@ def step_bytes(stage: Stage, *, samples: int, batch: int, recompute: bool) -> in
     """
 
     def step(it: Stage) -> Tensor:
-        with recomputing(recompute):
+        with repeating(recomputed=recompute):
             loss = it.loss(**_inputs(it, samples, batch))
         loss.sum().backward()
         return loss.detach()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from mousai_kit import checkpoints, devices
 from mousai_kit.cascade import Cascade
+from mousai_kit.compiling import NEEDED, CompileError, check_compiler
 from mousai_kit.console import Screen
 from mousai_kit.errors import TrainingError
 from mousai_kit.memory import out_of_memory_told
@@ -92,6 +93,7 @@ class System:
         trained = partial(stands, self.recipe, self.folder)
         begun = starts(self.recipe, self.folder, trained, self.screen.say)
         self.ranks.in_turn(partial(check_disk, self.recipe, self.folder))
+        self._check_compiler(trained)
         self.ranks.in_turn(self._fetch)  # once from the hub, then from the disk
         check_fit(
             self.recipe, self.cascade, {it: None if trained(it) else begun[it] for it in begun}
@@ -107,6 +109,17 @@ class System:
                 self.screen.say(f"{name}: {known} ({files.weights})")
             else:
                 self._train(name, header, given or Given.find(self.recipe, name))
+
+    def _check_compiler(self, trained: Callable[[str], bool]) -> None:
+        """RecipeError where a stage is to be compiled that can't be, before hours of others."""
+        for name, stage in self.recipe.stages.items():
+            if stage.train.compile and not trained(name):
+                try:
+                    check_compiler(self.device)
+                except CompileError as error:
+                    place = ("stages", name, "train", "compile")
+                    told = f"{error}; install what it needs ({NEEDED}), or leave `compile` out"
+                    raise self.recipe.fault(place, told) from error
 
     def _fetch(self) -> None:
         for stage in self.cascade.stages.values():
@@ -140,6 +153,8 @@ class System:
             return
         training = self._begun(name, header, tuned)
         settings = training.settings
+        if settings.compile and not training.finished:
+            self.screen.say(f"{name}: compiling blocks in the first step, which may take minutes")
         with out_of_memory_told(
             f"stages.{name}.train: a step does not fit into memory; lower `batch` "
             f"(now {settings.batch}) or `length` (now {settings.length}), raise `accumulate` (now "

@@ -17,7 +17,7 @@ PluginError PretrainedOptions PretrainedText Problem Recipe RecipeError Request 
 Sampler Schedule Space SpectralEncoder Split Stage StepOptions SteppedSampler Text TextEncoder
 TextNetwork Track TrackDataset TrainedCascade TrainingError UNet Use Velocity WeightFormat
 WeightsError attention build chosen described did_you_mean encodable first_line held_out hookimpl
-hub joined licence_in licence_of load load_recipe log_mel probe read recomputed recomputing scaled
+hub joined licence_in licence_of load load_recipe log_mel probe read repeated repeating scaled
 shown tags_of token_ids told_by torchaudio train transformers windows
 """
 """What plug-ins and scripts may rely on: a name goes only with another version of the API."""

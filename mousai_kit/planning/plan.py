@@ -76,7 +76,7 @@ def _stage_facts(recipe: Recipe, name: str, outline: Cascade, costing: Costing) 
         "data": data,
         "latents": latent_facts(outline, name, train, data["clips"], found.encoding),
         "disk": disk_facts(outline, name, given=recipe.stages[name].weights is not None),
-        "notes": [it for it in (found.missing, _unmeasured(found)) if it],
+        "notes": [it for it in (found.missing, _unmeasured(found), _uncompiled(train)) if it],
     }
 
 
@@ -84,6 +84,11 @@ def _unmeasured(found: Measured) -> str:
     """Return what to say where nothing was measured and nothing tells why; else nothing."""
     measured = any(it.batch for it in found.points)
     return "" if measured or found.stopped else "nothing was measured in this time; raise --seconds"
+
+
+def _uncompiled(train: Train) -> str:
+    """Return what to say of a stage that `run` compiles: that would take longer than all steps."""
+    return "measured without `compile`; steps differ, once compiled" if train.compile else ""
 
 
 def _step_facts(train: Train, cost: Cost | None, found: Measured) -> Facts:

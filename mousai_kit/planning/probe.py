@@ -60,7 +60,7 @@ class Bench:
         self.cascade = Cascade.build(recipe, device=self.device)
         self.name, self.stage = task.stage, self.cascade.stages[task.stage]
         self.settings = Train.model_validate(
-            {**recipe.stages[task.stage].train.model_dump(), **task.train}
+            {**recipe.stages[task.stage].train.model_dump(), **task.train, "compile": False}
         )
         missing = _ready(self.stage)
         self.stage.prepare([self._signal(2).to(self.device)], [CAPTION])

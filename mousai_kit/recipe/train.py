@@ -71,6 +71,11 @@ class Train(Options):
         description="gradient checkpointing: compute activations again in the backward pass "
         "instead of keeping them: less memory, more time",
     )
+    compile: bool = Field(
+        False,
+        description="let torch's compiler make code of a network's blocks at the first step: "
+        "quicker for some networks, slower for others; needs a C++ compiler on a CPU",
+    )
     workers: int = Field(2, ge=0, description="processes that read audio")
     patience: float = Field(
         1800.0, gt=0, description="seconds without a batch after which these are started again"

@@ -14,6 +14,7 @@ NEVER_CHANGE_WEIGHTS = (
     "bad_loss",
     "explodes_at",
     "recompute",
+    "compile",
     "workers",
     "patience",
     "validate_every",

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from mousai_kit.compiling import CompileError
 from mousai_kit.data import Clips
 from mousai_kit.errors import AudioError
 from mousai_kit.interfaces import Stage
@@ -189,7 +190,12 @@ class Training:
 
     def _step(self, batch: Batch, interruption: Interruption) -> bool:
         """Take a step, tell of it, validate and save where it is time to; return whether to end."""
-        taken = self.learn(batch)
+        try:
+            taken = self.learn(batch)
+        except CompileError:  # Ctrl-C ends a C++ compiler, too: this step is not taken
+            if interruption.asked is None or not self.ranks.own.alone:
+                raise
+            return True
         self.seconds = time.monotonic() - self._started
         for observer in self.observers:
             observer.stepped(self, taken)

@@ -13,11 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mousai_kit.compiling import compiler_told
 from mousai_kit.interfaces import NoiseSource, Stage
 from mousai_kit.precision import autocast
 from mousai_kit.ranks import Ranks
 from mousai_kit.recipe import Train
-from mousai_kit.recomputing import recomputing
+from mousai_kit.repeating import repeating
 from mousai_kit.seeds import derive
 from mousai_kit.training.ema import EMA
 from mousai_kit.training.loading import Batch
@@ -144,7 +145,11 @@ class Learner:
         """
         count = len(batch.texts)
         last = part.stop == count
-        with nullcontext() if last else self.ranks.apart(self.together), self.ranks.heard():
+        with (
+            nullcontext() if last else self.ranks.apart(self.together),
+            self.ranks.heard(),
+            compiler_told() if self.settings.compile else nullcontext(),
+        ):
             loss = self._losses(batch, part, step)
             self.scaler.scale(loss.sum() / count).backward()
         return loss.detach()
@@ -157,7 +162,10 @@ class Learner:
         noise = NoiseSource(seeds, device=self.device)
         signal = batch.signal[part].to(self.device, non_blocking=True)
         settings = self.settings
-        with autocast(self.device, settings.precision), recomputing(settings.recompute):
+        with (
+            autocast(self.device, settings.precision),
+            repeating(recomputed=settings.recompute, compiled=settings.compile),
+        ):
             return self.together(signal, batch.texts[part], noise)
 
 

@@ -131,7 +131,7 @@ class DiT1d(mk.UNet):
         *steering, (scale, shift) = self.level.split(told)
         blocks = cast("list[Block]", list(self.blocks))
         for block, steered, memory in zip(blocks, steering, memories, strict=True):
-            frames = mk.recomputed(block, frames, steered, around.rotary, memory)
+            frames = mk.repeated(block, frames, steered, around.rotary, memory)
         out = _unpatched(self.leave(modulated(frames, scale, shift)), self.downsampling)
         out = out[..., : x.shape[2]].to(x.dtype)
         if self.head == "plain":

@@ -24,5 +24,5 @@ def fresh_network(
         dropout_rate=dropout,
     )
     network: Any = library.T5EncoderModel(config).encoder
-    network._set_gradient_checkpointing(True, mk.recomputed)  # where training asks for it
+    network._set_gradient_checkpointing(True, mk.repeated)  # where training asks for it
     return network

@@ -64,6 +64,7 @@ def test_what_a_recipe_leaves_out_has_the_papers_values(desk):
         "explodes_at": 10.0,
         "precision": "fp32",
         "recompute": False,
+        "compile": False,
         "watch": True,
         "workers": 2,
         "validate_every": 1000,

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from mousai_kit import checkpoints
+from mousai_kit.compiling import CompileError
 from mousai_kit.errors import TrainingError
 from mousai_kit.interfaces import Clip, Space, Stage
 from mousai_kit.recipe import Train
@@ -144,6 +145,23 @@ def test_ctrl_c_at_any_step_and_going_on_ends_as_if_nothing_had_been(here, step)
     second.restore()
     second.run()
     assert contents("parts") == contents("whole")
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_ctrl_c_that_ends_the_compiler_as_well_ends_before_the_step(here, interrupted):
+    work, learn = made(), Training.learn
+
+    def compiling(batch):
+        if work.step < 3:
+            return learn(work, batch)
+        if interrupted:
+            signal.raise_signal(signal.SIGINT)
+        raise CompileError("the C++ compiler was ended")
+
+    work.learn = compiling
+    with pytest.raises(KeyboardInterrupt if interrupted else CompileError):
+        work.run()
+    assert checkpoints.header(saved())["step"] == (3 if interrupted else 2)
 
 
 def test_a_second_ctrl_c_ends_at_once_and_the_handler_of_before_is_back(here):

@@ -37,7 +37,7 @@ class Conditioning:
         """Return what was kept under `key`, made at the first call.
 
         With gradients it is made at every call: each pass has its own, and a block that is computed
-        again (`mk.recomputed`) must find nothing of the first time.
+        again (`mk.repeated`) must find nothing of the first time.
         """
         if torch.is_grad_enabled():
             return make()

@@ -63,13 +63,13 @@ class Depth(nn.Module):
         """Map x [b, t, inputs] to [b, t / factor, c]."""
         x = self.enter(x, conditions.fixed.packing)
         for item in self.items_down:
-            x = mk.recomputed(item, x, conditions)
+            x = mk.repeated(item, x, conditions)
         return x
 
     def up(self, before: Tensor, x: Tensor, conditions: Conditions) -> Tensor:
         """Map x [b, t / factor, c], and what `down` was given, to [b, t, outputs]."""
         for item in self.items_up:
-            x = mk.recomputed(item, x, conditions)
+            x = mk.repeated(item, x, conditions)
         after: Tensor = self.leave(x, conditions.fixed.packing)
         return after if self.skip is None else self.skip(before, after, conditions)
 

@@ -43,7 +43,7 @@ class Pyramid(nn.Module):
 
     def forward(self, spectrum: Tensor) -> Tensor:
         """Map [b, inputs, l] to [b, outputs, l / product of factors, rounded up]."""
-        x = mk.recomputed(self.enter, spectrum.transpose(1, 2)).contiguous()
+        x = mk.repeated(self.enter, spectrum.transpose(1, 2)).contiguous()
         for floor in self.floors:
             x = floor(x)
         image = as_image(x)
@@ -65,5 +65,5 @@ class Floor(nn.Module):
         """Map [b, l, inputs] to [b, l / factor, outputs], rounded up."""
         x = as_frames(self.shorten(as_image(x)))
         for block in self.blocks:
-            x = mk.recomputed(block, x)
+            x = mk.repeated(block, x)
         return x

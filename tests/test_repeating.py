@@ -35,7 +35,7 @@ def loss(stage, *, recompute, precision="fp32"):
     """Return a step's loss, the same at every call."""
     torch.manual_seed(0)
     signal = torch.randn(2, stage.below.channels, stage.below.frames(2048))
-    with autocast(torch.device("cpu"), precision), mk.recomputing(recompute):
+    with autocast(torch.device("cpu"), precision), mk.repeating(recomputed=recompute):
         return stage.loss(signal, ["low saw", "slow"], noise=mk.NoiseSource([1, 2])).mean()
 
 
@@ -107,19 +107,19 @@ class Counting(nn.Module):
     def forward(self, x):
         self.calls += 1
         y = (x * self.weight).sin()
-        return y if self.inner is None else mk.recomputed(self.inner, y)
+        return y if self.inner is None else mk.repeated(self.inner, y)
 
 
 def test_a_block_is_called_again_only_where_training_asks_for_it():
     block, x = Counting(), torch.ones(3)
-    mk.recomputed(block, x).sum().backward()
+    mk.repeated(block, x).sum().backward()
     assert block.calls == 1
-    with mk.recomputing():
-        y = mk.recomputed(block, x)
+    with mk.repeating(recomputed=True):
+        y = mk.repeated(block, x)
         with torch.no_grad():
-            mk.recomputed(block, x)
-        with mk.recomputing(False):
-            mk.recomputed(block, x)
+            mk.repeated(block, x)
+        with mk.repeating():
+            mk.repeated(block, x)
     assert block.calls == 4
     y.sum().backward()
     assert block.calls == 5
@@ -128,8 +128,8 @@ def test_a_block_is_called_again_only_where_training_asks_for_it():
 def test_a_block_inside_another_is_called_as_often_as_that():
     inner = Counting()
     outer = Counting(inner)
-    with mk.recomputing():
-        y = mk.recomputed(outer, torch.ones(3))
+    with mk.repeating(recomputed=True):
+        y = mk.repeated(outer, torch.ones(3))
     y.sum().backward()
     assert (outer.calls, inner.calls) == (2, 2)
 
@@ -138,9 +138,9 @@ def test_another_thread_is_not_asked():
     block = Counting()
 
     def elsewhere():
-        mk.recomputed(block, torch.ones(3)).sum().backward()
+        mk.repeated(block, torch.ones(3)).sum().backward()
 
-    with mk.recomputing():
+    with mk.repeating(recomputed=True):
         thread = threading.Thread(target=elsewhere)
         thread.start()
         thread.join()
@@ -151,10 +151,10 @@ def test_an_error_in_a_block_is_the_blocks_own():
     def broken(x):
         raise mk.RequestError("no such length")
 
-    with mk.recomputing(), pytest.raises(mk.RequestError, match=r"^no such length$"):
-        mk.recomputed(broken, torch.ones(3))
+    with mk.repeating(recomputed=True), pytest.raises(mk.RequestError, match=r"^no such length$"):
+        mk.repeated(broken, torch.ones(3))
     block = Counting()
-    mk.recomputed(block, torch.ones(3)).sum().backward()
+    mk.repeated(block, torch.ones(3)).sum().backward()
     assert block.calls == 1
 
 
@@ -164,8 +164,8 @@ def test_hooks_are_called_once_around_what_is_computed_again():
         lambda module, given: called.append("before") or (given[0] * 2,)
     )
     block.register_forward_hook(lambda *given: called.append("after"))
-    with mk.recomputing():
-        mk.recomputed(block, x).sum().backward()
+    with mk.repeating(recomputed=True):
+        mk.repeated(block, x).sum().backward()
     assert (block.calls, called) == (2, ["before", "after"])
     assert torch.allclose(x.grad, 2 * torch.full((3,), 2.0).cos())
     assert "forward" not in vars(block)
