@@ -1,10 +1,13 @@
 """What gradient checkpointing takes and gives: peak memory and time of a step, with and without.
 
     python benchmarks/recompute.py [--recipe mousai] [--batch 4,16] [--seconds 20] [--set ...]
+    python benchmarks/recompute.py --shapes [--recipe mousai-paper] [--batch 4] [--set ...]
 
 Each figure is from a fresh process that takes steps on random signals (the probe of `mousai-kit
 plan`). Memory is the most that the process held; `activations` is that without what was there
-before the first step: the program, the weights, their gradients, moments and average.
+before the first step: the program, the weights, their gradients, moments and average. With
+`--shapes` nothing is computed: what a step in fp32 keeps for its backward pass, by its tensors'
+shapes.
 """
 
 from __future__ import annotations
@@ -13,6 +16,9 @@ import argparse
 
 from machine import line
 
+import mousai_kit.api as mk
+from mousai_kit.cascade import Cascade
+from mousai_kit.estimate import ADAM_COPIES, training_bytes
 from mousai_kit.planning.probing import measured
 from mousai_kit.planning.task import Point, Task
 from mousai_kit.recipe import Recipe
@@ -26,14 +32,31 @@ def main() -> None:
     parser.add_argument("--batch", default="4,16", help="batches, by commas")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--set", action="append", default=[], dest="overrides")
+    parser.add_argument("--shapes", action="store_true", help="compute nothing")
     arguments = parser.parse_args()
     recipe = recipe_of(arguments.recipe, arguments.overrides)
+    if arguments.shapes:
+        print(shapes(arguments.recipe, recipe, int(arguments.batch.partition(",")[0])))
+        return
     print("| stage, precision, batch | memory | recomputed | activations left | time |")
     print("| --- | --- | --- | --- | --- |")
     for name in recipe.stages:
         for batch in map(int, arguments.batch.split(",")):
             print(row(recipe, name, batch, arguments.seconds), flush=True)
     print(f"\n{line()}")
+
+
+def shapes(called: str, recipe: Recipe, batch: int) -> str:
+    """Return a table of what each stage's step keeps."""
+    lines = ["| | kept | with `recompute` |", "| --- | --- | --- |"]
+    for name, stage in Cascade.build(recipe, device="meta").stages.items():
+        length, kept = recipe.stages[name].train.length, []
+        for recomputed in (False, True):
+            with mk.repeating(recomputed=recomputed):
+                size = training_bytes(stage, samples=length, batch=batch) or 0
+            kept.append(size - ADAM_COPIES * sum(it.nbytes for it in stage.parameters()))
+        lines.append(f"| {called}, {name} | {kept[0] / 1e6:,.0f} MB | {kept[1] / 1e6:,.0f} MB |")
+    return "\n".join(lines)
 
 
 def row(recipe: Recipe, name: str, batch: int, seconds: float) -> str:

@@ -104,6 +104,12 @@ def test_what_the_checkpoint_takes_is_told(here):
     assert files.weights.stat().st_size == pytest.approx(told["disk"]["weights"], rel=0.2)
 
 
+def test_what_run_compiles_is_measured_without_and_told(here):
+    (told,) = planned("stages.autoencoder.train.compile=true")["stages"]
+    assert told["measured"]
+    assert told["notes"] == ["measured without `compile`; steps differ, once compiled"]
+
+
 def test_what_is_frozen_has_no_moments(here):
     (told,) = planned("stages.autoencoder.freeze=[encoder.*]", seconds=1.0)["stages"]
     learned, frozen = told["parameters"].values()
