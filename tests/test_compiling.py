@@ -73,10 +73,24 @@ def test_equal_blocks_share_their_code_and_other_shapes_have_their_own():
     assert versions(lambda: gradient(second, torch.ones(5, 8), compiled=True))[1] == 0
 
 
+def kept(block, **how):
+    """Return how many tensors are kept for a block's backward pass."""
+    tensors = []
+    with (
+        torch.autograd.graph.saved_tensors_hooks(
+            lambda it: tensors.append(it) or it, lambda it: it
+        ),
+        mk.repeating(**how),
+    ):
+        mk.repeated(block, torch.ones(3, 8))
+    return len(tensors)
+
+
 def test_a_compiled_block_computes_again_what_it_does_not_keep():
     block = Block()
     found = gradient(block, compiled=True)
     assert torch.equal(gradient(block, compiled=True, recomputed=True), found)
+    assert kept(block, compiled=True) > kept(block, compiled=True, recomputed=True)
     assert block.heard == []
 
 
