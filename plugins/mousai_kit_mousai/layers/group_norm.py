@@ -25,14 +25,19 @@ class GroupNorm(nn.GroupNorm):
         if not torch.is_grad_enabled():
             return super().forward(image)
         if _channels_lie_last(image) and self.num_channels <= FEW.get(image.dtype, 0):
-            found: Tensor = _FewChannels.apply(
-                image, self.weight, self.bias, self.num_groups, self.eps
-            )
-            return found
+            return _few_channels(image, self.weight, self.bias, self.num_groups, self.eps)
         if not image.requires_grad:
             # where channels lie last, torch 2.13's backward pass crashes without a gradient to give
             return super().forward(image.squeeze(2)).unsqueeze(2)
         return super().forward(image)
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # compiled by torch 2.13 it is slow
+def _few_channels(
+    image: Tensor, weight: Tensor, bias: Tensor, groups: int, epsilon: float
+) -> Tensor:
+    found: Tensor = _FewChannels.apply(image, weight, bias, groups, epsilon)
+    return found
 
 
 def _channels_lie_last(image: Tensor) -> bool:
