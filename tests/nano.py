@@ -20,6 +20,7 @@ from mousai_kit.recipe import load_recipe
 from mousai_kit.runs import RunFolder
 from mousai_kit.system import System
 
+ROOT = Path(__file__).parents[1]
 RATE = 8000
 RECIPE = """\
 version: 1
@@ -56,15 +57,16 @@ AUTOENCODER_ONLY = RECIPE[: RECIPE.index("  generator:")]
 
 
 def recipe(*overrides, text=RECIPE, path="nano.yaml"):
+    assert Path(path).resolve().parent != ROOT, "a test that writes a recipe stands `here`"
     Path(path).write_text(text)
     return load_recipe(path, overrides, registry=installed())
 
 
-def system(*overrides, text=RECIPE, folder="runs/nano"):
+def system(*overrides, text=RECIPE, folder="runs/nano", path="nano.yaml"):
     """Return a system in a folder that exists, not loaded."""
     run = RunFolder(Path(folder))
     run.make()
-    return System(recipe(*overrides, text=text), run, Screen())
+    return System(recipe(*overrides, text=text, path=path), run, Screen())
 
 
 def tone(path, *, seconds=1.0, rate=RATE, channels=1, hertz=440.0, **options):

@@ -29,9 +29,10 @@ ALONE = ("stage", "weight_format", "metric")
 
 
 @pytest.fixture(scope="session")
-def default(trained_once):
+def default(trained_once, tmp_path_factory):
     """Return what the recipe makes as it is."""
-    return nano.system(STEPS, folder=trained_once).load().cascade.make(REQUEST)
+    path = tmp_path_factory.mktemp("default") / "nano.yaml"
+    return nano.system(STEPS, folder=trained_once, path=path).load().cascade.make(REQUEST)
 
 
 @pytest.fixture
