@@ -1,4 +1,4 @@
-# make music: install, train both stages on real music, write clips     make test: the whole suite
+# make music: install, write clips with the weights that come along     make test: the whole suite
 # make docs: the site, into site/
 # A CPU-only machine saves gigabytes with TORCH_INDEX=https://download.pytorch.org/whl/cpu
 

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 import mousai_kit.api as mk
-from mousai_kit.component import choose
-from mousai_kit.plugins import installed
-from mousai_kit_mousai.archinet_names import unet_pairs
+from mousai_kit.core.component import resolve_slot
+from mousai_kit.core.plugins import installed_registry
+from mousai_kit_mousai.archinet.names import unet_pairs
 from mousai_kit_mousai.schedules import Cosine
 from mousai_kit_mousai.unet import UNet1d
 
@@ -40,7 +40,7 @@ class Size:
     text: bool = False
     context: tuple[int, int] | None = None
     """Channels and frames of the context, where one is injected."""
-    injections: list[int] = field(default_factory=list)
+    context_injections: list[int] = field(default_factory=list)
 
 
 SIZES = {
@@ -51,7 +51,7 @@ SIZES = {
         options={
             "channels": [128, 256, 256, 256],
             "factors": [1, 2, 2, 2],
-            "items": [2, 2, 2, 2],
+            "blocks": [2, 2, 2, 2],
             "attentions": [0, 1, 1, 1],
             "cross_attentions": [0, 1, 1, 1],
             "attention_heads": 8,
@@ -62,11 +62,11 @@ SIZES = {
         channels=2,
         frames=32768,
         context=(32, 512),
-        injections=[0, 0, 0, 0, 1, 0],
+        context_injections=[0, 0, 0, 0, 1, 0],
         options={
             "channels": [8, 32, 64, 128, 256, 256],
             "factors": [1, 4, 4, 2, 2, 2],
-            "items": [1, 2, 2, 2, 2, 2],
+            "blocks": [1, 2, 2, 2, 2, 2],
         },
     ),
     "generator 551 M": Size(
@@ -76,7 +76,7 @@ SIZES = {
         options={
             "channels": [128, 256, 512, 512, 1024, 1024],
             "factors": [1, 2, 2, 2, 2, 2],
-            "items": [2, 2, 2, 4, 8, 8],
+            "blocks": [2, 2, 2, 4, 8, 8],
             "attentions": [0, 0, 1, 1, 1, 1],
             "cross_attentions": [0, 0, 1, 1, 1, 1],
             "attention_heads": 12,
@@ -109,7 +109,7 @@ class Given:
         """Return the authors' keywords for the conditioning."""
         if self.text is not None:
             return {"embedding": self.text}
-        return {"channels": [self.context if it else None for it in self.size.injections]}
+        return {"channels": [self.context if it else None for it in self.size.context_injections]}
 
 
 class Authors:
@@ -122,7 +122,7 @@ class Authors:
         if size.text:
             extra = {"embedding_features": FEATURES}
         if size.context:
-            extra["context_channels"] = [size.context[0] * it for it in size.injections]
+            extra["context_channels"] = [size.context[0] * it for it in size.context_injections]
         self.network = UNetV0(dim=1, in_channels=size.channels, **{**extra, **size.options})
         self.network.to(device).eval()
 
@@ -156,7 +156,7 @@ class Ours:
     def __init__(self, size: Size, device: torch.device, authors: Authors | None = None) -> None:
         torch.manual_seed(0)
         options = UNet1d.Options.model_validate(
-            {**size.options, "injections": size.injections, "transform": None}
+            {**size.options, "context_injections": size.context_injections, "transform": None}
         )
         self.network = UNet1d(
             options,
@@ -178,7 +178,7 @@ class Ours:
         if given.text is None or given.null is None:
             return self.unguided(given, levels)
         text, null = _unmasked(given.text), _unmasked(given.null)
-        return mk.Guided(self.network, text, null, scale=GUIDANCE, levels=levels)
+        return mk.ClassifierFreeGuidance(self.network, text, null, scale=GUIDANCE, levels=levels)
 
     @torch.no_grad()
     def sample(
@@ -186,7 +186,9 @@ class Ours:
     ) -> Tensor:
         """Return what a sampler of ours makes of the noise; binding the network is part of it."""
         words = {"use": sampler, "steps": steps, "levels": levels}
-        chosen = choose(mk.Sampler, words, {"registry": installed()}).build(schedule=COSINE)
+        chosen = resolve_slot(mk.Sampler, words, {"registry": installed_registry()}).build(
+            schedule=COSINE
+        )
         return chosen.sample(self.velocity(given, chosen.levels()), given.noise)
 
     def gradients(self) -> dict[str, Tensor]:
@@ -210,9 +212,9 @@ class _Net(torch.nn.Module):
         return self.velocity(x, sigma)
 
 
-def _unmasked(embedding: Tensor) -> mk.Text:
+def _unmasked(embedding: Tensor) -> mk.TextEmbedding:
     """Return a text all of whose tokens are real: their network knows no mask."""
-    return mk.Text(embedding, torch.ones(embedding.shape[:2], dtype=torch.bool))
+    return mk.TextEmbedding(embedding, torch.ones(embedding.shape[:2], dtype=torch.bool))
 
 
 def named_gradients(authors: Authors) -> Iterator[tuple[str, Tensor]]:

@@ -11,12 +11,19 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import cast
 
 import torch
 from machine import line
+from torch import nn
 
-from mousai_kit import checkpoints
-from mousai_kit.training.keeping import Keeping
+from mousai_kit.core.interfaces import Stage
+from mousai_kit.recipe import Train
+from mousai_kit.runs import checkpoint
+from mousai_kit.training.checkpointing import Checkpointer, TrainingPaths
+from mousai_kit.training.loss_guard import LossGuard
+from mousai_kit.training.state import TrainState
+from mousai_kit.training.train_step import TrainStep
 
 SIZES = [10.0, 100.0]
 PART = 4_000_000
@@ -34,21 +41,28 @@ def main() -> None:
 
 def _row(millions: float) -> str:
     parts = max(1, round(millions * 1e6 / PART))
-    tensors = {
-        f"{group}/{number}": torch.randn(round(millions * 1e6 / parts))
-        for group in ("live", "ema", "first", "second")
-        for number in range(parts)
-    }
-    with tempfile.TemporaryDirectory(dir=".") as folder:
-        keeping = Keeping(Path(folder), keep=1)
+    stage = nn.Module()
+    stage.weights = nn.ParameterList(
+        torch.randn(round(millions * 1e6 / parts)) for _ in range(parts)
+    )
+    settings = Train(steps=1, batch=1, keep_checkpoints=1)
+    learner = TrainStep(cast("Stage", stage), settings, seed=0)
+    for parameter in learner.learned:
+        parameter.grad = torch.ones_like(parameter)
+    learner.update(1e-4, 1)
+    with tempfile.TemporaryDirectory(dir=".") as name:
+        folder = Path(name)
+        place = TrainingPaths(folder, folder / "weights", folder / "log", {})
+        guard = LossGuard("", settings, lambda: None)
+        checkpoints = Checkpointer(TrainState(learner, guard, {}, step=1), place, settings)
         started = time.perf_counter()
-        keeping.save(1, tensors, {"step": 1}, after=lambda: None)
+        checkpoints.save()
         waited = time.perf_counter() - started
-        keeping.settle()
+        checkpoints.prepare_for_inference()
         written = time.perf_counter() - started
-        path = checkpoints.kept(Path(folder))[0]
+        path = checkpoint.list_checkpoints(folder)[0]
         started = time.perf_counter()
-        checkpoints.read(path)
+        checkpoint.read_checkpoint(path)
         loaded = time.perf_counter() - started
         size = path.stat().st_size / 1e9
     return f"| {millions:g} M | {size:.2f} GB | {waited:.2f} s | {written:.2f} s | {loaded:.2f} s |"

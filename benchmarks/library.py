@@ -98,7 +98,7 @@ def _asked(probe: str, folder: Path, arguments: argparse.Namespace) -> dict[str,
 
 
 def _indexed(folder: Path) -> dict[str, float]:
-    mk.build("schedule", "cosine")  # loads the plug-ins
+    mk.build(mk.Schedule, "cosine")  # loads the plug-ins
     before = _megabytes("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")
     started, computed = time.perf_counter(), time.process_time()
@@ -136,8 +136,8 @@ class _Weighed:
 
 def _dataset(folder: Path) -> mk.Dataset:
     what = {"use": "folder", "path": str(folder)}
-    wiring: dict[str, Any] = {"sample_rate": RATE, "channels": 1, "length": RATE // 4}
-    return mk.build("dataset", what, split="train", **wiring)
+    build_kwargs: dict[str, Any] = {"sample_rate": RATE, "channels": 1, "length": RATE // 4}
+    return mk.build(mk.Dataset, what, split="train", **build_kwargs)
 
 
 def _megabytes(field: str) -> float:

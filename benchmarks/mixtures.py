@@ -15,7 +15,7 @@ import torch
 from playing import chosen
 from torch import Tensor
 
-from mousai_kit.interfaces import Sampler, Schedule
+from mousai_kit.core.interfaces import Sampler, Schedule
 
 SCHEDULE: Schedule = chosen("schedule", "cosine").build()
 SAMPLERS = ("ddim", "dpmpp-2m", "angle-2m", "heun")

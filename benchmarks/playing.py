@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mousai_kit.component import Use, choose
-from mousai_kit.data import dataset
-from mousai_kit.interfaces import KINDS, Request, Schedule, Stage
-from mousai_kit.plugins import installed
-from mousai_kit.seeds import derive
-from mousai_kit.system import System
-from mousai_kit.training.validation import autocast
+from mousai_kit.core.component import Use, resolve_slot
+from mousai_kit.core.interfaces import KINDS, GenerationRequest, Schedule, Stage
+from mousai_kit.core.plugins import installed_registry
+from mousai_kit.core.seeds import derive_seed
+from mousai_kit.data.datasets import dataset
+from mousai_kit.models.device import autocast
+from mousai_kit.runs.run import Run
 
 LOWER = {"use": "angle-2m", "steps": 10}
 """The sampler below the one that is measured: what it lacks is the same for all."""
@@ -28,19 +28,19 @@ class Problem:
     name: str
     stage: str
     latents: Tensor | None
-    request: Request
+    request: GenerationRequest
     real: Tensor | None
 
 
-def problems(system: System, *, seconds: float, clips: int) -> Iterator[Problem]:
+def problems(system: Run, *, seconds: float, clips: int) -> Iterator[Problem]:
     """Yield the lower stage's problem, then the upper one's at the recipe's guidance and at 5."""
     recipe, cascade = system.recipe, system.cascade
     samples = round(seconds * recipe.audio.sample_rate)
     lower, *_, upper = cascade.stages
     music = dataset(recipe, length=samples, split="validation")
     real = torch.stack([music.clip(index).wave for index in range(clips)]).to(system.device)
-    seeds = [derive(recipe.seed, "bench", index) for index in range(clips)]
-    request = Request([""] * clips, seeds, samples)
+    seeds = [derive_seed(recipe.seed, "bench", index) for index in range(clips)]
+    request = GenerationRequest([""] * clips, seeds, samples)
     with torch.no_grad():
         latents = cascade.stages[lower].encode(real)
     yield Problem(lower, lower, latents, request, real)
@@ -53,7 +53,7 @@ def problems(system: System, *, seconds: float, clips: int) -> Iterator[Problem]
 class Player:
     """Plays a system's stages with one sampler or another."""
 
-    def __init__(self, system: System, precision: str) -> None:
+    def __init__(self, system: Run, precision: str) -> None:
         self.system, self.precision = system, precision
 
     def made(self, problem: Problem, spec: dict[str, object]) -> Tensor:
@@ -77,7 +77,7 @@ class Player:
         """Return the schedules whose levels differ: None, the stage's own, first."""
         own: Schedule = vars(self.system.cascade.stages[problem.stage])["schedule"]
         found: dict[tuple[float, ...], str | None] = {_levels(own): None}
-        for name in installed().names("schedule"):
+        for name in installed_registry().names("schedule"):
             found.setdefault(_levels(chosen("schedule", name).build()), name)
         return list(found.values())
 
@@ -90,7 +90,7 @@ class Player:
 
 def chosen(kind: str, spec: object) -> Use[Any]:
     """Return a component as a recipe would choose it."""
-    return choose(KINDS[kind], spec, {"registry": installed()})
+    return resolve_slot(KINDS[kind], spec, {"registry": installed_registry()})
 
 
 def _levels(schedule: Schedule) -> tuple[float, ...]:

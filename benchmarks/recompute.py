@@ -1,6 +1,6 @@
 """What gradient checkpointing takes and gives: peak memory and time of a step, with and without.
 
-    python benchmarks/recompute.py [--recipe mousai] [--batch 4,16] [--seconds 20] [--set ...]
+    python benchmarks/recompute.py [--recipe mousai-small] [--batch 4,16] [--seconds 20] [--set ...]
     python benchmarks/recompute.py --shapes [--recipe mousai-paper] [--batch 4] [--set ...]
 
 Each figure is from a fresh process that takes steps on random signals (the probe of `mousai-kit
@@ -16,25 +16,25 @@ import argparse
 
 from machine import line
 
-import mousai_kit.api as mk
-from mousai_kit.cascade import Cascade
-from mousai_kit.estimate import ADAM_COPIES, training_bytes
-from mousai_kit.planning.probing import measured
-from mousai_kit.planning.task import Point, Task
+from mousai_kit.models.blocks import wrap_blocks
+from mousai_kit.models.cascade import Cascade
+from mousai_kit.models.memory import ADAM_COPIES, training_bytes
 from mousai_kit.recipe import Recipe
-from mousai_kit.targets import recipe_of
+from mousai_kit.runs.resolve import resolve_recipe
+from mousai_kit.training.planning.cost import StepSample, Task
+from mousai_kit.training.planning.probe import run_probe
 
 
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--recipe", default="mousai")
+    parser.add_argument("--recipe", default="mousai-small")
     parser.add_argument("--batch", default="4,16", help="batches, by commas")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--set", action="append", default=[], dest="overrides")
     parser.add_argument("--shapes", action="store_true", help="compute nothing")
     arguments = parser.parse_args()
-    recipe = recipe_of(arguments.recipe, arguments.overrides)
+    recipe = resolve_recipe(arguments.recipe, arguments.overrides)
     if arguments.shapes:
         print(shapes(arguments.recipe, recipe, int(arguments.batch.partition(",")[0])))
         return
@@ -52,7 +52,7 @@ def shapes(called: str, recipe: Recipe, batch: int) -> str:
     for name, stage in Cascade.build(recipe, device="meta").stages.items():
         length, kept = recipe.stages[name].train.length, []
         for recomputed in (False, True):
-            with mk.repeating(recomputed=recomputed):
+            with wrap_blocks(stage, recompute=recomputed):
                 size = training_bytes(stage, samples=length, batch=batch) or 0
             kept.append(size - ADAM_COPIES * sum(it.nbytes for it in stage.parameters()))
         lines.append(f"| {called}, {name} | {kept[0] / 1e6:,.0f} MB | {kept[1] / 1e6:,.0f} MB |")
@@ -73,11 +73,11 @@ def row(recipe: Recipe, name: str, batch: int, seconds: float) -> str:
 
 def points(
     recipe: Recipe, name: str, batch: int, seconds: float, recompute: bool
-) -> tuple[Point, Point]:
+) -> tuple[StepSample, StepSample]:
     """Return what is there before a step, and a step of the batch."""
     settings = recipe.stages[name].train.model_copy(update={"recompute": recompute})
-    task = Task(recipe.dump(), name, settings.model_dump() | {"accumulate": 1}, None)
-    found = measured(task, [batch], seconds=seconds)
+    task = Task(recipe.to_yaml(), name, settings.model_dump() | {"accumulate": 1}, None)
+    found = run_probe(task, [batch], seconds=seconds)
     if found.points[-1].batch != batch:
         raise SystemExit(f"{name}, batch {batch}: {found.stopped}; try more --seconds")
     return found.points[0], found.points[-1]

@@ -23,11 +23,11 @@ from playing import Player, Problem, chosen, problems
 from samplers_picture import draw
 from torch import Tensor
 
-from mousai_kit.console import Screen
-from mousai_kit.plugins import installed
+from mousai_kit.core.console import Screen
+from mousai_kit.core.plugins import installed_registry
 from mousai_kit.recipe import load_recipe
-from mousai_kit.runs import RunFolder
-from mousai_kit.system import System
+from mousai_kit.runs.run import Run
+from mousai_kit.runs.run_folder import RunFolder
 
 EXACT: dict[str, object] = {"use": "angle-2m", "steps": 1000}
 CHECK: dict[str, object] = {"use": "heun", "steps": 199}
@@ -58,7 +58,7 @@ class Row:
 class Bench:
     """Measures one problem after another; keeps what was measured in a file, if there is one."""
 
-    def __init__(self, system: System, arguments: argparse.Namespace) -> None:
+    def __init__(self, system: Run, arguments: argparse.Namespace) -> None:
         recipe = system.recipe
         precision = arguments.precision or next(iter(recipe.stages.values())).train.precision
         self.player = Player(system, precision)
@@ -87,20 +87,20 @@ class Bench:
             print(printed(known[key]), flush=True)
 
     def _wanted(self, problem: Problem) -> Iterator[tuple[str, str | None, int]]:
-        for name in installed().names("sampler"):
+        for name in installed_registry().names("sampler"):
             for levels in self.player.spacings(problem):
                 for count in self.evaluations:
                     yield name, levels, count
 
     def _exact(self, problem: Problem) -> tuple[Tensor, Tensor]:
         """Return the solution of 1,000 steps, and its audio."""
-        exact = self.player.made(problem, EXACT)
-        away = error(self.player.made(problem, CHECK), exact)
+        exact = self.player.decode_windows(problem, EXACT)
+        away = error(self.player.decode_windows(problem, CHECK), exact)
         print(f"(heun with 100 steps is {away:.2g} from the 1,000-step solution)", flush=True)
         return exact, self.player.audio(problem, exact)
 
     def _row(self, problem: Problem, spec: dict[str, object], exact: Tensor, heard: Tensor) -> Row:
-        made = self.player.made(problem, spec)
+        made = self.player.decode_windows(problem, spec)
         audio = self.player.audio(problem, made)
         return Row(
             problem.name,
@@ -170,8 +170,8 @@ def main() -> None:
     parser.add_argument("--picture", type=Path)
     arguments = parser.parse_args()
     folder = RunFolder(arguments.run)
-    recipe = load_recipe(folder.recipe, [], registry=installed())
-    system = System(recipe, folder, Screen()).load()
+    recipe = load_recipe(folder.recipe, [], registry=installed_registry())
+    system = Run(recipe, folder, Screen()).load()
     bench = Bench(system, arguments)
     for problem in problems(system, seconds=arguments.seconds, clips=arguments.clips):
         if arguments.only in problem.name:

@@ -19,7 +19,7 @@ from statistics import median
 
 from machine import ROOT, line
 
-from mousai_kit.plugins import installed
+from mousai_kit.core.plugins import installed_registry
 from mousai_kit.recipe import load_recipe
 
 WAYS = {
@@ -34,7 +34,7 @@ WARM = 10
 def main() -> None:
     """Measure, and print a table."""
     options = _options()
-    stage = next(iter(load_recipe(options.recipe, registry=installed()).stages))
+    stage = next(iter(load_recipe(options.recipe, registry=installed_registry()).stages))
     rates: dict[str, list[float]] = {way: [] for way in WAYS}
     for _ in range(options.rounds):
         for way, (processes, threads) in WAYS.items():

@@ -19,14 +19,14 @@ import machine
 import torch
 from torch import Tensor
 
-from mousai_kit.audio import MelStrip, log_mel, picture
-from mousai_kit.cascade import Cascade
-from mousai_kit.data import dataset
-from mousai_kit.interfaces import Request
-from mousai_kit.seeds import derive
-from mousai_kit.system import System
-from mousai_kit.targets import trained_system
-from mousai_kit.windows import windows
+from mousai_kit.audio.spectrogram import StreamingMel, log_mel, plot_mels
+from mousai_kit.core.interfaces import GenerationRequest
+from mousai_kit.core.seeds import derive_seed
+from mousai_kit.data.datasets import dataset
+from mousai_kit.models.cascade import Cascade
+from mousai_kit.models.overlap import overlapping_windows
+from mousai_kit.runs.resolve import trained_system
+from mousai_kit.runs.run import Run
 
 GAINS = (1.0, 0.02, 0.3, 1.0, 0.0, 1.0, 0.1, 1.0)
 """Loudness of the excerpts: what a window's group norms see differs from what the whole's see."""
@@ -34,7 +34,7 @@ HOP = 512
 HEAD = "| latents of | seams (dB) | elsewhere (dB) | worst frame (dB) | error | another seed (dB) |"
 
 
-def music(system: System, samples: int) -> Tensor:
+def music(system: Run, samples: int) -> Tensor:
     """Return audio [1, c, samples] of five-second excerpts of unlike loudness."""
     rate = system.recipe.audio.sample_rate
     clips = dataset(system.recipe, length=5 * rate, split="train")
@@ -43,16 +43,16 @@ def music(system: System, samples: int) -> Tensor:
     return torch.cat(parts, -1)[None, ..., :samples]
 
 
-def cases(system: System, samples: int) -> Iterator[tuple[str, Tensor]]:
+def cases(system: Run, samples: int) -> Iterator[tuple[str, Tensor]]:
     """Yield what the latents come from, and the latents."""
     cascade = system.cascade
     lowest, top = next(iter(cascade.stages)), cascade.top
-    yield "music", cascade.latents(music(system, samples), lowest)
-    if top.space is None:
+    yield "music", cascade.encode_to(music(system, samples), lowest)
+    if top.latent_space is None:
         prompt = system.recipe.generate.prompts[0]
         guidance = system.recipe.generate.guidance
-        seeds = [derive(0, next(reversed(cascade.stages)))]
-        yield "prompt", top.decode(None, Request([prompt], seeds, samples, guidance))
+        seeds = [derive_seed(0, next(reversed(cascade.stages)))]
+        yield "prompt", top.decode(None, GenerationRequest([prompt], seeds, samples, guidance))
 
 
 def near_seams(cascade: Cascade, samples: int, window: int, frames: int) -> Tensor:
@@ -60,7 +60,7 @@ def near_seams(cascade: Cascade, samples: int, window: int, frames: int) -> Tens
     lowest = next(iter(cascade.stages.values()))
     unit = getattr(lowest, "multiple", 1)
     found = torch.zeros(frames, dtype=torch.bool)
-    for before, after in pairwise(windows(-(-samples // unit), -(-window // unit))):
+    for before, after in pairwise(overlapping_windows(-(-samples // unit), -(-window // unit))):
         found[after.start * unit // HOP : before.stop * unit // HOP + 1] = True
     return found
 
@@ -89,7 +89,7 @@ def main() -> None:
     strips = {}
     for name, latents in cases(system, samples):
         whole, split, other = (
-            cascade.decode(latents, Request([""], [seed], samples, window=it), top=lowest)
+            cascade.decode(latents, GenerationRequest([""], [seed], samples, window=it), top=lowest)
             for seed, it in [(0, None), (0, window), (1, None)]
         )
         found = distances(whole, split, rate)
@@ -99,11 +99,11 @@ def main() -> None:
             f"| {name} | {found[seams].mean():.4f} | {found[~seams].mean():.4f} "
             f"| {found.max():.3f} | {error:.1e} | {distances(whole, other, rate).mean():.2f} |"
         )
-        strips[f"{name}, whole"] = MelStrip.of(whole[0], rate)
-        strips[f"{name}, in windows"] = MelStrip.of(split[0], rate)
+        strips[f"{name}, whole"] = StreamingMel.of(whole[0], rate)
+        strips[f"{name}, in windows"] = StreamingMel.of(split[0], rate)
     print(machine.line())
     if options.picture:
-        picture(options.picture, strips)
+        plot_mels(options.picture, strips)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import numpy as np
 import soundfile
 
 import mousai_kit.api as mk
-from mousai_kit.plugins import installed
+from mousai_kit.core.plugins import installed_registry
 
 RATE = 48_000
 
@@ -75,7 +75,7 @@ def measured(place: Path, kind: str, arguments: argparse.Namespace) -> dict[str,
 
 def dataset(name: str, options: dict[str, str], length: int) -> mk.Dataset:
     """Return a dataset of all songs."""
-    component: Any = installed().find("dataset", name)
+    component: Any = installed_registry().find("dataset", name)
     chosen = component.Options(**options, validation=0.0)
     made: mk.Dataset = component(chosen, sample_rate=RATE, channels=2, length=length, split="train")
     return made

@@ -28,8 +28,8 @@ from torch.utils.flop_counter import FlopCounterMode
 SMALL = ["generator 24.8 M", "decoder 12.4 M"]
 PARTS = ("sampling", "evaluation", "training", "whole", "memory")
 STEPS = {"generator 24.8 M": 20, "decoder 12.4 M": 15}
-"""Evaluations of dpmpp-2m with cosine-spaced levels that were seen to be worth 50 of DDIM: the
-defaults of mousai.yaml, measured by benchmarks/samplers.py."""
+"""Evaluations of dpmpp-2m with cosine-spaced levels that were seen to be worth 50 of DDIM: as
+benchmarks/samplers.py measured of mousai.yaml before 2026-11-28 (MDCT diffusion, U-Net)."""
 
 
 def main() -> None:
@@ -172,7 +172,7 @@ def peak(who: str, what: str, name: str) -> float:
     given = Given(size, 1 if what == "sampling" else 8, device)
     if what == "sampling":
         if isinstance(model, Ours):
-            model.network.settle()  # as `generate` does
+            model.network.prepare_for_inference()  # as `generate` does
         for _ in range(2):
             model.sample(given, 10)
     else:

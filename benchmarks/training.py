@@ -32,10 +32,10 @@ from timing import Row, Run, row_of, within
 from torch import Tensor, nn
 
 import mousai_kit.api as mk
+from mousai_kit.data.loader import Batch
 from mousai_kit.recipe import Train
-from mousai_kit.training.loading import Batch
-from mousai_kit.training.step import Learner
-from mousai_kit_mousai.objective import velocity_loss
+from mousai_kit.training.train_step import TrainStep
+from mousai_kit_mousai.loss import velocity_loss
 
 NAMES = ["generator 24.8 M", "decoder 12.4 M"]
 WHO = ["authors fp32", "authors bf16", "ours fp32", "ours bf16"]
@@ -134,7 +134,7 @@ def _ours(name: str, precision: str, compiled: bool, given: Given, device: torch
     settings: dict[str, Any] = {"batch": given.batch, "precision": precision, "ema_every": 10}
     settings["compile"] = compiled
     stage = Alone(Ours(SIZES[name], device), given)
-    learner = Learner(stage.train(), Train(**settings), seed=0)
+    learner = TrainStep(stage.train(), Train(**settings), seed=0)
     batch = Batch(given.noise, [""] * given.batch, [""] * given.batch, [])
     taken = 0
 
@@ -167,7 +167,7 @@ class Alone(mk.Stage):
         """Do nothing: there is no latent."""
         return signal
 
-    def decode(self, latents: Tensor | None, request: mk.Request) -> Tensor:
+    def decode(self, latents: Tensor | None, request: mk.GenerationRequest) -> Tensor:
         """Do nothing: nothing is played."""
         raise NotImplementedError
 

@@ -1,13 +1,13 @@
 """All that is public, to users and plug-ins, on one page: `import mousai_kit.api as mk`."""
 
-from mousai_kit import hub
-from mousai_kit.attention import attention
-from mousai_kit.audio import AudioInfo, log_mel, probe, read, shown, tags_of
-from mousai_kit.audio.measures import Measures
-from mousai_kit.building import build
-from mousai_kit.cascade import Cascade
-from mousai_kit.component import Component, Field, Options, Use, chosen
-from mousai_kit.errors import (
+from mousai_kit.audio.analysis import AudioStats
+from mousai_kit.audio.io import AudioInfo, audio_error, audio_info, display_path, read
+from mousai_kit.audio.spectrogram import log_mel
+from mousai_kit.audio.tags import read_tags
+from mousai_kit.audio.torchaudio_compat import torchaudio
+from mousai_kit.core.build import build
+from mousai_kit.core.component import Component, Field, Options, Use, default
+from mousai_kit.core.errors import (
     AudioError,
     MousaiError,
     PluginError,
@@ -17,95 +17,107 @@ from mousai_kit.errors import (
     TrainingError,
     WeightsError,
     did_you_mean,
-    first_line,
+    error_summary,
 )
-from mousai_kit.guidance import Guided
-from mousai_kit.hookspecs import hookimpl
-from mousai_kit.interfaces import (
+from mousai_kit.core.hookspecs import hookimpl
+from mousai_kit.core.interfaces import (
     Clip,
     Condition,
     Dataset,
     Domain,
+    GenerationRequest,
     Metric,
-    Names,
+    NamePair,
     NoiseSource,
-    Pair,
-    PlacedNoise,
-    Request,
+    PositionalNoise,
     Sampler,
     Schedule,
-    Space,
+    SignalSpace,
     SpectralEncoder,
     Split,
     Stage,
-    Text,
+    TensorNames,
+    TextEmbedding,
     TextEncoder,
     UNet,
     Velocity,
     WeightFormat,
 )
-from mousai_kit.music.captions import Fields
-from mousai_kit.music.description import DESCRIPTIONS, described, licence_in, told_by
-from mousai_kit.music.licences import licence_of
-from mousai_kit.music.made import Music
-from mousai_kit.music.split import held_out
-from mousai_kit.music.tracks import Track, TrackDataset
-from mousai_kit.pretrained.checkpoint import Checkpoint, transformers
-from mousai_kit.pretrained.text import PretrainedOptions, PretrainedText, TextNetwork
-from mousai_kit.pretrained.tokens import encodable, token_ids
-from mousai_kit.pure_torchaudio import torchaudio
+from mousai_kit.data.captions import (
+    SIDECAR_SUFFIXES,
+    CaptionFields,
+    caption_from_mapping,
+    licence_from_tags,
+    licence_in,
+    parse_sidecar,
+)
+from mousai_kit.data.tracks import Track, TrackDataset, TrackList, validation_mask
+from mousai_kit.generation.output import GeneratedAudio
+from mousai_kit.generation.trained import Pipeline, load
+from mousai_kit.models import hub
+from mousai_kit.models.attention import attention
+from mousai_kit.models.cascade import Cascade
+from mousai_kit.models.guidance import ClassifierFreeGuidance
+from mousai_kit.models.overlap import overlap_add, overlapping_windows, scale_range
+from mousai_kit.models.pretrained import PretrainedCheckpoint, transformers
+from mousai_kit.models.sampling import NoiseLevel, SamplerOptions, SteppedSampler
+from mousai_kit.models.text_encoding import (
+    FrozenTextModel,
+    PretrainedOptions,
+    PretrainedTextEncoder,
+    strip_surrogates,
+    tokenize,
+)
 from mousai_kit.recipe import Recipe, load_recipe
-from mousai_kit.repeating import repeated, repeating
-from mousai_kit.stepping import Level, StepOptions, SteppedSampler
-from mousai_kit.trained import TrainedCascade, load, train
-from mousai_kit.windows import joined, scaled, windows
+from mousai_kit.training.run import train
 
 __all__ = [
-    "DESCRIPTIONS",
+    "SIDECAR_SUFFIXES",
     "AudioError",
     "AudioInfo",
+    "AudioStats",
+    "CaptionFields",
     "Cascade",
-    "Checkpoint",
+    "ClassifierFreeGuidance",
     "Clip",
     "Component",
     "Condition",
     "Dataset",
     "Domain",
     "Field",
-    "Fields",
-    "Guided",
-    "Level",
-    "Measures",
+    "FrozenTextModel",
+    "GeneratedAudio",
+    "GenerationRequest",
     "Metric",
     "MousaiError",
-    "Music",
-    "Names",
+    "NamePair",
+    "NoiseLevel",
     "NoiseSource",
     "Options",
-    "Pair",
-    "PlacedNoise",
+    "Pipeline",
     "PluginError",
+    "PositionalNoise",
+    "PretrainedCheckpoint",
     "PretrainedOptions",
-    "PretrainedText",
+    "PretrainedTextEncoder",
     "Problem",
     "Recipe",
     "RecipeError",
-    "Request",
     "RequestError",
     "Sampler",
+    "SamplerOptions",
     "Schedule",
-    "Space",
+    "SignalSpace",
     "SpectralEncoder",
     "Split",
     "Stage",
-    "StepOptions",
     "SteppedSampler",
-    "Text",
+    "TensorNames",
+    "TextEmbedding",
     "TextEncoder",
-    "TextNetwork",
     "Track",
     "TrackDataset",
-    "TrainedCascade",
+    "TrackList",
     "TrainingError",
     "UNet",
     "Use",
@@ -113,32 +125,31 @@ __all__ = [
     "WeightFormat",
     "WeightsError",
     "attention",
+    "audio_error",
+    "audio_info",
     "build",
-    "chosen",
-    "described",
+    "caption_from_mapping",
+    "default",
     "did_you_mean",
-    "encodable",
-    "first_line",
-    "held_out",
+    "display_path",
+    "error_summary",
     "hookimpl",
     "hub",
-    "joined",
+    "licence_from_tags",
     "licence_in",
-    "licence_of",
     "load",
     "load_recipe",
     "log_mel",
-    "probe",
+    "overlap_add",
+    "overlapping_windows",
+    "parse_sidecar",
     "read",
-    "repeated",
-    "repeating",
-    "scaled",
-    "shown",
-    "tags_of",
-    "token_ids",
-    "told_by",
+    "read_tags",
+    "scale_range",
+    "strip_surrogates",
+    "tokenize",
     "torchaudio",
     "train",
     "transformers",
-    "windows",
+    "validation_mask",
 ]

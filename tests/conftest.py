@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+from small_stages import AUDIO, AUTOENCODER, GENERATOR, LATENTS
 
-from mousai_kit.component import choose
-from mousai_kit.interfaces import KINDS, Space
-from mousai_kit.plugins import installed
+from mousai_kit.core.component import resolve_slot
+from mousai_kit.core.plugins import installed_registry
+from mousai_kit.training.run import train_run
 
 torch.set_num_threads(1)
 
@@ -22,65 +23,14 @@ settings.register_profile(
 settings.register_profile("ci", settings.get_profile("local"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
-AUDIO = Space(channels=2, stride=1, sample_rate=8000)
-LATENTS = Space(channels=4, stride=32, sample_rate=8000)
-
-AUTOENCODER = {
-    "use": "diffusion-autoencoder",
-    "domain": {"use": "mdct", "hop": 16},
-    "encoder": {
-        "use": "magnitude",
-        "channels": 16,
-        "multipliers": [1, 1],
-        "factors": [2],
-        "blocks": [1],
-        "n_fft": 63,
-        "hop_length": 16,
-        "latent_channels": 4,
-    },
-    "unet": {
-        "use": "unet1d",
-        "transform": None,
-        "channels": [16, 16],
-        "factors": [1, 4],
-        "items": [1, 1],
-        "injections": [1, 1],
-        "modulation_features": 16,
-        "head": "gain",
-    },
-    "sampler": {"use": "ddim", "steps": 3},
-}
-"""An autoencoder of `AUDIO` into `LATENTS`."""
-
-GENERATOR = {
-    "use": "text-to-latent",
-    "text": {
-        "use": "t5-scratch",
-        "features": 16,
-        "layers": 1,
-        "heads": 2,
-        "feed_forward": 16,
-        "vocabulary": 512,
-        "tokens": 8,
-    },
-    "unet": {
-        "use": "unet1d",
-        "transform": None,
-        "channels": [16, 16],
-        "factors": [1, 2],
-        "items": [1, 1],
-        "attentions": [0, 1],
-        "cross_attentions": [1, 1],
-        "injections": [],
-        "attention_heads": 2,
-        "attention_features": 8,
-        "modulation_features": 16,
-    },
-    "sampler": {"use": "ddim", "steps": 3},
-}
-"""A generator of `LATENTS`."""
 
 SPECS = {"autoencoder": AUTOENCODER, "generator": GENERATOR}
+
+
+@pytest.fixture(autouse=True)
+def _a_quick_machine(monkeypatch):
+    """No word of what lasts where there is no terminal: a slow machine would say more."""
+    monkeypatch.setattr("mousai_kit.core.console.WORD_AFTER", float("inf"))
 
 
 @pytest.fixture
@@ -93,11 +43,11 @@ def specs():
 def build():
     """Return a function that builds a component from what a recipe says of it."""
 
-    def built(kind, spec, *, seed=0, device="cpu", **wiring):
+    def built(kind, spec, *, seed=0, device="cpu", **build_kwargs):
         torch.manual_seed(seed)
-        use = choose(KINDS[kind], spec, {"registry": installed()})
+        use = resolve_slot(kind, spec, {"registry": installed_registry()})
         with torch.device(device):
-            return use.build(**wiring)
+            return use.build(**build_kwargs)
 
     return built
 
@@ -123,7 +73,7 @@ def trained_once(tmp_path_factory):
     os.chdir(tmp_path_factory.mktemp("trained"))
     try:
         system = nano.system(folder="run")
-        system.train()
+        train_run(system)
         return system.folder.path.resolve()
     finally:
         os.chdir(here)
@@ -162,6 +112,18 @@ def shelf(tmp_path, monkeypatch):
     made = Shelf(folder)
     yield made
     made.clear()
+
+
+@pytest.fixture
+def packaged(shelf, trained_once):
+    """Return the folder of the trained system `piano` of a package, `theirs`, that is installed."""
+    import trained_package
+
+    system = trained_package.put(shelf.folder / "systems", run=trained_once)
+    shelf.put(trained_package.code({"piano": system}), name="piano")
+    installed_registry.cache_clear()
+    yield system
+    installed_registry.cache_clear()
 
 
 @pytest.fixture

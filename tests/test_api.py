@@ -11,18 +11,20 @@ import mousai_kit.api as mk
 from mousai_kit import __version__
 
 NAMES = """
-DESCRIPTIONS AudioError AudioInfo Cascade Checkpoint Clip Component Condition Dataset Domain Field
-Fields Guided Level Measures Metric MousaiError Music Names NoiseSource Options Pair PlacedNoise
-PluginError PretrainedOptions PretrainedText Problem Recipe RecipeError Request RequestError
-Sampler Schedule Space SpectralEncoder Split Stage StepOptions SteppedSampler Text TextEncoder
-TextNetwork Track TrackDataset TrainedCascade TrainingError UNet Use Velocity WeightFormat
-WeightsError attention build chosen described did_you_mean encodable first_line held_out hookimpl
-hub joined licence_in licence_of load load_recipe log_mel probe read repeated repeating scaled
-shown tags_of token_ids told_by torchaudio train transformers windows
+SIDECAR_SUFFIXES AudioError AudioInfo AudioStats CaptionFields Cascade ClassifierFreeGuidance Clip
+Component Condition Dataset Domain Field FrozenTextModel GeneratedAudio GenerationRequest Metric
+MousaiError NamePair NoiseLevel NoiseSource Options Pipeline PluginError PositionalNoise
+PretrainedCheckpoint PretrainedOptions PretrainedTextEncoder Problem Recipe RecipeError
+RequestError Sampler SamplerOptions Schedule SignalSpace SpectralEncoder Split Stage SteppedSampler
+TensorNames TextEmbedding TextEncoder Track TrackDataset TrackList TrainingError UNet Use Velocity
+WeightFormat WeightsError attention audio_error audio_info build caption_from_mapping default
+did_you_mean display_path error_summary hookimpl hub licence_from_tags licence_in load load_recipe
+log_mel overlap_add overlapping_windows parse_sidecar read read_tags scale_range
+strip_surrogates tokenize torchaudio train transformers validation_mask
 """
 """What plug-ins and scripts may rely on: a name goes only with another version of the API."""
 
-OTHERS = {"DESCRIPTIONS", "Condition", "Field", "Split", "Velocity", "hookimpl", "torchaudio"}
+OTHERS = {"SIDECAR_SUFFIXES", "Condition", "Field", "Split", "Velocity", "hookimpl", "torchaudio"}
 """Names of types, of pydantic's, pluggy's and torchaudio's: documented where they come from."""
 
 

@@ -19,7 +19,7 @@ def names(tmp_path_factory):
 
 def test_it_holds_every_recipe(names):
     recipes = {f"mousai_kit/recipes/{it.name}" for it in (ROOT / "recipes").glob("*.yaml")}
-    assert len(recipes) == 4
+    assert len(recipes) == 6
     assert recipes | {"mousai_kit/recipes/mousai-kit.schema.json"} <= names
 
 
@@ -32,6 +32,16 @@ def test_it_holds_the_music_with_its_credits_and_licences(names):
     assert files <= names
 
 
+def test_it_holds_the_weights_with_their_card_credits_and_licences(names):
+    starter = ROOT / "plugins" / "mousai_kit_starter"
+    files = {
+        f"mousai_kit_starter/{it.relative_to(starter)}"
+        for it in starter.rglob("*")
+        if it.is_file() and it.suffix != ".pyc"
+    }
+    assert {"mousai_kit_starter/licences/CC-BY-SA-4.0.txt"} <= files <= names
+
+
 def test_it_holds_the_plug_ins_and_the_types(names):
     plugins = {it.name for it in (ROOT / "plugins").iterdir()}
     assert plugins > {"mousai_kit_clips", "mousai_kit_mousai"}
@@ -40,7 +50,7 @@ def test_it_holds_the_plug_ins_and_the_types(names):
 
 
 def test_it_holds_what_new_plug_ins_are_made_of(names):
-    templates = ROOT / "mousai_kit" / "scaffold" / "templates"
+    templates = ROOT / "mousai_kit" / "cli" / "scaffold" / "templates"
     files = {str(it.relative_to(ROOT)) for it in templates.rglob("*") if it.is_file()}
     assert len(files) == 45
     assert files <= names

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 
-def tags_of(path: Path, file: BinaryIO | None = None) -> dict[str, str]:
+def read_tags(path: Path, file: BinaryIO | None = None) -> dict[str, str]:
     """Return a file's tags by lower-case name; for a name that stands twice, the last value.
 
     Vorbis comments, ID3 frames and a WAV file's INFO chunk; no tags where they can't be read.
@@ -19,7 +19,7 @@ def tags_of(path: Path, file: BinaryIO | None = None) -> dict[str, str]:
     try:
         if file:
             file.seek(0)
-        found = _named(mutagen.File(file or path))
+        found = _text_by_name(mutagen.File(file or path))
     except Exception:  # a reader of whatever bytes there are; tags are no reason to stop
         return {}
     return found or _info_chunk(path, file)
@@ -71,7 +71,7 @@ _NAMES = {frame: name for name, frame in _FRAMES.items()} | {
 }
 
 
-def _named(audio: Any) -> dict[str, str]:
+def _text_by_name(audio: Any) -> dict[str, str]:
     """Return what mutagen read, as text by lower-case name; pictures and the like left out."""
     found: dict[str, str] = {}
     for key, value in (audio.tags or {}).items() if audio is not None else ():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from dataclasses import replace
 from io import TextIOWrapper
 from typing import Any, NoReturn
 
@@ -12,15 +13,21 @@ import typer
 
 from mousai_kit.cli import (  # noqa: F401 (they add their commands to the app)
     data,
-    music,
+    generate,
+    inspect,
     new,
-    parts,
     plan,
     weights,
 )
 from mousai_kit.cli.app import INTERRUPTED, SIGNALLED, Interrupted, app
-from mousai_kit.errors import MousaiError, one_line
-from mousai_kit.ranks import Rank, RankError, heed_the_launcher, mine_to_tell, named
+from mousai_kit.core.errors import Argument, MousaiError, Problem, escape_control_chars
+from mousai_kit.distributed import (
+    Rank,
+    RankError,
+    install_sigterm_handler,
+    name_failed_ranks,
+    should_report,
+)
 
 __all__ = ["app", "main"]
 
@@ -35,15 +42,15 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     if not Rank.here().alone:
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-        heed_the_launcher()
+        install_sigterm_handler()
     try:
         code = app(prog_name="mousai-kit", standalone_mode=False)
     except RankError as error:
-        _end(_lines(named(error)), 2)
+        _end(_lines(name_failed_ranks(error)), 2)
     except MousaiError as error:
         _end(_lines(error), 2)
     except _MISUSE as error:
-        _end(_misused(error), 2)
+        _end(_usage_error(error), 2)
     except Interrupted as interrupted:
         _end(interrupted.told, interrupted.code)
     except (KeyboardInterrupt, typer.Abort):
@@ -52,7 +59,7 @@ def main() -> None:
         code = end.code
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        _end(one_line(f"{place}{error.strerror or error}"), 2)
+        _end(escape_control_chars(f"{place}{error.strerror or error}"), 2)
     except Exception as error:
         _end(_fault(error), 1)
     if isinstance(code, int) and code >= SIGNALLED:
@@ -61,10 +68,18 @@ def main() -> None:
 
 
 def _lines(error: MousaiError) -> str:
-    return "\n".join(one_line(str(problem)) for problem in error.problems)
+    return "\n".join(escape_control_chars(_line(problem)) for problem in error.problems)
 
 
-def _misused(error: Any) -> str:
+def _line(problem: Problem) -> str:
+    """Return a problem as the command line tells it: of an argument, by its option."""
+    if not isinstance(argument := problem.origin, Argument):
+        return str(problem)
+    option = f"--{'adapter' if argument.name == 'adapters' else argument.name}"
+    return str(replace(problem, origin=f"{option} {argument.value}".rstrip()))
+
+
+def _usage_error(error: Any) -> str:
     """Return one line on a command that was called wrongly; none where help was printed."""
     command = error.ctx.command_path if getattr(error, "ctx", None) else "mousai-kit"
     line = " ".join(error.format_message().split()).removesuffix(".")
@@ -76,13 +91,13 @@ def _misused(error: Any) -> str:
 
 def _fault(error: Exception) -> str:
     """Return a traceback, which an author needs, and a last line that says who that is."""
-    from mousai_kit.plugins.blame import blame
+    from mousai_kit.core.plugins.messages import attribute_error
 
-    return "".join(traceback.format_exception(error)) + blame(error)
+    return "".join(traceback.format_exception(error)) + attribute_error(error)
 
 
 def _end(message: str, code: int) -> NoReturn:
     """End; of several processes that work together and end for one reason, one says which."""
-    if message and mine_to_tell():
+    if message and should_report():
         typer.echo(message, err=True)
     sys.exit(code)

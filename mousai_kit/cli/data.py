@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mousai_kit.cli.app import Json, Out, Set, Target, app, interruption_told, print_json
-from mousai_kit.ranks import Rank
+from mousai_kit.cli.app import Json, Out, Set, Target, app, on_interrupt, print_json
 
 data = typer.Typer(no_args_is_help=True, help="Look at music to learn from, and encode it.")
 app.add_typer(data, name="data")
@@ -33,24 +32,21 @@ def check(
     Each track is decoded once; what is measured is kept by `folder`, so that the next time is
     quick, and a check that was interrupted goes on.
     """
-    from mousai_kit.durable import check_folder
-    from mousai_kit.library.checking import write_report
-    from mousai_kit.library.summary import problems, summary
-    from mousai_kit.library.table import print_library
-    from mousai_kit.music_targets import library_of
+    from mousai_kit.cli.data_source import analyze_source
+    from mousai_kit.cli.tables import print_analysis
+    from mousai_kit.core.files import check_folder
+    from mousai_kit.data.analysis import problems, summarize_analysis, write_data_report
 
     if out is not None:
         check_folder(out)
-    with interruption_told(
-        lambda: "what `folder` has measured is kept, and the same command goes on"
-    ):
-        library = library_of(source, overrides, quick=quick)
-    facts = summary(library)
-    files = write_report(out, library, facts) if out else []
+    with on_interrupt(lambda: "what `folder` has measured is kept, and the same command goes on"):
+        library = analyze_source(source, overrides, quick=quick)
+    facts = summarize_analysis(library)
+    files = write_data_report(out, library, facts) if out else []
     if as_json:
         print_json(facts)
     else:
-        print_library(facts)
+        print_analysis(facts)
         for file in files:
             typer.echo(str(file))
     raise typer.Exit(int(strict and bool(problems(facts))))
@@ -70,22 +66,23 @@ def encode(
 
     One that was interrupted goes on; `run` uses what is there. Some are made twice and compared.
     """
-    from mousai_kit.console import Screen
-    from mousai_kit.durable import check_folder
-    from mousai_kit.encoded import encode
-    from mousai_kit.runs import RunFolder
-    from mousai_kit.targets import recipe_of, run_of
+    from mousai_kit.core.console import Screen
+    from mousai_kit.core.files import check_folder
+    from mousai_kit.core.rank import Rank
+    from mousai_kit.data.encode import precompute_latents
+    from mousai_kit.runs.resolve import resolve_recipe, resolve_run
+    from mousai_kit.runs.run_folder import RunFolder
 
     if out is None:
-        recipe, folder = run_of(target, overrides)
+        recipe, folder = resolve_run(target, overrides)
     else:
         check_folder(out)
-        recipe, folder = recipe_of(target, overrides, run=out), RunFolder(out)
-    with interruption_told(lambda: "what is encoded is kept, and the same command goes on"):
-        found = encode(recipe, folder, stage=stage, screen=Screen())
+        recipe, folder = resolve_recipe(target, overrides, run=out), RunFolder(out)
+    with on_interrupt(lambda: "what is encoded is kept, and the same command goes on"):
+        found = precompute_latents(recipe, folder, stage=stage, screen=Screen())
     if not Rank.here().main:
         return
     if as_json:
-        print_json([asdict(it) for it in found])
+        print_json([asdict(finding) for finding in found])
     else:
         typer.echo("\n".join(map(str, found)))

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from mousai_kit.cli.app import app
-from mousai_kit.hookspecs import HOOKS
 
 new = typer.Typer(no_args_is_help=True, help="Begin a plug-in or a recipe.")
 app.add_typer(new, name="new")
 
-_KINDS = ", ".join(HOOKS)
+_TEMPLATES = Path(__file__).parent / "scaffold" / "templates"
+_KINDS = ", ".join(sorted(path.name for path in _TEMPLATES.iterdir() if path.name != "package"))
 
 
 @new.command()
@@ -28,7 +28,7 @@ def plugin(
 
     It installs, passes its tests and appears in `mousai-kit ls` as it is.
     """
-    from mousai_kit.scaffold import new_plugin
+    from mousai_kit.cli.scaffold import new_plugin
 
     typer.echo("\n".join(new_plugin(name, kind, into)))
 
@@ -38,13 +38,13 @@ def recipe(
     name: Annotated[str, typer.Argument(help="Its name, and its run folder's.")],
     base: Annotated[
         str, typer.Option("--from", help="The shipped recipe that it extends.")
-    ] = "mousai",
+    ] = "mousai-small",
     into: Annotated[Path, typer.Option(help="Folder for NAME.yaml.")] = Path(),
 ) -> None:
     """Write a recipe that extends a shipped one: it says only what you change.
 
     What is changed first stands there as comments. `cp` copies a recipe whole.
     """
-    from mousai_kit.scaffold import new_recipe
+    from mousai_kit.cli.scaffold import new_recipe
 
     typer.echo("\n".join(new_recipe(name, base, into)))

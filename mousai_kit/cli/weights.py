@@ -1,4 +1,4 @@
-"""Commands that bring weights of other projects in, and take ours out: import, export."""
+"""Commands that bring weights in, and take ours out: import, export, publish."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mousai_kit.cli.app import Json, Set, Target, app, print_json
 
 
 @app.command("import")
-def bring_in(
+def import_weights(
     form: Annotated[
         str, typer.Argument(metavar="FORMAT", help="Whose names they have, such as archinet.")
     ],
@@ -34,20 +34,20 @@ def bring_in(
     as_json: Json = False,
 ) -> None:
     """Bring another project's weights in as a trained stage of a run."""
-    from mousai_kit.exchange.importing import Importer, told
-    from mousai_kit.exchange.source import Source
-    from mousai_kit.targets import import_target
+    from mousai_kit.runs.import_weights import Importer, summary_lines
+    from mousai_kit.runs.resolve import import_target
+    from mousai_kit.runs.weight_source import WeightSource
 
     importer = Importer(form, *import_target(recipe, into, overrides), stage=stage)
-    imported = importer.take(Source.find(source, file=file, revision=revision))
+    imported = importer.run(WeightSource.find(source, file=file, revision=revision))
     if as_json:
         print_json(asdict(imported))
     else:
-        typer.echo("\n".join([*told(imported), imported.weights]))
+        typer.echo("\n".join([*summary_lines(imported), imported.weights]))
 
 
 @app.command("export")
-def take_out(
+def export_weights(
     target: Target,
     form: Annotated[
         str, typer.Option("--format", help="safetensors (our names), or whose names: archinet.")
@@ -62,13 +62,59 @@ def take_out(
     as_json: Json = False,
 ) -> None:
     """Write a run's averaged weights as plain files, for other programs."""
-    from mousai_kit.exchange.exporting import Exporter
-    from mousai_kit.targets import run_of
+    from mousai_kit.runs.export_weights import Exporter
+    from mousai_kit.runs.resolve import resolve_run
 
-    recipe, folder = run_of(target, overrides)
+    recipe, folder = resolve_run(target, overrides)
     where = out or folder.path / "export"
     files = Exporter(recipe, folder, form=form, stage=stage, out=where).write()
     if as_json:
         print_json([str(file) for file in files])
     else:
         typer.echo("\n".join(map(str, files)))
+
+
+@app.command()
+def publish(
+    target: Target,
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="OWNER/NAME|FOLDER",
+            help="Where to: a model on the Hugging Face hub, or a folder (./name is always one).",
+        ),
+    ],
+    licence: Annotated[
+        str | None,
+        typer.Option("--license", help="Under which licence others may use it, as cc-by-4.0."),
+    ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Write large weights in half precision (float16).")
+    ] = False,
+    credits_file: Annotated[
+        Path | None, typer.Option("--credits", help="A text on whose music it learned from.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a trained system for others: its recipe without paths, its weights, and a card.
+
+    Others play it by its name: `mousai-kit generate OWNER/NAME "..."`.
+    """
+    from mousai_kit.cli.publishing.folder import publish_to_folder
+    from mousai_kit.cli.publishing.publisher import Publisher, Terms
+    from mousai_kit.cli.publishing.upload import publish_to_hub
+    from mousai_kit.core.console import Screen
+    from mousai_kit.runs.resolve import resolve_run
+    from mousai_kit.runs.weight_source import is_model
+
+    terms = Terms.of(licence, credits_file)
+    publisher = Publisher(*resolve_run(target, None), terms, half=half, screen=Screen())
+    if is_model(to) and not Path(to).exists():
+        where, files = publish_to_hub(publisher, to), list[Path]()
+    else:
+        files = publish_to_folder(publisher, Path(to).expanduser())
+        where = to
+    if as_json:
+        print_json({"to": where, "files": [str(file) for file in files]})
+    else:
+        typer.echo("\n".join(map(str, files)) if files else where)

@@ -1,14 +1,26 @@
 """Recipes: YAML + extends + --set -> values that remember file:line -> a validated Recipe."""
 
-from mousai_kit.recipe.finding import RECIPE, RUNS
-from mousai_kit.recipe.load import load_recipe, stored_recipe
-from mousai_kit.recipe.sampling import with_sampler_steps
-from mousai_kit.recipe.schema import Audio, Evaluate, Generate, Recipe, StageRecipe, fingerprint
-from mousai_kit.recipe.shelf import copy_shipped, copy_target, shipped
-from mousai_kit.recipe.showing import Demo
-from mousai_kit.recipe.train import Train
-from mousai_kit.recipe.tuning import Lora
-from mousai_kit.recipe.weights import differences, model_key, stage_hash, stage_key
+from mousai_kit.core.packaged import RECIPE
+from mousai_kit.recipe.fingerprint import (
+    diff_paths,
+    model_key,
+    stage_fingerprint_values,
+    stage_hash,
+)
+from mousai_kit.recipe.loading import load_recipe, recipe_from_yaml, with_sampler_steps
+from mousai_kit.recipe.phases import for_training, phases, trainings
+from mousai_kit.recipe.requirements import RUNS
+from mousai_kit.recipe.schema import (
+    Audio,
+    Demo,
+    Evaluate,
+    Generate,
+    Recipe,
+    StageRecipe,
+    fingerprint,
+)
+from mousai_kit.recipe.shipped import copy_destination, copy_shipped, shipped_recipes
+from mousai_kit.recipe.train_options import Lora, Train, settings_place
 
 __all__ = [
     "RECIPE",
@@ -21,15 +33,19 @@ __all__ = [
     "Recipe",
     "StageRecipe",
     "Train",
+    "copy_destination",
     "copy_shipped",
-    "copy_target",
-    "differences",
+    "diff_paths",
     "fingerprint",
+    "for_training",
     "load_recipe",
     "model_key",
-    "shipped",
+    "phases",
+    "recipe_from_yaml",
+    "settings_place",
+    "shipped_recipes",
+    "stage_fingerprint_values",
     "stage_hash",
-    "stage_key",
-    "stored_recipe",
+    "trainings",
     "with_sampler_steps",
 ]

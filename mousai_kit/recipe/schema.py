@@ -18,20 +18,42 @@ from pydantic import (
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, core_schema
 
-from mousai_kit.component import Field, Options, Use, plain
-from mousai_kit.errors import Problem, RecipeError, dotted, shown
-from mousai_kit.interfaces import Dataset, Metric, Stage
-from mousai_kit.recipe import requires, tuning
-from mousai_kit.recipe.showing import KEYS, Demo, Tracker
-from mousai_kit.recipe.train import Train
-from mousai_kit.recipe.values import Notice, Place, Written
+from mousai_kit.core.component import Field, Options, Use, to_plain_dict
+from mousai_kit.core.errors import Problem, RecipeError, format_path, format_value, suggest
+from mousai_kit.core.interfaces import Dataset, Metric, Stage
+from mousai_kit.core.validation import option_error
+from mousai_kit.recipe import requirements, train_options
+from mousai_kit.recipe.nodes import KeyPath, Node, Notice
+from mousai_kit.recipe.train_options import Train, written_place
 from mousai_kit.recipe.yaml import dump
+
+Tracker = Literal["tensorboard", "wandb"]
+KEYS = ("demo", "track")
+"""Keys of a recipe that only say what is shown of a training: they decide nothing that it makes."""
+
+
+class Demo(Options):
+    """What is heard during training: music from fixed prompts, or held-out clips brought back."""
+
+    every: int | None = Field(
+        None, ge=1, description="training steps between demos; null: none are made"
+    )
+    prompts: list[str] | None = Field(
+        None, description="texts to make music from; null: the first two of `generate`"
+    )
+    clips: int = Field(
+        1, ge=1, description="held-out clips that a stage which encodes audio brings back"
+    )
+    seconds: float | None = Field(
+        None, gt=0, description="length of a demo; null: that of `generate`, 10 at most"
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description="seed of a demo's noise, always the same")
 
 
 @dataclass(frozen=True, slots=True)
-class _Worded:
+class _Pattern:
     """Text of a form, which `rule` tells in words."""
 
     pattern: str
@@ -40,7 +62,7 @@ class _Worded:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -48,10 +70,9 @@ class _Worded:
         form = {"pattern": f"^({self.pattern})$", "patternErrorMessage": self.rule}
         return {**handler(schema), **form}
 
-    def _checked(self, text: str) -> str:
+    def _check(self, text: str) -> str:
         if not re.fullmatch(self.pattern, text):
-            told = {"text": f"{self.rule} (got {shown(text)})"}
-            raise PydanticCustomError("said", "{text}", told)
+            raise option_error(f"{self.rule} (got {format_value(text)})")
         return text
 
 
@@ -62,29 +83,31 @@ def _defaults(description: str) -> Any:
 
 _FolderName = Annotated[
     str,
-    _Worded(
+    _Pattern(
         r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
         "must be letters, digits, '-', '_' and '.', as it names the run's folder",
     ),
 ]
 _StageName = Annotated[
     str,
-    _Worded(
+    _Pattern(
         r"[a-z][a-z0-9]*([-_][a-z0-9]+)*",
         "a stage's name must be lower-case words, as in 'my-stage'",
     ),
 ]
 _Device = Annotated[
     str,
-    _Worded(r"auto|cpu|cuda(:[0-9]{1,3})?|mps", "must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'"),
+    _Pattern(
+        r"auto|cpu|cuda(:[0-9]{1,3})?|mps", "must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'"
+    ),
 ]
-_Package = Annotated[str, AfterValidator(requires.checked)]
+_Package = Annotated[str, AfterValidator(requirements.check_requirement)]
 
 
 def _no_truth(value: Any) -> Any:
     """Return a value that is not `true`, which Python takes for 1."""
     if isinstance(value, bool):
-        raise PydanticCustomError("said", "{text}", {"text": f"must be 1 (got {shown(value)})"})
+        raise option_error(f"must be 1 (got {format_value(value)})")
     return value
 
 
@@ -103,16 +126,44 @@ class StageRecipe(Options):
 
     model: Use[Stage] = Field(description="what it is made of")
     train: Train = _defaults("how it is trained")
-    weights: tuning.Weights = None
-    revision: tuning.Revision = None
-    partial: tuning.Partial = False
-    freeze: tuning.Freeze = Field([])
-    lora: tuning.Lora | None = Field(None, description="adapters to learn; null learns the weights")
+    first: dict[str, Train] = _defaults(
+        "how stages inside it are trained before it, each alone, by the option that names it: "
+        "`draft: {steps: ...}`; what is left out has the defaults of `train`"
+    )
+    weights: train_options.Weights = None
+    revision: train_options.Revision = None
+    partial: train_options.Partial = False
+    freeze: train_options.Freeze = Field([])
+    lora: train_options.Lora | None = Field(
+        None, description="adapters to learn; null learns the weights"
+    )
 
     @model_validator(mode="after")
-    def _tuned(self) -> StageRecipe:
-        tuning.check(self)
+    def _check_tuning(self) -> StageRecipe:
+        train_options.check_train_options(self)
+        for name in self.first:
+            if name not in self.inner:
+                raise option_error(self._no_inner(name), "first", name)
         return self
+
+    @property
+    def inner(self) -> dict[str, Use[Stage]]:
+        """Return the stages that are options of this one, by option."""
+        options = self.model.options
+        found = {name: getattr(options, name) for name in type(options).model_fields}
+        return {
+            name: option
+            for name, option in found.items()
+            if isinstance(option, Use) and option.component.kind == Stage.kind
+        }
+
+    def _no_inner(self, name: str) -> str:
+        """Return why there is no stage of a name to be trained before this one."""
+        what = self.model.component.name
+        if not self.inner:
+            return f"'{what}' has no stage inside here that could be trained first"
+        hint = suggest(name, self.inner)
+        return f"'{what}' has no stage '{name}' inside{hint}"
 
 
 class Generate(Options):
@@ -167,17 +218,18 @@ class Recipe(Options):
     track: list[Tracker] = Field(
         [], description="where training is reported to; wandb sends it to a service on the net"
     )
-    _written: Written | None = PrivateAttr(None)
+    _written: Node | None = PrivateAttr(None)
     _notices: tuple[Notice, ...] = PrivateAttr(())
+    _whole: Recipe | None = PrivateAttr(None)
 
     def __eq__(self, other: object) -> bool:
         """Compare values: where they were written is no part of a recipe."""
-        return isinstance(other, Recipe) and self.values() == other.values()
+        return isinstance(other, Recipe) and self.to_dict() == other.to_dict()
 
     def __hash__(self) -> int:
         return hash(self.hash)
 
-    def written_in(self, tree: Written, notices: Sequence[Notice] = ()) -> Recipe:
+    def with_source(self, tree: Node, notices: Sequence[Notice] = ()) -> Recipe:
         """Remember where each value was written, and what is out of date in it; return self."""
         self._written, self._notices = tree, tuple(notices)
         return self
@@ -185,17 +237,31 @@ class Recipe(Options):
     @property
     def notices(self) -> list[str]:
         """A line for each word of an earlier version, in the order in which they were read."""
-        return [str(it.problem) for it in sorted(self._notices, key=lambda it: it.origin)]
+        return [
+            str(notice.problem) for notice in sorted(self._notices, key=lambda fault: fault.origin)
+        ]
 
-    def fault(self, place: Place, message: str) -> RecipeError:
+    def error_at(self, place: KeyPath, message: str) -> RecipeError:
         """Return an error about the value at a place, with its file and line where known."""
+        place = written_place(place)
         origin = "" if self._written is None else str(self._written.origin_of(place))
-        return RecipeError(Problem(origin, dotted(place), message))
+        return RecipeError(Problem(origin, format_path(place), message))
+
+    def part(self, stages: dict[str, StageRecipe]) -> Recipe:
+        """Return this recipe with other stages, which knows what it is a part of."""
+        found = self.model_copy(update={"stages": stages})
+        found._whole = self.whole
+        return found
+
+    @property
+    def whole(self) -> Recipe:
+        """The recipe that this is a part of, or itself."""
+        return self if self._whole is None else self._whole
 
     @property
     def hash(self) -> str:
         """12 hexadecimal digits that stand for all values but those of what is only shown."""
-        return fingerprint({k: v for k, v in self.values().items() if k not in KEYS})
+        return fingerprint({k: v for k, v in self.to_dict().items() if k not in KEYS})
 
     @property
     def demo_prompts(self) -> list[str]:
@@ -213,17 +279,25 @@ class Recipe(Options):
         return self.name
 
     @property
-    def window(self) -> int:
+    def window_samples(self) -> int:
         """Samples that are made at a time."""
         return max(1, round(self.generate.window * self.audio.sample_rate))
 
-    def values(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return plain values, with every default filled in; what it requires is no value."""
-        return {key: value for key, value in plain(self).items() if key != requires.KEY}
+        return {key: value for key, value in self._plain().items() if key != requirements.KEY}
 
-    def dump(self) -> str:
+    def to_yaml(self) -> str:
         """Return YAML that `load_recipe` reads as the same recipe."""
-        return dump(plain(self) if self.requires else self.values())
+        return dump(self._plain() if self.requires else self.to_dict())
+
+    def _plain(self) -> dict[str, Any]:
+        """Return plain values; of stages with none inside, none that says how those learn."""
+        found = to_plain_dict(self)
+        for stage in found["stages"].values():
+            if not stage["first"]:
+                del stage["first"]
+        return found
 
 
 def fingerprint(values: dict[str, Any]) -> str:

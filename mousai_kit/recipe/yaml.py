@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import yaml
 from yaml.reader import Reader
 
-from mousai_kit.errors import RecipeError
-from mousai_kit.recipe.values import Faults, Origin, Place, Written
+from mousai_kit.core.errors import RecipeError
+from mousai_kit.recipe.nodes import KeyPath, Location, Node, ProblemCollector
 
 LARGEST = 256 * 1024
 """Bytes of the largest recipe."""
@@ -25,7 +26,7 @@ _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
-def read(data: bytes, origin: Origin, faults: Faults) -> Written:
+def parse_mapping(data: bytes, origin: Location, faults: ProblemCollector) -> Node:
     """Return the mapping that a file holds; what is wrong goes to `faults`."""
     if len(data) > LARGEST:
         raise faults.fatal(
@@ -44,12 +45,18 @@ def read(data: bytes, origin: Origin, faults: Faults) -> Written:
     return root
 
 
-def parse(text: str, origin: Origin, faults: Faults, place: Place = ()) -> Written:
+def read_file(path: Path, origin: Location, faults: ProblemCollector) -> Node:
+    """Return what `parse_mapping` does of a file, which is read no further than a recipe may be."""
+    with path.open("rb") as file:
+        return parse_mapping(file.read(LARGEST + 1), origin, faults)
+
+
+def parse(text: str, origin: Location, faults: ProblemCollector, place: KeyPath = ()) -> Node:
     """Return the one value that a text holds, to be put at a place."""
     if strange := Reader.NON_PRINTABLE.search(text):
         line = text.count("\n", 0, strange.start()) + 1
         raise faults.fatal(origin.at(line), (), f"is not text: it holds {strange.group()!a}")
-    return _Document(text, origin, faults).content(place)
+    return _Parser(text, origin, faults).content(place)
 
 
 def scalar(text: str) -> Any:
@@ -66,22 +73,22 @@ def scalar(text: str) -> Any:
 
 
 def dump(values: Any) -> str:
-    """Return plain values as YAML that `read` understands in the same way."""
+    """Return plain values as YAML that `parse_mapping` understands in the same way."""
     return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
-class _Document:
+class _Parser:
     """Walks the parser's events, so that neither alias nor tag is ever followed."""
 
-    def __init__(self, text: str, origin: Origin, faults: Faults) -> None:
+    def __init__(self, text: str, origin: Location, faults: ProblemCollector) -> None:
         self.events = yaml.SafeLoader(text)
         self.origin, self.faults = origin, faults
 
-    def content(self, place: Place) -> Written:
+    def content(self, place: KeyPath) -> Node:
         """Return the value of the one document in the text."""
         self._next()  # the stream's start
         if not isinstance(self._next(), yaml.DocumentStartEvent):
-            return Written(None, self.origin)
+            return Node(None, self.origin)
         root = self._value(self._next(), place, None)
         self._next()  # the document's end
         if not isinstance(more := self._next(), yaml.StreamEndEvent):
@@ -100,7 +107,7 @@ class _Document:
         hint = "; indent with spaces" if "'\\t'" in said else ""
         raise self.faults.fatal(self.origin.at(line), (), f"is not valid YAML: {said}{hint}")
 
-    def _value(self, event: yaml.Event, place: Place, origin: Origin | None) -> Written:
+    def _value(self, event: yaml.Event, place: KeyPath, origin: Location | None) -> Node:
         """Return the value that begins with an event, of a key that stands at `origin`."""
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise self._fault(
@@ -113,14 +120,14 @@ class _Document:
             raise self._fault(event, (), f"is nested deeper than {DEEPEST} levels")
         here = origin or self._mark(event)
         if isinstance(event, yaml.MappingStartEvent):
-            return Written(self._mapping(place), here)
+            return Node(self._mapping(place), here)
         if isinstance(event, yaml.SequenceStartEvent):
-            return Written(self._list(place), here)
+            return Node(self._list(place), here)
         text = self._text(event, place)
-        return Written(text if getattr(event, "style", None) else scalar(text), here)
+        return Node(text if getattr(event, "style", None) else scalar(text), here)
 
-    def _mapping(self, place: Place) -> dict[str, Written]:
-        items: dict[str, Written] = {}
+    def _mapping(self, place: KeyPath) -> dict[str, Node]:
+        items: dict[str, Node] = {}
         while not isinstance(event := self._next(), yaml.MappingEndEvent):
             if (
                 not isinstance(event, yaml.ScalarEvent)
@@ -138,22 +145,22 @@ class _Document:
                 items[key] = item
         return items
 
-    def _list(self, place: Place) -> list[Written]:
-        items: list[Written] = []
+    def _list(self, place: KeyPath) -> list[Node]:
+        items: list[Node] = []
         while not isinstance(event := self._next(), yaml.SequenceEndEvent):
             items.append(self._value(event, (*place, len(items)), None))
         return items
 
-    def _text(self, event: yaml.Event, place: Place) -> str:
+    def _text(self, event: yaml.Event, place: KeyPath) -> str:
         text = str(getattr(event, "value", ""))
         if strange := _NO_TEXT.search(text):
             raise self._fault(event, place, f"holds {strange.group()!a}, which is not text")
         return text
 
-    def _fault(self, event: yaml.Event, place: Place, message: str) -> RecipeError:
+    def _fault(self, event: yaml.Event, place: KeyPath, message: str) -> RecipeError:
         return self.faults.fatal(self._mark(event), place, message)
 
-    def _mark(self, event: yaml.Event) -> Origin:
+    def _mark(self, event: yaml.Event) -> Location:
         mark = event.start_mark
         return self.origin.at(mark.line + 1, mark.column) if mark else self.origin
 

@@ -1,61 +1,41 @@
+# ruff: noqa: E402 (modules are rewritten on import)
 """Contract suites for authors of components: inherit the suite of your kind, and pytest runs it."""
+
+from pkgutil import iter_modules
 
 import pytest
 
-for _module in (
-    "another_process",
-    "binding",
-    "comparing",
-    "contract",
-    "dataset",
-    "domain",
-    "metric",
-    "network",
-    "returned",
-    "sampler",
-    "schedule",
-    "signals",
-    "spectral_encoder",
-    "stage",
-    "stage_ground",
-    "stage_learning",
-    "stage_making",
-    "stepped_sampler",
-    "text_encoder",
-    "unet",
-    "weight_format",
-):
-    pytest.register_assert_rewrite(f"mousai_kit.testing.{_module}")
+pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in iter_modules(__path__)))
 
-from mousai_kit.testing.contract import Contract  # noqa: E402 (rewritten on import)
-from mousai_kit.testing.dataset import DatasetContract  # noqa: E402
-from mousai_kit.testing.domain import DomainContract  # noqa: E402
-from mousai_kit.testing.metric import MetricContract  # noqa: E402
-from mousai_kit.testing.recipes import check_recipe  # noqa: E402
-from mousai_kit.testing.sampler import SamplerContract  # noqa: E402
-from mousai_kit.testing.schedule import ScheduleContract  # noqa: E402
-from mousai_kit.testing.spectral_encoder import SpectralEncoderContract  # noqa: E402
-from mousai_kit.testing.stage import StageContract  # noqa: E402
-from mousai_kit.testing.stepped_sampler import (  # noqa: E402
+from mousai_kit.testing.assertions import check_recipe
+from mousai_kit.testing.contract import Contract
+from mousai_kit.testing.dataset import DatasetContract
+from mousai_kit.testing.domain import DomainContract
+from mousai_kit.testing.metric import MetricContract
+from mousai_kit.testing.sampler import (
+    RotationSamplerContract,
+    SamplerContract,
     SteppedSamplerContract,
-    TurningSamplerContract,
 )
-from mousai_kit.testing.text_encoder import TextEncoderContract  # noqa: E402
-from mousai_kit.testing.unet import UNetContract  # noqa: E402
-from mousai_kit.testing.weight_format import WeightFormatContract  # noqa: E402
+from mousai_kit.testing.schedule import ScheduleContract
+from mousai_kit.testing.spectral_encoder import SpectralEncoderContract
+from mousai_kit.testing.stage import StageContract
+from mousai_kit.testing.text_encoder import TextEncoderContract
+from mousai_kit.testing.unet import UNetContract
+from mousai_kit.testing.weight_format import WeightFormatContract
 
 __all__ = [
     "Contract",
     "DatasetContract",
     "DomainContract",
     "MetricContract",
+    "RotationSamplerContract",
     "SamplerContract",
     "ScheduleContract",
     "SpectralEncoderContract",
     "StageContract",
     "SteppedSamplerContract",
     "TextEncoderContract",
-    "TurningSamplerContract",
     "UNetContract",
     "WeightFormatContract",
     "check_recipe",

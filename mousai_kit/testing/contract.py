@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, ClassVar, cast, get_origin
 
@@ -11,12 +13,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from mousai_kit.component import Component, Options, Use, choose
-from mousai_kit.errors import did_you_mean
-from mousai_kit.hookspecs import HOOKS
-from mousai_kit.interfaces import KINDS
-from mousai_kit.plugins import installed
-from mousai_kit.registry import Registry
+from mousai_kit.core.component import Component, Options, Use, interfaces_of, resolve_slot
+from mousai_kit.core.errors import did_you_mean
+from mousai_kit.core.plugins import installed_registry
+from mousai_kit.core.registry import Registry
 
 Rule = Callable[..., None]
 
@@ -30,7 +30,7 @@ class Contract:
             component = Euler
             options = {"steps": 7}
 
-    A component that can't keep to a rule says why in `excused`; the rule is then expected to fail
+    A component that can't keep to a rule says why in `expected_failures`; the rule then must fail
     (pytest shows the reason), and the suite fails as soon as it no longer does. A suite that
     replaces a rule instead is refused.
     """
@@ -41,7 +41,7 @@ class Contract:
     """The class under test."""
     options: ClassVar[Mapping[str, Any]] = {}
     """Its options as a recipe gives them: small ones, so that the suite is quick."""
-    excused: ClassVar[Mapping[str, str]] = {}
+    expected_failures: ClassVar[Mapping[str, str]] = {}
     """The rules (names of tests) that it does not keep to, and why."""
 
     neighbours: ClassVar[tuple[type[Component], ...]] = ()
@@ -51,16 +51,18 @@ class Contract:
         super().__init_subclass__(**keywords)
         rules = rules_of(cls)
         for name, rule in rules.items():
-            if not _keeps(inspect.getattr_static(cls, name), rule):
+            found = inspect.getattr_static(cls, name)
+            if found is not rule and getattr(found, "excuses", None) is not rule:
                 raise TypeError(
                     f"{cls.__name__} replaces '{name}' of its contract; "
-                    f'say why it can\'t hold instead: excused = {{"{name}": "the reason"}}'
+                    "say why it can't hold instead: "
+                    f'expected_failures = {{"{name}": "the reason"}}'
                 )
         if hasattr(cls, "component"):  # else it is a kind's suite, not a component's
             _refuse_what_is_no_suite(cls)
             _refuse_odd_excuses(cls, rules)
             for name, rule in rules.items():
-                if reason := cls.excused.get(name):
+                if reason := cls.expected_failures.get(name):
                     setattr(cls, name, _expected_to_fail(rule, reason))
                 elif inspect.getattr_static(cls, name) is not rule:  # excused in a base class only
                     setattr(cls, name, rule)
@@ -68,34 +70,35 @@ class Contract:
     def use(self, **changes: Any) -> Use[Any]:
         """Return the choice of the component with `options`, some of them changed."""
         values = {"use": self.component.name, **self.options, **changes}
-        return choose(KINDS[self.component.kind], values, {"registry": self.registry()})
+        return resolve_slot(self.component, values, {"registry": self.registry()})
 
     def registry(self) -> Registry:
         """Return what is installed, with the component and `neighbours` whether they are or not."""
-        registry = installed()
+        registry = installed_registry()
         for component in (*self.neighbours, self.component):
             registry = registry.replacing(component, owner="contract")
         return registry
 
-    def build(self, *, seed: int = 0, **wiring: Any) -> Any:
-        """Return the component, built with `options` and some wiring, its weights from a seed."""
+    def build(self, *, seed: int = 0, **build_kwargs: Any) -> Any:
+        """Return the component, built with `options` and keywords, its weights from a seed."""
         torch.manual_seed(seed)
-        return self.use().build(**wiring)
+        return self.use().build(**build_kwargs)
 
     def test_a_plug_in_may_offer_it(self) -> None:
-        Registry().add(self.component.kind, self.component, owner="contract")
-        assert self.component.kind in HOOKS
+        Registry().add(self.component, owner="contract")
 
     def test_its_first_line_says_what_it_is(self) -> None:
         first = (inspect.getdoc(self.component) or "").split("\n", 1)[0]
-        inherited = inspect.getdoc(KINDS[self.component.kind]) or ""
+        inherited = inspect.getdoc(interfaces_of(self.component)[0]) or ""
         assert first.endswith("."), f"a sentence is what `mousai-kit ls` prints (got {first!r})"
         assert first != inherited.split("\n", 1)[0], "it has no docstring of its own"
 
     def test_every_option_is_described(self) -> None:
         fields = self.component.Options.model_fields
-        said = [bool(field.description) or _is_slot(field.annotation) for field in fields.values()]
-        mute = [name for name, well in zip(fields, said, strict=True) if not well]
+        slots = {name for name, field in fields.items() if get_origin(field.annotation) is Use}
+        mute = [
+            name for name, field in fields.items() if not field.description and name not in slots
+        ]
         assert mute == [], "`mousai-kit show` prints what mk.Field(description=...) says of each"
 
     def test_an_unknown_option_is_refused(self) -> None:
@@ -115,14 +118,9 @@ def rules_of(contract: type[Contract]) -> dict[str, Rule]:
     names: dict[str, Rule] = {}
     for base in contract.__mro__:
         if issubclass(base, Contract):
-            own = {name: it for name, it in vars(base).items() if name.startswith("test_")}
+            own = {name: rule for name, rule in vars(base).items() if name.startswith("test_")}
             names = {**own, **names, **own}
     return names
-
-
-def _keeps(found: object, rule: Rule) -> bool:
-    """Whether a class has a rule as it was written, or excused."""
-    return found is rule or getattr(found, "excuses", None) is rule
 
 
 def _refuse_what_is_no_suite(cls: type[Contract]) -> None:
@@ -144,7 +142,7 @@ def _refuse_what_is_no_suite(cls: type[Contract]) -> None:
 
 def _refuse_odd_excuses(cls: type[Contract], rules: Mapping[str, Rule]) -> None:
     """Raise where a component is excused from what is no rule, or for no reason."""
-    for name, reason in cls.excused.items():
+    for name, reason in cls.expected_failures.items():
         if name not in rules:
             hint = did_you_mean(name, rules)
             raise TypeError(f"{cls.__name__} is excused from '{name}', which is no rule{hint}")
@@ -156,14 +154,36 @@ def _expected_to_fail(rule: Rule, reason: str) -> Rule:
     """Return a rule of its own for one suite, marked as failing for a reason."""
 
     @wraps(rule)
-    def excused(*arguments: Any, **keywords: Any) -> None:
+    def run_rule(*arguments: Any, **keywords: Any) -> None:
         rule(*arguments, **keywords)
 
-    excused.pytestmark = [*getattr(rule, "pytestmark", [])]  # type: ignore[attr-defined]
-    excused.excuses = rule  # type: ignore[attr-defined]
-    return cast("Rule", pytest.mark.xfail(reason=reason, strict=True)(excused))
+    run_rule.pytestmark = [*getattr(rule, "pytestmark", [])]  # type: ignore[attr-defined]
+    run_rule.excuses = rule  # type: ignore[attr-defined]
+    return cast("Rule", pytest.mark.xfail(reason=reason, strict=True)(run_rule))
 
 
-def _is_slot(annotation: Any) -> bool:
-    """Whether an option is another component, which says itself what it is."""
-    return get_origin(annotation) is Use
+MEANT = (
+    "words mean something else in the next process, where Python's hash() of a text is another; "
+    "use zlib.crc32 or hashlib"
+)
+
+
+@contextmanager
+def salted_hash(component: type[Component]) -> Iterator[None]:
+    """Let `hash` in the modules of a component's package be what another process may have."""
+    package = component.__module__.partition(".")[0]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, module in list(sys.modules.items()):
+            if name == package or name.startswith(f"{package}."):
+                patch.setattr(module, "hash", hash_with_salt, raising=False)
+        patch.setattr(sys.modules[component.__module__], "hash", hash_with_salt, raising=False)
+        yield
+
+
+def hash_with_salt(hashable: Hashable) -> int:
+    """Return a hash that is another for text, as with another PYTHONHASHSEED."""
+    if isinstance(hashable, tuple):
+        return hash(tuple(hash_with_salt(part) for part in hashable))
+    return (
+        hash((hashable, "another process")) if isinstance(hashable, str | bytes) else hash(hashable)
+    )

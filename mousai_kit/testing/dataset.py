@@ -15,9 +15,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mousai_kit.interfaces import Clip, Dataset, Split
-from mousai_kit.testing.another_process import MEANT, another_process
-from mousai_kit.testing.contract import Contract
+from mousai_kit.core.interfaces import Clip, Dataset, Split
+from mousai_kit.testing.contract import MEANT, Contract, salted_hash
 from mousai_kit.testing.signals import nothing_drawn
 
 SPLITS: tuple[Split, Split] = ("train", "validation")
@@ -42,10 +41,10 @@ class DatasetContract(Contract):
     sample_rate: ClassVar[int] = 8000
     """In Hz, where a rule does not try several."""
 
-    def dataset(self, split: Split = "train", **wiring: int) -> Any:
-        """Return the dataset: mono clips of a quarter of a second unless the wiring says more."""
+    def dataset(self, split: Split = "train", **build_kwargs: int) -> Any:
+        """Return the dataset: mono clips of a quarter of a second unless told otherwise."""
         usual = {"sample_rate": self.sample_rate, "channels": 1, "length": self.sample_rate // 4}
-        return self.build(split=split, **{**usual, **wiring})
+        return self.build(split=split, **{**usual, **build_kwargs})
 
     def test_there_are_clips_to_learn_from(self) -> None:
         assert len(self.dataset()) > 0
@@ -58,8 +57,8 @@ class DatasetContract(Contract):
         self, split: Split, channels: int, sample_rate: int
     ) -> None:
         for length in (1001, sample_rate // 2):
-            wiring = {"sample_rate": sample_rate, "channels": channels, "length": length}
-            for clip in _clips(self.dataset(split, **wiring), 2):
+            build_kwargs = {"sample_rate": sample_rate, "channels": channels, "length": length}
+            for clip in _clips(self.dataset(split, **build_kwargs), 2):
                 assert isinstance(clip, Clip)
                 assert clip.wave.shape == (channels, length)
                 assert clip.wave.dtype == torch.float32
@@ -143,7 +142,7 @@ class DatasetContract(Contract):
         other = {"length": 3 * self.sample_rate, "sample_rate": 2 * self.sample_rate}
         for split in SPLITS:
             short, long = self.dataset(split), self.dataset(split, **other)
-            assert {it.source for it in _clips(short)} == {it.source for it in _clips(long)}
+            assert {clip.source for clip in _clips(short)} == {clip.source for clip in _clips(long)}
 
     @pytest.mark.parametrize("split", SPLITS)
     def test_captions_are_lines_of_text_the_same_every_time(self, split: Split) -> None:
@@ -163,7 +162,7 @@ class DatasetContract(Contract):
         assert len(missing) <= len(said) // 10, f"no caption has {sorted(missing)[:3]}"
 
     def test_what_is_left_out_is_told_a_line_each(self) -> None:
-        skipped = self.dataset().skipped()
+        skipped = self.dataset().skipped_files()
         assert isinstance(skipped, list)
         assert all(isinstance(line, str) and line and "\n" not in line for line in skipped)
 
@@ -179,7 +178,7 @@ class DatasetContract(Contract):
         for split in SPLITS:
             dataset = self.dataset(split)
             here = list(_clips(dataset, SOME))
-            with another_process(self.component):
+            with salted_hash(self.component):
                 there = list(_clips(self.dataset(split), SOME))
             assert len(there) == len(here), MEANT
             for one, other in zip(there, here, strict=True):
@@ -187,10 +186,7 @@ class DatasetContract(Contract):
 
     def _pitch(self, dataset: Dataset, sample_rate: int) -> float:
         """Return the frequency (Hz) below which half the power up to 3 kHz lies, on average."""
-        middles = [
-            _middle(dataset.clip(index).wave, sample_rate)
-            for index in range(min(SOME, len(dataset)))
-        ]
+        middles = [_middle(clip.wave, sample_rate) for clip in _clips(dataset, SOME)]
         return torch.tensor(middles).log().mean().exp().item()
 
 

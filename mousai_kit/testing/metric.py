@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mousai_kit.interfaces import Metric
+from mousai_kit.core.interfaces import Metric
 from mousai_kit.testing.contract import Contract
 from mousai_kit.testing.signals import chords, nothing_drawn, white
 

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from mousai_kit import checkpoints
-from mousai_kit.testing.another_process import MEANT, another_process
-from mousai_kit.testing.comparing import assert_alike, assert_finite
-from mousai_kit.testing.contract import Contract
+from mousai_kit.models.blocks import wrap_blocks
+from mousai_kit.runs import checkpoint
+from mousai_kit.testing.assertions import assert_alike, assert_finite
+from mousai_kit.testing.contract import MEANT, Contract, salted_hash
 
 
 class NetworkContract(Contract):
@@ -42,18 +42,45 @@ class NetworkContract(Contract):
 
     def test_every_parameter_gets_a_gradient(self) -> None:
         network = self.network().train()
-        learned = _learned(network)
+        learned = _learned_parameters(network)
         if learned:
-            _weighted(self.answer(network, self.inputs())).backward()
-        without = [name for name, it in learned if it.grad is None or not it.grad.any()]
+            _weighted_sum(self.answer(network, self.inputs())).backward()
+        without = [name for name, item in learned if item.grad is None or not item.grad.any()]
         assert without == [], "a parameter without a gradient never learns: remove or use it"
         for name, parameter in learned:
             assert parameter.grad is not None
             assert_finite(parameter.grad, f"the gradient of {name} must be finite")
 
+    def test_its_repeated_blocks_may_be_computed_again(self) -> None:
+        network = self.network().train()
+        own = {*network.modules()}
+        foreign = [block for block in network.repeated_blocks() if block not in own]
+        assert foreign == [], "repeated_blocks() must return modules of the network"
+        plain, again = (
+            self._gradients(network, recompute=recompute) for recompute in (False, True)
+        )
+        rule = "a repeated block must do the same when training calls it again for its gradients"
+        assert [name for name in plain if not torch.equal(plain[name], again[name])] == [], rule
+
+    def _gradients(self, network: Any, *, recompute: bool) -> dict[str, Tensor]:
+        """Return the gradients of what is learned, the same at every call."""
+        network.zero_grad()
+        torch.manual_seed(0)
+        if learned := _learned_parameters(network):
+            with wrap_blocks(network, recompute=recompute):
+                result = _weighted_sum(self.answer(network, self.inputs()))
+            result.backward()
+        return {
+            name: parameter.grad.clone()
+            for name, parameter in learned
+            if parameter.grad is not None
+        }
+
     def test_frozen_weights_are_no_part_of_its_state(self) -> None:
         network = self.network()
-        frozen = [name for name, it in network.named_parameters() if not it.requires_grad]
+        frozen = [
+            name for name, parameter in network.named_parameters() if not parameter.requires_grad
+        ]
         rule = "what is not learned belongs outside the module's state, or checkpoints repeat it"
         assert frozen == [], rule
 
@@ -62,7 +89,7 @@ class NetworkContract(Contract):
         rule = "first weights must come from torch's generator, which training seeds"
         assert [name for name in once if not torch.equal(once[name], again[name])] == [], rule
         changed = [name for name in once if not torch.equal(once[name], other[name])]
-        assert changed or not _learned(self.fresh()), rule
+        assert changed or not _learned_parameters(self.fresh()), rule
 
     def test_it_answers_the_same_every_time(self) -> None:
         network, inputs = self.network().eval(), self.inputs()
@@ -78,7 +105,7 @@ class NetworkContract(Contract):
         network, inputs = self.network().eval(), self.inputs()
         with torch.no_grad():
             expected = self.answer(network, inputs)
-            with another_process(self.component):
+            with salted_hash(self.component):
                 built, loaded = self.network().eval(), self.fresh().eval()
                 loaded.load_state_dict(network.state_dict())
                 for other in (built, loaded):
@@ -98,9 +125,9 @@ class NetworkContract(Contract):
         state = network.state_dict()
         odd = [name for name, value in state.items() if not isinstance(value, Tensor)]
         assert odd == [], "weight files hold tensors only: return extra state as one, of bytes say"
-        checkpoints.write(tmp_path / "weights.safetensors", state, {})
-        tensors, _ = checkpoints.read(tmp_path / "weights.safetensors")
-        checkpoints.load_into(fresh, tensors, origin="weights.safetensors")
+        checkpoint.write_checkpoint(tmp_path / "weights.safetensors", state, {})
+        tensors, _ = checkpoint.read_checkpoint(tmp_path / "weights.safetensors")
+        checkpoint.load_into(fresh, tensors, origin="weights.safetensors")
         with torch.no_grad():
             expected, made = self.answer(network, inputs), self.answer(fresh, inputs)
         rule = "with a file's weights a network must answer as the one that was saved"
@@ -126,9 +153,11 @@ class NetworkContract(Contract):
         network, inputs = self.network(), self.inputs()
         with torch.inference_mode():
             self.answer(network.eval(), inputs)
-        if _learned(network):
-            _weighted(self.answer(network.train(), inputs)).backward()
-        missing = [name for name, it in _learned(network) if it.grad is None]
+        if _learned_parameters(network):
+            _weighted_sum(self.answer(network.train(), inputs)).backward()
+        missing = [
+            name for name, parameter in _learned_parameters(network) if parameter.grad is None
+        ]
         assert missing == [], "what is kept of a call must not stop gradients of the next"
 
     def test_in_bfloat16_autocast_it_is_near_its_float_self(self) -> None:
@@ -153,33 +182,39 @@ class NetworkContract(Contract):
 
 
 @torch.no_grad()
-def stirred(network: Any) -> Any:
+def perturb(network: Any) -> Any:
     """Return a network with every weight moved a little, as learning does."""
     generator = Generator().manual_seed(0)
-    for _, parameter in _learned(network):
+    for _, parameter in _learned_parameters(network):
         parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
     return network
 
 
-def leaks(made: Tensor, given: Tensor) -> bool:
+def mixes_batch(made: Tensor, given: Tensor) -> bool:
     """Whether the first item of a result [b, ...] follows any item of what was given but its own.
 
     Asks gradients, so that randomness in training does not hide it.
     """
-    (gradient,) = torch.autograd.grad(_weighted(made[:1]), given)
+    (gradient,) = torch.autograd.grad(_weighted_sum(made[:1]), given)
     return bool(gradient[1:].any())
 
 
-def _weighted(made: Tensor) -> Tensor:
+def _weighted_sum(made: Tensor) -> Tensor:
     """Return a scalar in which every number of a result counts differently."""
     weights = torch.randn(made.shape, generator=Generator().manual_seed(0))
     return (made.float() * weights).sum()
 
 
-def _learned(network: Any) -> list[tuple[str, Tensor]]:
-    return [(name, it) for name, it in network.named_parameters() if it.requires_grad]
+def _learned_parameters(network: Any) -> list[tuple[str, Tensor]]:
+    return [
+        (name, parameter)
+        for name, parameter in network.named_parameters()
+        if parameter.requires_grad
+    ]
 
 
 def _state(network: Any) -> dict[str, Tensor]:
     """Return a network's tensors by name."""
-    return {name: it for name, it in network.state_dict().items() if isinstance(it, Tensor)}
+    return {
+        name: tensor for name, tensor in network.state_dict().items() if isinstance(tensor, Tensor)
+    }

@@ -1,4 +1,4 @@
-"""The contract of samplers."""
+"""The contracts of samplers: of all, of those that go down a schedule's levels, and that turn."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from mousai_kit.component import Component
-from mousai_kit.errors import MousaiError
-from mousai_kit.interfaces import NoiseSource, Sampler, Schedule, Velocity
-from mousai_kit.stepping import SteppedSampler
-from mousai_kit.testing.comparing import assert_alike, assert_finite
+from mousai_kit.core.component import Component, Options, Use
+from mousai_kit.core.errors import MousaiError
+from mousai_kit.core.interfaces import NoiseSource, Sampler, Schedule, Velocity
+from mousai_kit.models.sampling import SteppedSampler
+from mousai_kit.testing.assertions import assert_alike, assert_finite, tensor
 from mousai_kit.testing.contract import Contract
-from mousai_kit.testing.exact import DEVIATION, MEANS, curved, gaussian, mixture, noise, point
-from mousai_kit.testing.neighbours import SCHEDULES
-from mousai_kit.testing.returned import tensor
+from mousai_kit.testing.fakes import SCHEDULES, Squared
+from mousai_kit.testing.reference_velocities import (
+    DEVIATION,
+    MEANS,
+    curved_velocity,
+    gaussian,
+    mixture,
+    noise,
+    point,
+)
 
 SHAPES = ((1, 1, 1), (3, 2, 17), (2, 1, 4))
 Asked = list[tuple[Tensor, Tensor]]
@@ -58,13 +65,13 @@ class SamplerContract(Contract):
         made = sampler.sample(velocity, start, generator=source)
         return tensor(made, "sample must return a tensor of the noise's shape")
 
-    def asked(self, sampler: Any, start: Tensor) -> Asked:
+    def evaluations_of(self, sampler: Any, start: Tensor) -> Asked:
         """Return what a sampler asks the network for."""
         seen: Asked = []
 
         def velocity(x: Tensor, sigma: Tensor) -> Tensor:
             seen.append((x.clone(), sigma.clone()))
-            return curved(x, sigma)
+            return curved_velocity(x, sigma)
 
         self.sample(sampler, velocity, start)
         return seen
@@ -119,7 +126,7 @@ class SamplerContract(Contract):
     def test_any_shape_and_type_is_kept(self) -> None:
         for shape in SHAPES:
             for dtype in (torch.float32, torch.float64):
-                made = self.sample(self.sampler(), curved, noise(*shape, dtype=dtype))
+                made = self.sample(self.sampler(), curved_velocity, noise(*shape, dtype=dtype))
                 rule = "a sample must have the shape and the type of the noise"
                 assert (tuple(made.shape), made.dtype) == (shape, dtype), rule
 
@@ -132,7 +139,7 @@ class SamplerContract(Contract):
 
     def test_the_network_is_asked_at_levels_between_0_and_1_one_per_clip(self) -> None:
         for dtype in (torch.float32, torch.float64):
-            for x, sigma in self.asked(self.sampler(), noise(3, 2, 5, dtype=dtype)):
+            for x, sigma in self.evaluations_of(self.sampler(), noise(3, 2, 5, dtype=dtype)):
                 assert tuple(x.shape) == (3, 2, 5), "x must be of the noise's shape"
                 rule = "sigma must be [b], of x's type"
                 assert (tuple(sigma.shape), sigma.dtype, x.dtype) == ((3,), dtype, dtype), rule
@@ -140,7 +147,7 @@ class SamplerContract(Contract):
 
     def test_it_begins_with_the_noise_at_level_1(self) -> None:
         start = noise(2, 2, 5)
-        x, sigma = self.asked(self.sampler(), start)[0]
+        x, sigma = self.evaluations_of(self.sampler(), start)[0]
         assert sigma.tolist() == [1, 1], "the first evaluation must be at level 1: noise alone"
         assert_alike(x, start, "the first evaluation must be of the noise as it was given")
 
@@ -152,63 +159,134 @@ class SamplerContract(Contract):
             return
         assert (told[0], told[-1]) == (1, 0), "levels() must run from exactly 1 to exactly 0"
         assert (told.diff() < 0).all(), "levels() must fall strictly"
-        asked = {level for _, sigma in self.asked(sampler, start) for level in sigma.tolist()}
+        asked = {
+            level for _, sigma in self.evaluations_of(sampler, start) for level in sigma.tolist()
+        }
         rule = "levels() must be the levels at which the network is asked, and 0 at the end"
         assert sorted(asked) == sorted(told[:-1].to(start).tolist()), rule
 
     def test_steps_is_about_how_often_the_network_is_asked(self) -> None:
         for sampler in (self.sampler(), self.fine_sampler(SCHEDULES[0])):
-            asked = len(self.asked(sampler, noise(1, 1, 4)))
+            asked = len(self.evaluations_of(sampler, noise(1, 1, 4)))
             rule = f"`steps` is {sampler.steps}, but the network is asked {asked} times"
             assert abs(asked - sampler.steps) <= max(2, asked // 4), rule
 
     def test_the_same_seed_gives_the_same_sample(self) -> None:
         sampler, start = self.sampler(), noise(2, 1, 6)
-        once = self.sample(sampler, curved, start)
+        once = self.sample(sampler, curved_velocity, start)
         for other in (noise(3, 2, 4), 3 * start):  # other pieces in between
-            self.sample(sampler, curved, other)
+            self.sample(sampler, curved_velocity, other)
         rule = "a sample must depend on noise and seed alone, not on samples made before"
-        assert torch.equal(once, self.sample(sampler, curved, start)), rule
+        assert torch.equal(once, self.sample(sampler, curved_velocity, start)), rule
 
     def test_items_of_a_batch_do_not_mix(self) -> None:
         sampler, start = self.sampler(), noise(3, 2, 4)
         seeds: Sequence[int] = (7, 8, 9)
-        together = self.sample(sampler, curved, start, seeds)
+        together = self.sample(sampler, curved_velocity, start, seeds)
         each = zip(start.split(1), seeds, strict=True)
-        alone = torch.cat([self.sample(sampler, curved, it, [seed]) for it, seed in each])
+        alone = torch.cat(
+            [self.sample(sampler, curved_velocity, seed_noise, [seed]) for seed_noise, seed in each]
+        )
         assert_alike(together, alone, "a clip must not depend on those beside it", within=1e-10)
 
     def test_further_noise_comes_from_the_generator_alone(self) -> None:
         sampler, start = self.sampler(), noise(2, 1, 6)
         torch.manual_seed(0)
-        before, once = torch.get_rng_state(), self.sample(sampler, curved, start)
+        before, once = torch.get_rng_state(), self.sample(sampler, curved_velocity, start)
         rule = "noise must come from `generator`, never from torch's global generator"
         assert torch.equal(before, torch.get_rng_state()), rule
         torch.manual_seed(1)
-        assert torch.equal(once, self.sample(sampler, curved, start)), rule
+        assert torch.equal(once, self.sample(sampler, curved_velocity, start)), rule
 
     def test_without_a_generator_it_needs_no_noise_or_says_so(self) -> None:
         sampler, start = self.sampler(), noise(2, 1, 6)
         try:
-            once = sampler.sample(curved, start)
+            once = sampler.sample(curved_velocity, start)
         except MousaiError:  # one line that asks for a seed
             return
         rule = "without a generator a sample must be the same every time, or an mk.RequestError"
-        assert torch.equal(once, sampler.sample(curved, start)), rule
+        assert torch.equal(once, sampler.sample(curved_velocity, start)), rule
 
     def test_the_noise_is_not_changed_in_place(self) -> None:
         start = noise(2, 2, 5)
-        self.sample(self.sampler(), curved, start)
+        self.sample(self.sampler(), curved_velocity, start)
         assert torch.equal(start, noise(2, 2, 5)), "the noise is the caller's: copy it"
 
     def test_velocities_are_not_changed_in_place(self) -> None:
         given: list[tuple[Tensor, Tensor]] = []
 
         def velocity(x: Tensor, sigma: Tensor) -> Tensor:
-            v = curved(x, sigma)
+            v = curved_velocity(x, sigma)
             given.append((v, v.clone()))
             return v
 
         self.sample(self.sampler(), velocity, noise(2, 2, 5))
         rule = "a velocity is the network's, which may keep it: copy it"
         assert all(torch.equal(v, before) for v, before in given), rule
+
+
+STEPS = (1, 2, 3, 4, 9)
+
+
+class SteppedSamplerContract(SamplerContract):
+    """What every subclass of mk.SteppedSampler keeps to, beside the rules of all samplers."""
+
+    interface: ClassVar[type[Component]] = SteppedSampler
+
+    def test_it_goes_down_the_levels_of_its_schedule_at_any_number_of_steps(self) -> None:
+        for schedule in SCHEDULES:
+            for steps in STEPS:
+                sampler = self.sampler(schedule, steps=steps)
+                told, expected = sampler.levels(), schedule.levels(len(sampler.levels()) - 1)
+                assert torch.equal(told, expected), "levels() must be the schedule's"
+                asked = [
+                    sigma[0].item() for _, sigma in self.evaluations_of(sampler, noise(2, 3, 5))
+                ]
+                rule = "the network must be asked at the levels that are told, from 1 downwards"
+                assert asked == sorted(asked, reverse=True), rule
+                assert set(asked) == set(told[:-1].tolist()), rule
+
+    def test_steps_is_exactly_how_often_the_network_is_asked(self) -> None:
+        for steps in STEPS:
+            sampler = self.sampler(steps=steps)
+            asked = len(self.evaluations_of(sampler, noise(1, 1, 4)))
+            assert asked == sampler.steps, f"`steps` is {sampler.steps}, but {asked} were asked"
+            assert asked <= steps, f"the option `steps` was {steps}, but {asked} were asked"
+
+    def test_another_schedules_levels_leave_the_mixture_as_it_is(self) -> None:
+        levels, mixed = Use(Squared, Options()), SCHEDULES[1]
+        sampler = self.sampler(mixed, levels=levels, steps=300)
+        expected = Squared(Options()).levels(len(sampler.levels()) - 1)
+        assert torch.equal(sampler.levels(), expected), "levels() must be those of `levels`"
+        self.check_mixture(sampler, mixed)
+
+    def test_single_precision_stays_finite_at_any_number_of_steps(self) -> None:
+        for schedule in SCHEDULES:
+            start = noise(1, 1, 4, dtype=torch.float32)
+            for steps in (*STEPS, 50):
+                sampler = self.sampler(schedule, steps=steps)
+                made = self.sample(sampler, gaussian(0.0, 1.0, schedule), start)
+                assert_finite(made, f"a sample of {steps} steps must be finite")
+
+
+class RotationSamplerContract(SteppedSamplerContract):
+    """What a stepped sampler keeps to whose steps turn along the quarter circle.
+
+    Such a step, as DDIM's, is exact where the network always sees the same signal: so one is
+    enough, and a level off by one shows.
+    """
+
+    def test_a_point_is_hit_exactly_at_any_number_of_steps(self) -> None:
+        data = noise(1, 3, 5)
+        for schedule in SCHEDULES:
+            for steps in STEPS:
+                sampler = self.sampler(schedule, steps=steps)
+                made = self.sample(sampler, point(data, schedule), noise(2, 3, 5))
+                rule = f"{steps} steps must hit data that is always the same exactly"
+                assert_alike(made, data.expand_as(made), rule, within=1e-7)
+
+    def test_a_single_step_returns_the_negated_velocity(self) -> None:
+        start = noise(2, 3, 5)
+        made = self.sample(self.sampler(steps=1), curved_velocity, start)
+        expected = -curved_velocity(start, torch.ones(2, dtype=start.dtype))
+        assert_alike(made, expected, "at noise alone the signal that is seen is -v")

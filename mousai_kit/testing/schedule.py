@@ -8,9 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from mousai_kit.component import Component
-from mousai_kit.interfaces import Schedule
-from mousai_kit.testing.comparing import assert_alike
+from mousai_kit.core.component import Component
+from mousai_kit.core.interfaces import Schedule
+from mousai_kit.testing.assertions import assert_alike
 from mousai_kit.testing.contract import Contract
 
 EXACT = 1e-12

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from mousai_kit.component import Component
-from mousai_kit.interfaces import SpectralEncoder
-from mousai_kit.testing.comparing import assert_alike, assert_differs, assert_finite
-from mousai_kit.testing.network import NetworkContract, leaks, stirred
-from mousai_kit.testing.returned import forwards_tensors
+from mousai_kit.core.component import Component
+from mousai_kit.core.interfaces import SpectralEncoder
+from mousai_kit.runs import checkpoint
+from mousai_kit.testing.assertions import (
+    assert_alike,
+    assert_differs,
+    assert_finite,
+    forwards_tensors,
+)
+from mousai_kit.testing.network import NetworkContract, mixes_batch, perturb
+from mousai_kit.testing.signals import white
 
 RATES = (8000, 22050, 44100, 48000)
 """Sample rates in Hz."""
@@ -27,14 +34,14 @@ class SpectralEncoderContract(NetworkContract):
 
     def fresh(self, *, seed: int = 0, audio_channels: int = 2, sample_rate: int = 48000) -> Any:
         """Return the encoder as it is built."""
-        wiring = {"audio_channels": audio_channels, "sample_rate": sample_rate}
+        build_kwargs = {"audio_channels": audio_channels, "sample_rate": sample_rate}
         return forwards_tensors(
-            self.build(seed=seed, **wiring), "latents, a tensor [b, channels, t]"
+            self.build(seed=seed, **build_kwargs), "latents, a tensor [b, channels, t]"
         )
 
-    def network(self, *, seed: int = 0, **wiring: int) -> Any:
+    def network(self, *, seed: int = 0, **build_kwargs: int) -> Any:
         """Return the encoder, stirred."""
-        return stirred(self.fresh(seed=seed, **wiring))
+        return perturb(self.fresh(seed=seed, **build_kwargs))
 
     def inputs(self, *, device: str = "cpu") -> Sequence[Any]:
         """Return audio [3, 2, t]."""
@@ -82,7 +89,7 @@ class SpectralEncoderContract(NetworkContract):
             heard = wave.clone().requires_grad_()
             encoder(heard).sum().backward()
             rule = f"{name} must have finite gradients, or training stops at a pause"
-            for gradient in (heard.grad, *(it.grad for it in encoder.parameters())):
+            for gradient in (heard.grad, *(parameter.grad for parameter in encoder.parameters())):
                 if gradient is not None:
                     assert_finite(gradient, rule)
 
@@ -97,14 +104,53 @@ class SpectralEncoderContract(NetworkContract):
                 rule = f"latents must follow channel {channel} of the audio"
                 assert_differs(encoder(changed), before, rule)
 
+    def test_silence_or_nothing_to_measure_leaves_it_usable(self) -> None:
+        for name, count in {"silence": 1, "nothing": 0}.items():
+            encoder = self.fresh()
+            silence = torch.zeros(1, 2, FRAMES * encoder.downsampling)
+            encoder.fit_statistics(iter([silence] * count))
+            wave = _wave(1, 2, FRAMES * encoder.downsampling).requires_grad_()
+            latent = encoder(wave)
+            latent.sum().backward()
+            assert_finite(latent, f"after measuring {name}, latents of music must be finite")
+            if wave.grad is not None:
+                assert_finite(wave.grad, f"after measuring {name}, gradients must be finite")
+
+    def test_one_pass_over_the_waves_is_enough_to_measure(self) -> None:
+        again, once = self.fresh(), self.fresh()
+        waves = [*_wave(3, 2, FRAMES * once.downsampling).split(1)]
+        again.fit_statistics(waves)
+        once.fit_statistics(iter(waves))
+        rule = "the waves that `fit_statistics` is given can be gone through once only"
+        with torch.no_grad():
+            assert_alike(once(waves[0]), again(waves[0]), rule)
+
+    def test_what_is_measured_comes_back_from_a_weights_file(self, tmp_path: Path) -> None:
+        encoder, fresh = self.fresh().eval(), self.fresh(seed=1).eval()
+        wave, file = _wave(3, 2, FRAMES * encoder.downsampling), tmp_path / "weights.safetensors"
+        encoder.fit_statistics(iter(wave.split(1)))
+        checkpoint.write_checkpoint(file, encoder.state_dict(), {})
+        checkpoint.load_into(fresh, checkpoint.read_checkpoint(file)[0], origin=file.name)
+        rule = "what `fit_statistics` measures must be kept in parameters or buffers"
+        with torch.no_grad():
+            assert_alike(fresh(wave), encoder(wave), rule)
+
+    def test_on_the_meta_device_it_can_be_prepared(self) -> None:
+        with torch.device("meta"):
+            encoder = self.fresh()
+        wave = torch.zeros(1, 2, FRAMES * encoder.downsampling, device="meta")
+        encoder.fit_statistics(iter([wave]))
+        rule = "`fit_statistics` must not look at numbers: `show` builds on torch's meta device"
+        assert encoder(wave).shape == (1, encoder.channels, FRAMES), rule
+
     def test_items_of_a_batch_do_not_mix(self) -> None:
         (wave,), encoder = self.inputs(), self.network()
         rule = "a clip's latents must not depend on those beside it (as batch norm makes them)"
         for training in (True, False):
             heard = wave.clone().requires_grad_()
-            assert not leaks(encoder.train(training)(heard), heard), rule
+            assert not mixes_batch(encoder.train(training)(heard), heard), rule
         with torch.no_grad():
-            alone = torch.cat([encoder(it) for it in wave.split(1)])
+            alone = torch.cat([encoder(word) for word in wave.split(1)])
             assert_alike(encoder(wave), alone, rule)
 
     def test_its_sizes_are_whole_numbers(self) -> None:
@@ -117,8 +163,7 @@ class SpectralEncoderContract(NetworkContract):
 
 def _wave(batch: int, channels: int, length: int) -> Tensor:
     """Return the same audio [b, c, t] every time, within [-1, 1]."""
-    generator = Generator().manual_seed(0)
-    return (0.3 * torch.randn(batch, channels, length, generator=generator)).clamp(-1, 1)
+    return (0.3 * white(batch, channels, length)).clamp(-1, 1)
 
 
 def _extremes(length: int) -> dict[str, Tensor]:
@@ -127,10 +172,9 @@ def _extremes(length: int) -> dict[str, Tensor]:
     alternating[..., ::2] = -1
     impulse = torch.zeros(1, 2, length)
     impulse[..., length // 2] = 1
-    constant = torch.ones(1, 2, length)
     return {
         "silence": torch.zeros(1, 2, length),
-        "a constant": constant,
+        "a constant": torch.ones(1, 2, length),
         "the highest tone at full scale": alternating,
         "an impulse": impulse,
     }

@@ -8,11 +8,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from mousai_kit.component import Component
-from mousai_kit.interfaces import Text, TextEncoder
-from mousai_kit.testing.comparing import assert_alike, assert_differs, assert_finite
-from mousai_kit.testing.network import NetworkContract, stirred
-from mousai_kit.testing.returned import forwards_texts
+from mousai_kit.core.component import Component
+from mousai_kit.core.interfaces import TextEmbedding, TextEncoder
+from mousai_kit.testing.assertions import (
+    assert_alike,
+    assert_differs,
+    assert_finite,
+    forwards_texts,
+)
+from mousai_kit.testing.network import NetworkContract, perturb
 
 ODD = ("\U0001f3b8", "\ud800", "e\u0301", "\u0645", "a\x00b")
 """An emoji, half a pair of surrogates, a combining accent, Arabic, and a null."""
@@ -38,9 +42,9 @@ class TextEncoderContract(NetworkContract):
     def network(self, *, seed: int = 0) -> Any:
         """Return the encoder, ready, prepared, stirred and out of training."""
         encoder = self.fresh(seed=seed)
-        encoder.ready()
-        encoder.prepare(self.captions)
-        return stirred(encoder).eval()
+        encoder.download()
+        encoder.fit_statistics(self.captions)
+        return perturb(encoder).eval()
 
     def inputs(self, *, device: str = "cpu") -> Sequence[Any]:
         """Return prompts, which are on no device."""
@@ -48,12 +52,12 @@ class TextEncoderContract(NetworkContract):
 
     def answer(self, network: Any, inputs: Sequence[Any]) -> Tensor:
         """Return the embeddings [b, n, d], 0 where masked."""
-        return _heard(network(inputs))
+        return _visible_embeddings(network(inputs))
 
-    def encoded(self, prompts: Sequence[str], **more: Any) -> Text:
+    def encode(self, prompts: Sequence[str], **more: Any) -> TextEmbedding:
         """Return prompts encoded by a network of its own."""
         with torch.no_grad():
-            text: Text = self.network(**more)(prompts)
+            text: TextEmbedding = self.network(**more)(prompts)
         return text
 
     def test_a_text_has_the_shape_and_type_that_is_told(self) -> None:
@@ -67,18 +71,20 @@ class TextEncoderContract(NetworkContract):
             assert text.embedding.dtype == torch.float32, "embedding must be float32"
 
     def test_an_empty_prompt_is_allowed(self) -> None:
-        assert_finite(_heard(self.encoded([""])), "an empty prompt must have a finite encoding")
+        assert_finite(
+            _visible_embeddings(self.encode([""])), "an empty prompt must have a finite encoding"
+        )
 
     def test_any_text_is_encoded_finitely(self) -> None:
-        for prompt, heard in zip(PROMPTS, _heard(self.encoded(PROMPTS)), strict=True):
+        for prompt, heard in zip(PROMPTS, _visible_embeddings(self.encode(PROMPTS)), strict=True):
             assert_finite(heard, f"every text must have a finite encoding (got {prompt[:20]!r})")
 
     def test_every_prompt_with_words_has_a_real_token(self) -> None:
-        real = self.encoded(self.captions).mask.any(1)
+        real = self.encode(self.captions).mask.any(1)
         assert real.all(), "mask must be true at some token of a prompt, or nothing is heard of it"
 
     def test_different_prompts_have_different_encodings(self) -> None:
-        heard = _heard(self.encoded(self.captions))
+        heard = _visible_embeddings(self.encode(self.captions))
         for place, one in enumerate(heard):
             for other in heard[place + 1 :]:
                 assert_differs(one, other, "different prompts must have different encodings")
@@ -89,27 +95,40 @@ class TextEncoderContract(NetworkContract):
             text, turned = encoder(self.captions), encoder(self.captions[::-1])
         rule = "a prompt must be encoded alike wherever it stands in a batch"
         assert torch.equal(text.mask, turned.mask.flip(0)), rule
-        assert_alike(_heard(turned).flip(0), _heard(text), rule)
+        assert_alike(_visible_embeddings(turned).flip(0), _visible_embeddings(text), rule)
 
     def test_a_prompts_encoding_does_not_depend_on_the_others(self) -> None:
         encoder = self.network()
         prompts = ["drums", *PROMPTS]
         with torch.no_grad():
             together = encoder(prompts)
-            alone = Text.joined(*(encoder([prompt]) for prompt in prompts))
+            alone = TextEmbedding.concatenate(*(encoder([prompt]) for prompt in prompts))
         rule = "a prompt must be encoded alike alone and beside others, longer ones too"
         assert torch.equal(together.mask, alone.mask), rule
-        assert_alike(_heard(together), _heard(alone), rule)
+        assert_alike(_visible_embeddings(together), _visible_embeddings(alone), rule)
 
     def test_a_long_prompt_is_cut(self) -> None:
-        mask = self.encoded(["drums " * 2000]).mask
+        mask = self.encode(["drums " * 2000]).mask
         assert mask.all(), "a prompt of more tokens than there is room for must fill them all"
+
+    def test_it_knows_the_words_of_its_captions_or_does_not_tell(self) -> None:
+        encoder = self.network()
+        for caption in self.captions:
+            told = encoder.unknown_words(caption)
+            assert told in (None, []), f"a caption's words must be known (got {told!r})"
+        rule = "what is told of the captions' words must be told of every other word"
+        assert (encoder.unknown_words("qwertz") is None) == (encoder.known_words() is None), rule
+        assert encoder.unknown_words("qwertz") in (None, ["qwertz"]), rule
 
     def test_prompts_may_be_any_sequence(self) -> None:
         encoder = self.network()
         with torch.no_grad():
             listed, tupled = encoder(["drums", ""]), encoder(("drums", ""))
-        assert_alike(_heard(tupled), _heard(listed), "a tuple of prompts must do as a list does")
+        assert_alike(
+            _visible_embeddings(tupled),
+            _visible_embeddings(listed),
+            "a tuple of prompts must do as a list does",
+        )
 
     def test_its_sizes_are_told_before_anything_is_loaded(self) -> None:
         with torch.device("meta"):
@@ -120,6 +139,6 @@ class TextEncoderContract(NetworkContract):
             assert isinstance(size, int) and size > 0, rule  # noqa: PT018 (one rule)
 
 
-def _heard(text: Text) -> Tensor:
+def _visible_embeddings(text: TextEmbedding) -> Tensor:
     """Return the embeddings [b, n, d], 0 where masked: what is there may have any value."""
     return torch.where(text.mask[:, :, None], text.embedding, 0)

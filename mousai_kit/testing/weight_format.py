@@ -14,12 +14,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from mousai_kit.component import Component, Use, choose
-from mousai_kit.exchange.matching import Match, theirs
-from mousai_kit.exchange.reading import state_dict
-from mousai_kit.interfaces import KINDS, Names, Space, Stage, WeightFormat
+from mousai_kit.core.component import Component, Use, resolve_slot
+from mousai_kit.core.interfaces import KINDS, SignalSpace, Stage, TensorNames, WeightFormat
+from mousai_kit.runs.weight_matching import NameMatch, to_theirs
+from mousai_kit.runs.weight_source import load_state_dict_file
 from mousai_kit.testing.contract import Contract
-from mousai_kit.testing.one_convolution import OneConvolution
+from mousai_kit.testing.fakes import OneConvolution
 from mousai_kit.testing.signals import chords, white
 
 Model = Mapping[str, Any]
@@ -39,31 +39,31 @@ class WeightFormatContract(Contract):
     unfit: ClassVar[Sequence[Model]] = ({"use": "one-convolution"},)
     """Stages that it has not; every one is a stage of this suite's that nobody has."""
     neighbours: ClassVar[tuple[type[Component], ...]] = (OneConvolution,)
-    below: ClassVar[Space] = Space(channels=2, stride=1, sample_rate=8000)
+    input_space: ClassVar[SignalSpace] = SignalSpace(channels=2, stride=1, sample_rate=8000)
     """What the stages stand on."""
 
-    def chosen(self, model: Model) -> Use[Stage]:
+    def checked_model(self, model: Model) -> Use[Stage]:
         """Return a model, checked and not built."""
-        return choose(KINDS["stage"], dict(model), {"registry": self.registry()})
+        return resolve_slot(KINDS["stage"], dict(model), {"registry": self.registry()})
 
-    def cases(self, *, device: str = "cpu") -> Iterator[tuple[Stage, list[Names]]]:
+    def cases(self, *, device: str = "cpu") -> Iterator[tuple[Stage, list[TensorNames]]]:
         """Yield each model's stage, and the ways in which its tensors are named."""
         assert self.models, "set `models` to stages that the other project has too"
         for model in self.models:
-            use = self.chosen(model)
+            use = self.checked_model(model)
             torch.manual_seed(1)
             with torch.device(device):
-                stage = use.build(below=self.below)
+                stage = use.build(input_space=self.input_space)
             yield stage, list(self.build().layouts(use, stage))
 
     def test_a_model_that_it_can_express_has_no_faults(self) -> None:
         assert self.models, "set `models` to stages that the other project has too"
         for model in self.models:
-            assert list(self.build().faults(self.chosen(model))) == []
+            assert list(self.build().faults(self.checked_model(model))) == []
 
     def test_a_model_that_it_can_not_express_has_faults(self) -> None:
         for model in self.unfit:
-            use = self.chosen(model)
+            use = self.checked_model(model)
             faults = list(self.build().faults(use))
             assert faults, f"nothing is said against {dict(model)}"
             for place, what in faults:
@@ -74,7 +74,7 @@ class WeightFormatContract(Contract):
     def test_each_model_has_a_layout(self) -> None:
         for _, layouts in self.cases():
             assert layouts
-            assert all(isinstance(names, Names) and names.pairs for names in layouts)
+            assert all(isinstance(names, TensorNames) and names.pairs for names in layouts)
 
     def test_every_tensor_of_the_stage_has_a_name(self) -> None:
         for stage, layouts in self.cases():
@@ -108,14 +108,16 @@ class WeightFormatContract(Contract):
         for stage, layouts in self.cases():
             state = stage.state_dict()
             for names in layouts:
-                pointwise = [pair.ours for pair in names.pairs if pair.pointwise]
+                pointwise = [pair.ours for pair in names.pairs if pair.conv1x1]
                 assert [name for name in pointwise if state[name].ndim != 2] == []
 
     def test_foreign_names_are_no_names_of_the_stages(self) -> None:
         for _, layouts in self.cases():
             for names in layouts:
                 assert isinstance(names.foreign, tuple), "`foreign` is a tuple of beginnings"
-                taken = [it.theirs for it in names.pairs if it.theirs.startswith(names.foreign)]
+                taken = [
+                    pair.theirs for pair in names.pairs if pair.theirs.startswith(names.foreign)
+                ]
                 assert taken == [], "their names of our tensors begin like foreign ones"
 
     @pytest.mark.parametrize("prefix", ["", "module.model."])
@@ -124,12 +126,14 @@ class WeightFormatContract(Contract):
         for (stage, layouts), (outline, _) in zip(
             self.cases(), self.cases(device="meta"), strict=True
         ):
-            stage.prepare(iter([chords(1, self.below.channels, 256)]), ["low saw"])
+            stage.fit_statistics(iter([chords(1, self.input_space.channels, 256)]), ["low saw"])
             for number, names in enumerate(layouts):
                 ours = _random(stage.state_dict()) | dict(names.defaults)
                 file = tmp_path / f"{number}.pt"
-                torch.save({prefix + key: it for key, it in theirs(names, ours).items()}, file)
-                back = _imported(layouts, file, outline)
+                torch.save(
+                    {prefix + key: tensor for key, tensor in to_theirs(names, ours).items()}, file
+                )
+                back = _import_tensors(layouts, file, outline)
                 assert back.keys() == ours.keys()
                 changed = [name for name in ours if not _equal(back[name], ours[name])]
                 assert changed == [], f"layout {number} loses or swaps tensors"
@@ -138,7 +142,9 @@ class WeightFormatContract(Contract):
         """`import` asks with a stage on the meta device: only its shapes are real."""
         both = zip(self.cases(), self.cases(device="meta"), strict=True)
         for (_, layouts), (_, shapes) in both:
-            assert [list(it.pairs) for it in shapes] == [list(it.pairs) for it in layouts]
+            assert [list(shape.pairs) for shape in shapes] == [
+                list(layout.pairs) for layout in layouts
+            ]
             for names, others in zip(layouts, shapes, strict=True):
                 for kept in ("constants", "defaults"):
                     _check_same(getattr(names, kept), getattr(others, kept), kept)
@@ -157,16 +163,18 @@ def _leads_somewhere(place: Sequence[str | int], values: Any) -> bool:
 def _random(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return other numbers for a state dict's: no two tensors are alike."""
     return {
-        name: white(*it.shape, seed=number).to(it.dtype) if it.is_floating_point() else it
-        for number, (name, it) in enumerate(state.items())
+        name: white(*tensor.shape, seed=number).to(tensor.dtype)
+        if tensor.is_floating_point()
+        else tensor
+        for number, (name, tensor) in enumerate(state.items())
     }
 
 
-def _imported(layouts: Sequence[Names], file: Path, stage: Stage) -> dict[str, Tensor]:
+def _import_tensors(layouts: Sequence[TensorNames], file: Path, stage: Stage) -> dict[str, Tensor]:
     """Return a stage's tensors out of a file of theirs, as `mousai-kit import` finds them."""
-    found = state_dict(file, str(file))
-    match = Match.best(layouts, found.keys())
-    return match.ours(found, stage.state_dict(), origin=str(file))
+    found = load_state_dict_file(file, str(file))
+    match = NameMatch.best(layouts, found.keys())
+    return match.to_ours(found, stage.state_dict(), origin=str(file))
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:

@@ -1,6 +1,1 @@
-"""Training: loading, the loop for one stage, validation, the log."""
-
-from mousai_kit.training.files import Place
-from mousai_kit.training.loop import Training
-
-__all__ = ["Place", "Training"]
+"""Training: a recipe's stages, one after the other, watched and resumable."""

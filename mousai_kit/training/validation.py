@@ -1,17 +1,23 @@
-"""Validation: the loss on held-out clips, told the right thing, a wrong one and nothing."""
+"""Validation: the loss on held-out clips, told the right thing, a wrong one and nothing.
+
+Waits: how long a training stands still because the next clips are not there yet.
+"""
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 
-from mousai_kit.data import Clips
-from mousai_kit.interfaces import Condition, NoiseSource, Stage
-from mousai_kit.precision import autocast
-from mousai_kit.seeds import derive
+from mousai_kit.core.console import Screen
+from mousai_kit.core.interfaces import Condition, NoiseSource, Stage
+from mousai_kit.core.seeds import derive_seed
+from mousai_kit.data.datasets import ClipSource, Counted
+from mousai_kit.models.device import autocast
 
 CONDITIONS: tuple[Condition, ...] = ("right", "other", "none")
 GROUP = 8
@@ -21,7 +27,7 @@ AT_LEAST = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Draws:
+class ValidationLosses:
     """The loss of each draw of a clip and its noise, the same draws under each condition."""
 
     losses: dict[str, list[float]]
@@ -34,25 +40,35 @@ class Draws:
         return {condition: sum(each) / len(each) for condition, each in self.losses.items()}
 
 
-def losses(
-    stage: Stage, clips: Clips, *, seed: int, precision: str, at_least: int = AT_LEAST
-) -> dict[str, float]:
-    """Return the loss with the right, another clip's and no condition, over at least 32 draws."""
-    return draws(stage, clips, seed=seed, precision=precision, at_least=at_least).means
-
-
-@torch.no_grad()
 def draws(
-    stage: Stage, clips: Clips, *, seed: int, precision: str, at_least: int = AT_LEAST
-) -> Draws:
+    stage: Stage,
+    clips: ClipSource,
+    *,
+    seed: int,
+    precision: str,
+    at_least: int = AT_LEAST,
+    screen: Screen | None = None,
+) -> ValidationLosses:
     """Return the loss of each draw with the right, another clip's and no condition.
 
     The same noise serves all three, and the same seed gives the same noise. Neighbours in a batch
     are of different tracks: another clip's condition must be a wrong one. A single track has no
-    other, which is then left out.
+    other, which is then left out. A bar on the screen, if any, says how far it is.
     """
+    group = min(len(clips), GROUP)
+    total = len(clips) + -(-at_least // group) * group
+    with (screen or Screen(quiet=True)).bar("validating", total, stays=False) as bar:
+        counted = Counted(clips, bar.advance)
+        return _draws(stage, counted, seed=seed, precision=precision, at_least=at_least)
+
+
+@torch.no_grad()
+def _draws(
+    stage: Stage, clips: ClipSource, *, seed: int, precision: str, at_least: int
+) -> ValidationLosses:
+    """Return the losses of draws, see `draws`."""
     device = next(stage.parameters()).device
-    order, tracks = _varied([clips.clip(index).source for index in range(len(clips))])
+    order, tracks = _vary_sources([clips.clip(index).source for index in range(len(clips))])
     group = min(len(clips), GROUP)
     found: dict[str, list[float]] = defaultdict(list)
     misled: list[bool] = []
@@ -63,14 +79,14 @@ def draws(
         texts = [clip.text for clip in drawn]
         misled += [text != texts[place - len(texts) + 1] for place, text in enumerate(texts)]
         for condition in CONDITIONS if tracks > 1 else ("right", "none"):
-            noise = NoiseSource([derive(seed, "held out", number, i) for i in range(group)])
+            noise = NoiseSource([derive_seed(seed, "held out", number, i) for i in range(group)])
             with autocast(device, precision):
                 loss = stage.loss(signal, texts, noise=noise, condition=condition)
             found[condition] += loss.double().tolist()
-    return Draws(dict(found), misled)
+    return ValidationLosses(dict(found), misled)
 
 
-def _varied(sources: Sequence[str]) -> tuple[list[int], int]:
+def _vary_sources(sources: Sequence[str]) -> tuple[list[int], int]:
     """Return the places of clips in turn from each source, and how many sources there are."""
     seen: Counter[str] = Counter()
     turns = []
@@ -78,3 +94,19 @@ def _varied(sources: Sequence[str]) -> tuple[list[int], int]:
         turns.append(seen[source])
         seen[source] += 1
     return sorted(range(len(sources)), key=turns.__getitem__), len(seen)
+
+
+class DataWaitTimer:
+    """The seconds that were waited. The first batch is not counted: workers have to start."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._first = True
+
+    @contextmanager
+    def wait(self) -> Iterator[None]:
+        """Count the time until a batch has come."""
+        started = time.monotonic()
+        yield
+        self.seconds += 0.0 if self._first else time.monotonic() - started
+        self._first = False

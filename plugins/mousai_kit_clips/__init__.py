@@ -1,4 +1,4 @@
-"""Real music and made tones that come with mousai-kit: the hooks that offer them."""
+"""Real music and made tones that come with mousai-kit: the hook that offers them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import mousai_kit.api as mk
 
 
 @mk.hookimpl
-def mousai_kit_datasets() -> Sequence[type[mk.Dataset]]:
+def mousai_kit_components() -> Sequence[type[mk.Component]]:
     """Return datasets."""
     from mousai_kit_clips.clips import Clips
     from mousai_kit_clips.tones import Tones

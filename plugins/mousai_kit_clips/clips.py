@@ -23,7 +23,9 @@ class Clips(mk.TrackDataset):
         """Return the clips that the manifest puts into this split."""
         entries = json.loads((MUSIC / "manifest.json").read_text(encoding="utf-8"))
         return [
-            mk.Track(MUSIC / entry["file"], entry["file"], entry["seconds"], mk.Fields.of(entry))
+            mk.Track(
+                MUSIC / entry["file"], entry["file"], entry["seconds"], mk.CaptionFields.of(entry)
+            )
             for entry in entries
             if entry["split"] == self.split
         ]

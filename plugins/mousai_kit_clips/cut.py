@@ -55,7 +55,7 @@ class Entry:
     notes: str
 
 
-def main() -> None:
+def cut_clips() -> None:
     """Write every clip of the manifest, then the credits."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, help="where the packages were unpacked")
@@ -69,7 +69,8 @@ def main() -> None:
 def write_clip(entry: Entry, folder: Path) -> str:
     """Cut, convert, encode and tag one clip; return what was changed, in words."""
     sources = [folder / file for file in entry.source_files]
-    wave = sum_of([read(source, entry.start, entry.seconds) for source in sources])
+    tracks = [read_clip(source, entry.start, entry.seconds) for source in sources]
+    wave: Wave = np.sum(tracks, axis=0, dtype=np.float32)
     changes = [f"cut to {entry.seconds:g} s"]
     if len(sources) > 1:
         changes.append("tracks mixed by plain addition")
@@ -81,24 +82,24 @@ def write_clip(entry: Entry, folder: Path) -> str:
     if (peak := float(np.abs(wave).max())) > 1:
         wave = wave * np.float32(PEAK / peak)
         changes.append(f"scaled by {PEAK / peak:.3f}, to a peak of {PEAK}")
-    encode(wave, MUSIC / entry.file)
+    encode_opus(wave, MUSIC / entry.file)
     tag(entry)
     return ", ".join([*changes, "encoded anew as Ogg Vorbis", "tags completed"])
 
 
-def read(source: Path, start: float, seconds: float) -> Wave:
+def read_clip(source: Path, start: float, seconds: float) -> Wave:
     """Return `seconds` of a file from `start` on, at 48 kHz."""
     rate = soundfile.info(source).samplerate
     first, frames = round((start - MARGIN) * rate), round((seconds + 2 * MARGIN) * rate)
     wave, _ = soundfile.read(source, frames, first, dtype="float32", always_2d=True)
     if len(wave) != frames:
         raise SystemExit(f"{source}: ends before {start + seconds + MARGIN:g} s")
-    wave = resample(wave, rate)
+    wave = resample_clip(wave, rate)
     margin = MARGIN * SAMPLE_RATE
     return wave[margin:-margin]
 
 
-def resample(wave: Wave, rate: int) -> Wave:
+def resample_clip(wave: Wave, rate: int) -> Wave:
     """Return a wave of whole seconds at 48 kHz, by its Fourier series."""
     if rate == SAMPLE_RATE:
         return wave
@@ -108,13 +109,7 @@ def resample(wave: Wave, rate: int) -> Wave:
     return longer.astype(np.float32)
 
 
-def sum_of(waves: list[Wave]) -> Wave:
-    """Return the mix of a song's tracks."""
-    mix: Wave = np.sum(waves, axis=0, dtype=np.float32)
-    return mix
-
-
-def encode(wave: Wave, path: Path) -> None:
+def encode_opus(wave: Wave, path: Path) -> None:
     """Write Ogg Vorbis, a second at a time: libsndfile's encoder can crash on one long write."""
     with soundfile.SoundFile(
         path,
@@ -174,4 +169,4 @@ def credit(entry: Entry, changes: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    cut_clips()

@@ -8,7 +8,7 @@ import mousai_kit.api as mk
 
 
 @mk.hookimpl
-def mousai_kit_unets() -> Sequence[type[mk.UNet]]:
+def mousai_kit_components() -> Sequence[type[mk.Component]]:
     """Return networks that denoise."""
     from mousai_kit_dit.dit import DiT1d
 

@@ -15,7 +15,7 @@ import mousai_kit.api as mk
 from mousai_kit_dit.rotary import Rotary
 
 
-class SelfAttention(nn.Module):
+class RotarySelfAttention(nn.Module):
     """Every frame looks at every frame, as near or far as it is."""
 
     def __init__(self, features: int, *, heads: int) -> None:
@@ -27,17 +27,19 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, rotary: Rotary) -> Tensor:
         """Map normalised frames x [b, t, c] to [b, t, c]."""
-        queries, keys, values = (_split(it, self.heads) for it in self.enter(x).chunk(3, dim=2))
-        queries, keys = (
-            rotary.turned(norm(it)).to(values.dtype)
-            for norm, it in zip(self.norms, (queries, keys), strict=True)
+        queries, keys, values = (
+            _split_heads(part, self.heads) for part in self.enter(x).chunk(3, dim=2)
         )
-        found: Tensor = self.leave(_merged(mk.attention(queries, keys, values, None)))
+        queries, keys = (
+            rotary.rotate(norm(features)).to(values.dtype)
+            for norm, features in zip(self.norms, (queries, keys), strict=True)
+        )
+        found: Tensor = self.leave(_merge(mk.attention(queries, keys, values, None)))
         return found
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class CrossMemory:
     """A text as a block reads it: keys, values [b, h, n, d], and where to look [b, 1, 1, n]."""
 
     keys: Tensor
@@ -45,7 +47,7 @@ class Memory:
     visible: Tensor
 
 
-class Reader(nn.Module):
+class TextProjection(nn.Module):
     """Brings a text's tokens to the features of a frame, behind one that stands for nothing.
 
     So a text of which nothing is real can be looked at too.
@@ -57,14 +59,32 @@ class Reader(nn.Module):
         self.enter = nn.Linear(text_features, features)
         self.nothing = nn.Parameter(torch.randn(features))
 
-    def forward(self, text: mk.Text) -> tuple[Tensor, Tensor]:
+    def forward(self, text: mk.TextEmbedding) -> tuple[Tensor, Tensor]:
         """Return tokens [b, 1 + n, c] and which of them are real [b, 1 + n]."""
         known = self.enter(self.norm(text.embedding.masked_fill(~text.mask[..., None], 0)))
         nothing = self.nothing.to(known.dtype).expand(len(text), 1, -1)
         return torch.cat([nothing, known], dim=1), F.pad(text.mask, (1, 0), value=True)
 
 
-class CrossAttention(nn.Module):
+class Summary(nn.Module):
+    """What a text's real tokens say on average, in the features of a frame; 0 before training."""
+
+    def __init__(self, text_features: int, features: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(text_features)
+        self.enter = nn.Linear(text_features, features)
+        nn.init.zeros_(self.enter.weight)
+        nn.init.zeros_(self.enter.bias)
+
+    def forward(self, text: mk.TextEmbedding) -> Tensor:
+        """Return a summary [b, c]; of a text of which nothing is real, what zeros say."""
+        real = text.mask[..., None]
+        total = text.embedding.masked_fill(~real, 0).sum(1)
+        said: Tensor = self.enter(self.norm(total / real.sum(1).clamp(min=1)))
+        return said
+
+
+class TextCrossAttention(nn.Module):
     """Every frame looks at the text's tokens."""
 
     def __init__(self, features: int, *, heads: int) -> None:
@@ -77,17 +97,19 @@ class CrossAttention(nn.Module):
         self.norms = nn.ModuleList(_norm(features // heads) for _ in range(2))
         nn.init.zeros_(self.leave.weight)
 
-    def memory(self, tokens: Tensor, visible: Tensor) -> Memory:
+    def memory(self, tokens: Tensor, visible: Tensor) -> CrossMemory:
         """Return what is read of tokens [b, n, c], those in `visible` [b, n] alone being real."""
-        keys, values = (_split(it, self.heads) for it in self.read(tokens).chunk(2, dim=2))
-        return Memory(self.norms[1](keys).to(values.dtype), values, visible[:, None, None])
+        keys, values = (
+            _split_heads(part, self.heads) for part in self.read(tokens).chunk(2, dim=2)
+        )
+        return CrossMemory(self.norms[1](keys).to(values.dtype), values, visible[:, None, None])
 
-    def forward(self, x: Tensor, memory: Memory) -> Tensor:
+    def forward(self, x: Tensor, memory: CrossMemory) -> Tensor:
         """Map x [b, t, c] to [b, t, c]."""
-        queries = self.norms[0](_split(self.enter(self.norm(x)), self.heads))
+        queries = self.norms[0](_split_heads(self.enter(self.norm(x)), self.heads))
         keys, values = memory.keys, memory.values
         looked = mk.attention(queries.to(keys.dtype), keys, values, memory.visible)
-        found: Tensor = self.leave(_merged(looked))
+        found: Tensor = self.leave(_merge(looked))
         return found
 
 
@@ -96,11 +118,11 @@ def _norm(features: int) -> nn.LayerNorm:
     return nn.LayerNorm(features, bias=False)
 
 
-def _split(x: Tensor, heads: int) -> Tensor:
+def _split_heads(x: Tensor, heads: int) -> Tensor:
     """Return [b, h, t, d] of [b, t, h * d]."""
     return x.unflatten(2, (heads, -1)).transpose(1, 2)
 
 
-def _merged(x: Tensor) -> Tensor:
+def _merge(x: Tensor) -> Tensor:
     """Return [b, t, h * d] of [b, h, t, d]."""
     return x.transpose(1, 2).flatten(2)

@@ -13,18 +13,18 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 import mousai_kit.api as mk
-from mousai_kit_dit.attention import CrossAttention, Memory, Reader
+from mousai_kit_dit.attention import CrossMemory, Summary, TextCrossAttention, TextProjection
 from mousai_kit_dit.block import Block
-from mousai_kit_dit.noise_level import NoiseLevel, modulated
+from mousai_kit_dit.modulation import LevelFilter, LevelModulation, modulate
 from mousai_kit_dit.rotary import Rotary
 
-Memories = Sequence[Memory | None]
+TextMemories = Sequence[CrossMemory | None]
 """The text as each block reads it; None where there is no text."""
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
-    """What frames of one length are told: the context [b, t, d], as heard, and their positions."""
+class FrameContext:
+    """The context [b, t, d] that frames of one length hear, and their positions."""
 
     heard: Tensor | None
     rotary: Rotary
@@ -53,8 +53,19 @@ class DiT1d(mk.UNet):
         patch: int = mk.Field(
             1, ge=1, description="frames of x that become one: attention's time falls by its square"
         )
+        summary: bool = mk.Field(
+            False,
+            description="tell every block the mean of the text's tokens along with the noise "
+            "level: a style is followed after fewer steps",
+        )
         head: Literal["plain", "gain"] = mk.Field(
             "plain", description="plain: the network gives v; gain: it gives g and r of v = g*x + r"
+        )
+        filter: int = mk.Field(
+            0,
+            ge=0,
+            description="frames to each side over which v has a share of x, each channel's own and "
+            "as the noise level says: what changes slowly is smooth after fewer steps; 0: none",
         )
 
         @model_validator(mode="after")
@@ -80,14 +91,19 @@ class DiT1d(mk.UNet):
         self.head_features = features // options.heads
         self.enter = nn.Linear(channels * patch, features)
         self.hear = nn.Linear(context_channels * patch, features) if context_channels else None
-        self.read = Reader(text_features, features) if text_features else None
+        self.read = TextProjection(text_features, features) if text_features else None
+        steered_by_text = options.summary and text_features > 0
+        self.summary = Summary(text_features, features) if steered_by_text else None
         inner = 8 * ceil(options.feed_forward * features / 8)
         blocks = (
             Block(features, heads=options.heads, inner=inner, text=text_features > 0)
             for _ in range(options.depth)
         )
         self.blocks = nn.ModuleList(blocks)
-        self.level = NoiseLevel(features=features, parts=[Block.STEERED] * options.depth + [2])
+        self.level = LevelModulation(
+            features=features, parts=[Block.NUM_MODULATION] * options.depth + [2]
+        )
+        self.filter = LevelFilter(channels, options.filter) if options.filter else None
         outputs = 2 * channels if options.head == "gain" else channels
         self.leave = nn.Linear(features, outputs * patch)
         nn.init.zeros_(self.leave.weight)
@@ -99,7 +115,7 @@ class DiT1d(mk.UNet):
         sigma: Tensor,
         *,
         context: Tensor | None = None,
-        text: mk.Text | None = None,
+        text: mk.TextEmbedding | None = None,
     ) -> Tensor:
         """Return v [b, channels, t] for x [b, channels, t], of any length, and sigma [b]."""
         return self.bind(context, text)(x, sigma)
@@ -107,54 +123,66 @@ class DiT1d(mk.UNet):
     def bind(
         self,
         context: Tensor | None = None,
-        text: mk.Text | None = None,
+        text: mk.TextEmbedding | None = None,
         *,
         levels: Tensor | None = None,
     ) -> mk.Velocity:
         """Return the velocity for fixed conditioning.
 
-        The text is read here, and the context at the first call for a length. On a CPU what the
-        blocks are told at the `levels` is worked out here too.
+        The text is read here, and the context at the first call for a length. On a CPU the
+        modulation at the `levels` is worked out here too.
         """
-        self.check_given(context, text)
-        memories = self._memories(text)
+        self.check_conditioning(context, text)
+        memories = self._text_memories(text)
+        summary = None if self.summary is None or text is None else self.summary(text)
         on_cpu = self.enter.weight.device.type == "cpu"  # a GPU would be kept waiting at each step
         if levels is None or not len(levels) or not on_cpu or torch.is_grad_enabled():
-            return BoundDiT1d(self, context, memories)
-        rows = zip(levels.float().tolist(), self.level(levels).split(1), strict=True)
-        return BoundDiT1d(self, context, memories, dict(rows))
+            return BoundDiT1d(self, context, memories, summary)
+        count = 1 if summary is None else len(summary)
+        summaries = None if summary is None else summary.repeat(len(levels), 1)
+        modulation = self.level(levels.repeat_interleave(count), summaries).split(count)
+        rows = dict(zip(levels.float().tolist(), modulation, strict=True))
+        return BoundDiT1d(self, context, memories, summary, rows)
 
-    def velocity(self, x: Tensor, told: Tensor, memories: Memories, around: Around) -> Tensor:
+    def repeated_blocks(self) -> nn.ModuleList:
+        """Return the blocks."""
+        return self.blocks
+
+    def velocity(
+        self, x: Tensor, modulation: Tensor, memories: TextMemories, frame: FrameContext
+    ) -> Tensor:
         """Return v [b, channels, t]; `bind` is the way to call this."""
         frames = self.enter(_patches(x, self.downsampling)).float()  # small changes add up
-        frames = frames if around.heard is None else frames + around.heard
-        *steering, (scale, shift) = self.level.split(told)
+        frames = frames if frame.heard is None else frames + frame.heard
+        *per_block, (scale, shift) = self.level.split(modulation)
         blocks = cast("list[Block]", list(self.blocks))
-        for block, steered, memory in zip(blocks, steering, memories, strict=True):
-            frames = mk.repeated(block, frames, steered, around.rotary, memory)
-        out = _unpatched(self.leave(modulated(frames, scale, shift)), self.downsampling)
+        for block, vectors, memory in zip(blocks, per_block, memories, strict=True):
+            frames = block(frames, vectors, frame.rotary, memory)
+        out = _unpatch(self.leave(modulate(frames, scale, shift)), self.downsampling)
         out = out[..., : x.shape[2]].to(x.dtype)
         if self.head == "plain":
             return out
         gain, rest = out.chunk(2, dim=1)
         return torch.addcmul(rest, gain, x)
 
-    def around(self, context: Tensor | None, length: int) -> Around:
-        """Return what frames of a length are told besides the level and the text."""
+    def frame_context(self, context: Tensor | None, length: int) -> FrameContext:
+        """Return what frames of a length follow besides the level and the text."""
         frames = -(-length // self.downsampling)
         rotary = Rotary.over(frames, self.head_features, device=self.enter.weight.device)
         if self.hear is None or context is None:
-            return Around(None, rotary)
+            return FrameContext(None, rotary)
         resized = F.adaptive_avg_pool1d(context, length)
-        return Around(self.hear(_patches(resized, self.downsampling)), rotary)
+        return FrameContext(self.hear(_patches(resized, self.downsampling)), rotary)
 
-    def _memories(self, text: mk.Text | None) -> Memories:
+    def _text_memories(self, text: mk.TextEmbedding | None) -> TextMemories:
         """Return the text as each block reads it."""
         if self.read is None or text is None:
             return [None] * len(self.blocks)
         tokens, visible = self.read(text)
-        reading = (cast("CrossAttention", cast("Block", it).reading) for it in self.blocks)
-        return [it.memory(tokens, visible) for it in reading]
+        reading = (
+            cast("TextCrossAttention", cast("Block", block).reading) for block in self.blocks
+        )
+        return [layer.memory(tokens, visible) for layer in reading]
 
 
 class BoundDiT1d:
@@ -164,30 +192,33 @@ class BoundDiT1d:
         self,
         network: DiT1d,
         context: Tensor | None,
-        memories: Memories,
+        memories: TextMemories,
+        summary: Tensor | None = None,
         rows: Mapping[float, Tensor] | None = None,
     ) -> None:
-        """Say what the blocks are told at levels that are known beforehand in `rows`."""
+        """Take the modulation of levels that are known beforehand in `rows`."""
         self.network, self.context, self.memories = network, context, memories
+        self.summary = summary
         self.rows = rows or {}
-        self._around: dict[int, Around] = {}
+        self._frames: dict[int, FrameContext] = {}
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Return v [b, channels, t] for x [b, channels, t] and sigma [b]."""
         length = x.shape[2]
-        if length not in self._around:
-            self._around = {length: self.network.around(self.context, length)}
-        told = self._told(sigma)
-        return self.network.velocity(x, told, self.memories, self._around[length])
+        if length not in self._frames:
+            self._frames = {length: self.network.frame_context(self.context, length)}
+        modulation = self._modulation(sigma)
+        v = self.network.velocity(x, modulation, self.memories, self._frames[length])
+        return v if self.network.filter is None else v + self.network.filter(x, sigma)
 
-    def _told(self, sigma: Tensor) -> Tensor:
-        """Return what the blocks are told of noise levels [b], once where all are one."""
+    def _modulation(self, sigma: Tensor) -> Tensor:
+        """Return the modulation of noise levels [b], once where all are one."""
         if self.rows:
             first, *others = set(sigma.tolist())
             if not others and first in self.rows:
                 return self.rows[first]
-        told: Tensor = self.network.level(sigma)
-        return told
+        modulation: Tensor = self.network.level(sigma, self.summary)
+        return modulation
 
 
 def _patches(x: Tensor, size: int) -> Tensor:
@@ -196,6 +227,6 @@ def _patches(x: Tensor, size: int) -> Tensor:
     return whole.unflatten(2, (-1, size)).transpose(1, 2).flatten(2)
 
 
-def _unpatched(patches: Tensor, size: int) -> Tensor:
+def _unpatch(patches: Tensor, size: int) -> Tensor:
     """Return x [b, c, t] of its patches [b, t / size, c * size]."""
     return patches.unflatten(2, (-1, size)).transpose(1, 2).flatten(2)

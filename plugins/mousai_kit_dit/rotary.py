@@ -28,8 +28,8 @@ class Rotary:
         angle = torch.arange(frames, device=device)[:, None] * BASE**-pairs
         return cls(angle.cos(), angle.sin())
 
-    def turned(self, x: Tensor) -> Tensor:
-        """Turn x [b, h, t, d]; a product of turned vectors knows only how far apart they stand."""
+    def rotate(self, x: Tensor) -> Tensor:
+        """Turn x [b, h, t, d]; a product of rotated vectors knows only how far apart they stand."""
         one, other = x.chunk(2, dim=3)
         cos, sin = self.cos.to(x.dtype), self.sin.to(x.dtype)
         return torch.cat([one * cos - other * sin, one * sin + other * cos], dim=3)

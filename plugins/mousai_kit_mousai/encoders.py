@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import model_validator
-from torch import Tensor
+from torch import Tensor, nn
 
 import mousai_kit.api as mk
-from mousai_kit_mousai.layers.pyramid import Pyramid
+from mousai_kit_mousai.layers.conv_encoder import ConvEncoder
 from mousai_kit_mousai.layers.spectrum import LogMelSpectrum, MagnitudeSpectrum
-
-Count = Annotated[int, mk.Field(ge=1)]
-Copies = Annotated[int, mk.Field(ge=0)]
+from mousai_kit_mousai.unet_options import Copies, Count
 
 
-class PyramidOptions(mk.Options):
+class ConvEncoderOptions(mk.Options):
     """What both encoders share: the convolutions between the spectrum and the latent."""
 
     channels: int = mk.Field(512, ge=1, description="channels that the multipliers multiply")
@@ -59,25 +57,43 @@ class PyramidOptions(mk.Options):
         """Return the channels at the entry and after each factor."""
         return [self.channels * multiplier for multiplier in self.multipliers]
 
-    def pyramid(self, inputs: int) -> Pyramid:
-        """Build the convolutions for a spectrum [b, inputs, l]."""
-        return Pyramid(
+
+class ConvSpectralEncoder(mk.SpectralEncoder):
+    """A spectrum, then convolutions: what both encoders share."""
+
+    spectrum: nn.Module
+
+    def build_convolutions(self, options: ConvEncoderOptions, inputs: int, hop: int) -> None:
+        """Build what encodes a spectrum [b, inputs, l], a frame each `hop` samples."""
+        self.channels = options.latent_channels
+        self.downsampling = hop * prod(options.factors)
+        self.pyramid = ConvEncoder(
             inputs=inputs,
-            channels=self.widths,
-            factors=self.factors,
-            blocks=self.blocks,
-            outputs=self.latent_channels,
-            groups=self.groups,
-            final_norm=self.final_norm,
+            channels=options.widths,
+            factors=options.factors,
+            blocks=options.blocks,
+            outputs=options.latent_channels,
+            groups=options.groups,
+            final_norm=options.final_norm,
         )
+        self.bounded = options.bottleneck == "tanh"
+
+    def repeated_blocks(self) -> list[nn.Module]:
+        """Return the residual blocks."""
+        return self.pyramid.repeated_blocks()
+
+    def forward(self, wave: Tensor) -> Tensor:
+        """Encode audio [b, c, t] to latents [b, channels, t / downsampling]."""
+        latent: Tensor = self.pyramid(self.spectrum(wave))
+        return latent.float().tanh() if self.bounded else latent
 
 
-class Magnitude(mk.SpectralEncoder):
+class Magnitude(ConvSpectralEncoder):
     """Encodes STFT magnitudes with 1-D convolutions: the paper's encoder."""
 
     name = "magnitude"
 
-    class Options(PyramidOptions):
+    class Options(ConvEncoderOptions):
         """Options of `encoder: magnitude`."""
 
         n_fft: int = mk.Field(1023, ge=2, description="samples under one frame of the STFT")
@@ -86,26 +102,18 @@ class Magnitude(mk.SpectralEncoder):
 
     def __init__(self, options: Options, *, audio_channels: int, sample_rate: int) -> None:
         super().__init__(options, audio_channels=audio_channels, sample_rate=sample_rate)
-        self.channels = options.latent_channels
-        self.downsampling = options.hop_length * prod(options.factors)
         self.spectrum = MagnitudeSpectrum(
             n_fft=options.n_fft, hop_length=options.hop_length, log=options.log
         )
-        self.pyramid = options.pyramid(audio_channels * self.spectrum.bins)
-        self.bounded = options.bottleneck == "tanh"
-
-    def forward(self, wave: Tensor) -> Tensor:
-        """Encode audio [b, c, t] to latents [b, channels, t / downsampling]."""
-        latent: Tensor = self.pyramid(self.spectrum(wave))
-        return latent.float().tanh() if self.bounded else latent
+        self.build_convolutions(options, audio_channels * self.spectrum.bins, options.hop_length)
 
 
-class Mel(mk.SpectralEncoder):
+class Mel(ConvSpectralEncoder):
     """Encodes log mel bands with 1-D convolutions: the authors' later encoder."""
 
     name = "mel"
 
-    class Options(PyramidOptions):
+    class Options(ConvEncoderOptions):
         """Options of `encoder: mel`; the defaults are those of the authors' published example."""
 
         multipliers: list[Count] = mk.Field(
@@ -130,18 +138,10 @@ class Mel(mk.SpectralEncoder):
 
     def __init__(self, options: Options, *, audio_channels: int, sample_rate: int) -> None:
         super().__init__(options, audio_channels=audio_channels, sample_rate=sample_rate)
-        self.channels = options.latent_channels
-        self.downsampling = options.hop_length * prod(options.factors)
         self.spectrum = LogMelSpectrum(
             n_fft=options.n_fft,
             hop_length=options.hop_length,
             mels=options.mels,
             sample_rate=sample_rate,
         )
-        self.pyramid = options.pyramid(audio_channels * options.mels)
-        self.bounded = options.bottleneck == "tanh"
-
-    def forward(self, wave: Tensor) -> Tensor:
-        """Encode audio [b, c, t] to latents [b, channels, t / downsampling]."""
-        latent: Tensor = self.pyramid(self.spectrum(wave))
-        return latent.float().tanh() if self.bounded else latent
+        self.build_convolutions(options, audio_channels * options.mels, options.hop_length)

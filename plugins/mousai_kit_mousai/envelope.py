@@ -52,13 +52,13 @@ class Envelope(nn.Module):
         return x.clamp(FLOOR, CEILING)
 
 
-def surprise(log_deviation: Tensor, signal: Tensor) -> Tensor:
+def gaussian_nll(log_deviation: Tensor, signal: Tensor) -> Tensor:
     """Return the negative log likelihood [b, c, n] of a signal [b, c, n], less a constant."""
     scaled = (signal * (-log_deviation).exp()).square().clamp(max=OUTLIER)
     return log_deviation + scaled / 2
 
 
-class Preconditioned:
+class EnvelopePreconditioner:
     """A velocity that starts from the best one for a signal of known variances.
 
     For Gaussian coefficients of variance V the best v is linear in x: Wiener's filter. The network

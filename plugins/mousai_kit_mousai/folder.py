@@ -11,7 +11,7 @@ from pathlib import Path
 import mousai_kit.api as mk
 from mousai_kit_mousai.index_file import IndexFile
 from mousai_kit_mousai.music_files import problem, stamp
-from mousai_kit_mousai.music_index import check_folder, index
+from mousai_kit_mousai.music_index import check_music_folder, index
 
 INDEX = ".mousai-kit-index.sqlite"
 """Name of the index within the folder."""
@@ -23,11 +23,11 @@ class Folder(mk.TrackDataset):
     Captions come from a sidecar (`song.txt`: the whole caption; `song.json`: fields by name, or a
     `caption`), else from the file's tags, else from its name. Only headers are read to begin with,
     and kept in an index, so that later only what is new or has changed is read. Files whose header
-    or sidecar is bad are left out and listed by `skipped`. AudioError where none is left.
+    or sidecar is bad are left out and listed by `skipped_files`. AudioError where none is left.
     """
 
     name = "folder"
-    never_change_clips = ("index",)
+    cache_only_options = ("index",)
 
     class Options(mk.TrackDataset.Options):
         """Options of `dataset: folder`."""
@@ -47,14 +47,14 @@ class Folder(mk.TrackDataset):
     def find_tracks(self) -> Sequence[mk.Track]:
         """Return the tracks of this split, and remember what was left out."""
         folder = Path(self.options.path).expanduser()
-        check_folder(folder)
+        check_music_folder(folder)
         self._file = self._index_file(folder)
         found = index(folder, self._file)
-        self._skipped = [str(problem) for problem in found.skipped]
-        held = mk.held_out(found.tracks.names(), self.options.validation)
-        return found.tracks.where(held if self.split == "validation" else ~held)
+        self._skipped = [str(problem) for problem in found.skipped_files]
+        table = found.tracks
+        return table.tracks().part(self.split, table.names(), self.options.validation)
 
-    def skipped(self) -> list[str]:
+    def skipped_files(self) -> list[str]:
         """Return one line for each file that was left out, with the reason."""
         if not self._file.fault:
             return self._skipped
@@ -64,7 +64,7 @@ class Folder(mk.TrackDataset):
         )
         return [*self._skipped, str(problem(self._file.path, told))]
 
-    def kept_measures(self, tracks: Sequence[mk.Track]) -> list[mk.Measures | None]:
+    def cached_stats(self, tracks: Sequence[mk.Track]) -> list[mk.AudioStats | None]:
         """Return what the index knows of tracks that have not changed since."""
         paths = [self._within(track) for track in tracks]
         known = self._file.measures(paths)
@@ -74,12 +74,12 @@ class Folder(mk.TrackDataset):
             for track, (kept, text) in pairs
         ]
 
-    def keep_measures(self, measures: Sequence[tuple[mk.Track, mk.Measures]]) -> None:
+    def cache_stats(self, measures: Sequence[tuple[mk.Track, mk.AudioStats]]) -> None:
         """Keep what was measured in the index."""
-        self._file.keep_measures(
+        self._file.cache_stats(
             [
-                (self._within(track), stamp(track.path), json.dumps(astuple(it)))
-                for track, it in measures
+                (self._within(track), stamp(track.path), json.dumps(astuple(stats)))
+                for track, stats in measures
             ]
         )
 
@@ -89,7 +89,7 @@ class Folder(mk.TrackDataset):
             return IndexFile(folder / INDEX, named=False)
         path = Path(self.options.index).expanduser()
         if not path.parent.is_dir():
-            raise mk.AudioError(mk.Problem(mk.shown(path), "index", "its folder is missing"))
+            raise mk.AudioError(mk.Problem(mk.display_path(path), "index", "its folder is missing"))
         return IndexFile(path, named=True)
 
     def _within(self, track: mk.Track) -> bytes:
@@ -97,9 +97,9 @@ class Folder(mk.TrackDataset):
         return os.fsencode(track.path.relative_to(Path(self.options.path).expanduser()))
 
 
-def measures_in(text: str) -> mk.Measures | None:
+def measures_in(text: str) -> mk.AudioStats | None:
     """Return measures that were kept as text; None where they are none."""
     try:
-        return mk.Measures(*json.loads(text))
+        return mk.AudioStats(*json.loads(text))
     except (TypeError, ValueError):
         return None

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import mousai_kit.api as mk
 
@@ -27,6 +27,17 @@ TABLES = (
 T = TypeVar("T")
 
 
+class Row(NamedTuple):
+    """What was read of a track: its path within the folder, what tells whether it changed, its
+    length, and what is said of it.
+    """
+
+    path: bytes
+    stamp: str
+    seconds: float
+    said: str
+
+
 class IndexFile:
     """Tracks and measures by path and stamp. It is a convenience: what is damaged is made anew,
     what can't be used is gone without, and `fault` says why.
@@ -41,39 +52,39 @@ class IndexFile:
         if self._is_foreign():
             if named:
                 told = "is no index of music; name another file, or a new one"
-                raise mk.AudioError(mk.Problem(mk.shown(path), "index", told))
+                raise mk.AudioError(mk.Problem(mk.display_path(path), "index", told))
             self._remove()
 
-    def tracks(self, paths: Sequence[bytes]) -> dict[bytes, tuple[str, float, str]]:
-        """Return stamp, seconds and what is said of each of these tracks that is known."""
-        rows = self._of("tracks", "path, stamp, seconds, said", paths)
-        return {path: (stamp, seconds, said) for path, stamp, seconds, said in rows}
+    def tracks(self, paths: Sequence[bytes]) -> dict[bytes, Row]:
+        """Return what is known of these tracks, by path."""
+        rows = map(Row._make, self._of("tracks", "path, stamp, seconds, said", paths))
+        return {row.path: row for row in rows}
 
     def measures(self, paths: Sequence[bytes]) -> dict[bytes, tuple[str, str]]:
         """Return stamp and measures of each of these tracks that was measured."""
         rows = self._of("measures", "path, stamp, value", paths)
         return {path: (stamp, value) for path, stamp, value in rows}
 
-    def keep_tracks(self, rows: Sequence[tuple[bytes, str, float, str]]) -> None:
-        """Write path, stamp, seconds and what is said of tracks."""
+    def keep_tracks(self, rows: Sequence[Row]) -> None:
+        """Write what was read of tracks."""
         self._write("insert or replace into tracks values (?, ?, ?, ?)", rows)
 
-    def keep_measures(self, rows: Sequence[tuple[bytes, str, str]]) -> None:
+    def cache_stats(self, rows: Sequence[tuple[bytes, str, str]]) -> None:
         """Write path, stamp and measures of tracks."""
         self._write("insert or replace into measures values (?, ?, ?)", rows)
 
     def forget(self, is_there: Callable[[bytes], bool]) -> None:
         """Leave out the tracks that are there no more."""
         for table in ("tracks", "measures"):
-            known = self._read(f"select path from {table}", ())  # noqa: S608 - a table of ours
+            known = self._query(f"select path from {table}", ())  # noqa: S608 - a table of ours
             gone = [(path,) for (path,) in known if not is_there(path)]
             self._write(f"delete from {table} where path = ?", gone)  # noqa: S608
 
     def _of(self, table: str, columns: str, paths: Sequence[bytes]) -> list[Any]:
         marks = ", ".join("?" * len(paths))
-        return self._read(f"select {columns} from {table} where path in ({marks})", paths)  # noqa: S608
+        return self._query(f"select {columns} from {table} where path in ({marks})", paths)  # noqa: S608
 
-    def _read(self, query: str, values: Sequence[bytes]) -> list[Any]:
+    def _query(self, query: str, values: Sequence[bytes]) -> list[Any]:
         if not self.path.exists():
             return []
         return self._use(lambda file: file.execute(query, values).fetchall()) or []
@@ -96,7 +107,7 @@ class IndexFile:
             if self.fault:
                 break
             try:
-                with closing(self._opened()) as file:
+                with closing(self._open()) as file:
                     return use(file)
             except sqlite3.OperationalError as error:
                 self.fault = str(error)
@@ -104,7 +115,7 @@ class IndexFile:
                 self._remove()
         return None
 
-    def _opened(self) -> sqlite3.Connection:
+    def _open(self) -> sqlite3.Connection:
         file = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
         file.execute("pragma synchronous = normal")
         if _version(file) != VERSION:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 import mousai_kit.api as mk
-from mousai_kit_mousai.spectra import stft_distance
+from mousai_kit_mousai.stft_loss import stft_distance
 
 
 class LogMelDistance(mk.Metric):

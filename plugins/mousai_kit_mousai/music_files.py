@@ -59,17 +59,17 @@ def stamp(path: Path) -> str:
 
 def problem(path: Path, message: str) -> mk.Problem:
     """Return what is wrong with a file or folder."""
-    return mk.Problem(mk.shown(path), "", message)
+    return mk.Problem(mk.display_path(path), "", message)
 
 
 def _folders(folder: Path, skipped: list[mk.Problem]) -> Iterator[tuple[str, list[str]]]:
     """Yield (folder, names of its files) for a folder and all within it, hidden ones left out."""
 
-    def unlisted(error: OSError) -> None:
+    def note_unlisted(error: OSError) -> None:
         skipped.append(problem(Path(error.filename), f"can't be listed ({error.strerror})"))
 
     seen: set[int] = set()
-    for place, folders, names in os.walk(folder, onerror=unlisted, followlinks=True):
+    for place, folders, names in os.walk(folder, onerror=note_unlisted, followlinks=True):
         status = _status(place)
         identity = -1 if status is None else _identity(status)
         if identity in seen:
@@ -100,5 +100,5 @@ def _beside(path: str, known: Collection[str]) -> str:
     """Return the stamps of a file's sidecars, of which a folder's names tell if there are any."""
     stem = splitext(path)[0]  # noqa: PTH122 - pathlib takes five times as long
     name = basename(stem).casefold()  # noqa: PTH119
-    there = [ending for ending in mk.DESCRIPTIONS if name + ending in known]
+    there = [ending for ending in mk.SIDECAR_SUFFIXES if name + ending in known]
     return " ".join(f"{ending} {stamp(Path(stem + ending))}" for ending in there)

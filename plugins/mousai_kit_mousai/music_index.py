@@ -10,10 +10,10 @@ from itertools import islice
 from pathlib import Path
 
 import mousai_kit.api as mk
-from mousai_kit_mousai.index_file import IndexFile
+from mousai_kit_mousai.index_file import IndexFile, Row
 from mousai_kit_mousai.music_files import READ, MusicFile, music_files, problem
 from mousai_kit_mousai.sidecar import sidecar
-from mousai_kit_mousai.track_list import TrackList, said
+from mousai_kit_mousai.track_table import TrackTable, format_caption
 
 THREADS = 8
 """Headers read at a time: the wait is for the disk."""
@@ -24,20 +24,11 @@ LISTED = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
-    """What was read of a track: its path within the folder, its length, and what is said of it."""
-
-    path: bytes
-    seconds: float
-    said: str
-
-
-@dataclass(frozen=True, slots=True)
 class MusicIndex:
     """What a folder holds: tracks that can be used, and what is wrong with each other file."""
 
-    tracks: TrackList
-    skipped: list[mk.Problem]
+    tracks: TrackTable
+    skipped_files: list[mk.Problem]
 
 
 def index(folder: Path, file: IndexFile) -> MusicIndex:
@@ -45,9 +36,9 @@ def index(folder: Path, file: IndexFile) -> MusicIndex:
 
     AudioError where no file can be used.
     """
-    check_folder(folder)
+    check_music_folder(folder)
     skipped: list[mk.Problem] = []
-    tracks, seen = TrackList(folder), set[int]()
+    tracks, seen = TrackTable(folder), set[int]()
     files = music_files(folder, skipped)
     with ThreadPoolExecutor(THREADS) as pool:
         while chunk := list(islice(files, CHUNK)):
@@ -58,40 +49,33 @@ def index(folder: Path, file: IndexFile) -> MusicIndex:
                     tracks.add(entry.path, entry.seconds, entry.said)
                     seen.add(hash(entry.path))
     file.forget(lambda path: hash(path) in seen)
-    if not tracks:
+    if not seen:
         raise _without_music(folder, skipped)
     return MusicIndex(tracks, skipped)
 
 
-def check_folder(folder: Path) -> None:
+def check_music_folder(folder: Path) -> None:
     """Raise AudioError where a folder of music is none."""
     if not folder.is_dir():
         what = "is no folder" if folder.exists() else "there is no such folder"
-        raise mk.AudioError(problem(folder, f"{what}; `path` names the folder of your music"))
+        raise mk.audio_error(folder, f"{what}; `path` names the folder of your music")
 
 
 def _entries(
     folder: Path, chunk: Sequence[MusicFile], file: IndexFile, pool: ThreadPoolExecutor
-) -> Iterator[Header | mk.Problem]:
+) -> Iterator[Row | mk.Problem]:
     """Yield what is known of files, in their order; keep what had to be read."""
     start = len(os.path.join(folder, ""))  # noqa: PTH118 - the walk's own way
-    paths = [os.fsencode(it.path[start:]) for it in chunk]
+    paths = [os.fsencode(header.path[start:]) for header in chunk]
     kept = file.tracks(paths)
     known = {
-        path: Header(path, seconds, text)
-        for path, it in zip(paths, chunk, strict=True)
-        for stamp, seconds, text in [kept.get(path, ("", 0.0, ""))]
-        if it.audio and stamp == _stamp(it)
+        path: kept[path]
+        for path, status in zip(paths, chunk, strict=True)
+        if status.audio and path in kept and kept[path].stamp == _stamp(status)
     }
-    new = {path: it for path, it in zip(paths, chunk, strict=True) if path not in known}
-    read = dict(zip(new, pool.map(_read, new, new.values()), strict=True))
-    file.keep_tracks(
-        [
-            (path, _stamp(new[path]), it.seconds, it.said)
-            for path, it in read.items()
-            if isinstance(it, Header)
-        ]
-    )
+    new = {path: header for path, header in zip(paths, chunk, strict=True) if path not in known}
+    read = dict(zip(new, pool.map(_read_track, new, new.values()), strict=True))
+    file.keep_tracks([row for row in read.values() if isinstance(row, Row)])
     return (known.get(path) or read[path] for path in paths)
 
 
@@ -99,23 +83,24 @@ def _stamp(file: MusicFile) -> str:
     return f"{file.audio}|{file.beside}"
 
 
-def _read(path: bytes, file: MusicFile) -> Header | mk.Problem:
+def _read_track(path: bytes, file: MusicFile) -> Row | mk.Problem:
     """Return a track by its header, sidecar and tags, or what is wrong with one of them."""
     place = Path(file.path)
     try:
-        seconds, beside = mk.probe(place).seconds, sidecar(place)
+        seconds, beside = mk.audio_info(place).seconds, sidecar(place)
     except mk.AudioError as error:
         return error.problems[0]
-    tags = mk.tags_of(place)
-    about = mk.Fields.of(tags) if beside.about is None else beside.about
-    return Header(path, seconds, said(about, beside.licence or mk.licence_of(tags)))
+    tags = mk.read_tags(place)
+    about = mk.CaptionFields.of(tags) if beside.about is None else beside.about
+    licence = beside.licence or mk.licence_from_tags(tags)
+    return Row(path, _stamp(file), seconds, format_caption(about, licence))
 
 
 def _without_music(folder: Path, skipped: list[mk.Problem]) -> mk.AudioError:
     """Return the error for a folder without one track that can be used."""
     if not skipped:
         known = ", ".join(READ)
-        return mk.AudioError(problem(folder, f"holds no music, nor do folders in it ({known})"))
+        return mk.audio_error(folder, f"holds no music, nor do folders in it ({known})")
     more = len(skipped) - LISTED
     return mk.AudioError(
         problem(folder, "holds no music that can be used:"),

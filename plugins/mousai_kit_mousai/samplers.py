@@ -14,7 +14,7 @@ class DDIM(mk.SteppedSampler):
 
     name = "ddim"
 
-    class Options(mk.StepOptions):
+    class Options(mk.SamplerOptions):
         """Options of `sampler: ddim`."""
 
         eta: float = mk.Field(
@@ -30,18 +30,18 @@ class DDIM(mk.SteppedSampler):
     ) -> Tensor:
         """Turn noise [b, c, t] into a sample [b, c, t]; with eta > 0, `generator` gives noise."""
         x = noise
-        for sigma, now, later in self.descent(noise):
+        for sigma, now, later in self.iterate_levels(noise):
             v = velocity(x, sigma)
-            spread = self._spread(now, later)
+            spread = self._noise_deviation(now, later)
             kept = sqrt(max(later.beta**2 - spread**2, 0.0))
             cos = now.alpha * later.alpha + now.beta * kept
             sin = now.beta * later.alpha - now.alpha * kept
             x = x - ((1 - cos) * x + sin * v)  # rounds a small change, not x, at every step
             if self.eta > 0:
-                x = x + spread * self.fresh(x, generator)
+                x = x + spread * self.fresh_noise(x, generator)
         return x
 
-    def _spread(self, now: mk.Level, later: mk.Level) -> float:
+    def _noise_deviation(self, now: mk.NoiseLevel, later: mk.NoiseLevel) -> float:
         """Return the standard deviation of a step's fresh noise (Song et al., equation 16)."""
         lost = max(1 - (now.alpha / later.alpha) ** 2, 0.0)
         return self.eta * (later.beta / now.beta) * sqrt(lost)

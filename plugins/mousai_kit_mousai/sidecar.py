@@ -13,7 +13,7 @@ import mousai_kit.api as mk
 class Sidecar:
     """What a sidecar says: a caption or fields, None where neither, and a licence, if any."""
 
-    about: mk.Fields | str | None = None
+    about: mk.CaptionFields | str | None = None
     licence: str = ""
 
 
@@ -23,13 +23,13 @@ def sidecar(path: Path) -> Sidecar:
     A text sidecar goes before a JSON one. AudioError, which names the audio file, for a sidecar
     that can't be read: training with a wrong caption is worse than without the file.
     """
-    for ending in mk.DESCRIPTIONS:
+    for ending in mk.SIDECAR_SUFFIXES:
         file = path.with_suffix(ending)
         try:
             if not file.exists():
                 continue
             content = file.read_bytes()
-            about = mk.described(content, ending)
+            about = mk.parse_sidecar(content, ending)
         except OSError as error:
             if error.errno == ENAMETOOLONG:  # so there is none
                 continue
@@ -42,7 +42,5 @@ def sidecar(path: Path) -> Sidecar:
 
 
 def _fault(path: Path, file: Path, reason: str) -> mk.AudioError:
-    name = mk.shown(Path(file.name))
-    return mk.AudioError(
-        mk.Problem(mk.shown(path), "", f"its sidecar {name} can't be used ({reason})")
-    )
+    name = mk.display_path(Path(file.name))
+    return mk.audio_error(path, f"its sidecar {name} can't be used ({reason})")

@@ -11,11 +11,11 @@ PAPERS = "google-t5/t5-base"
 PAPERS_REVISION = "a9723ea7f1b39c1eae772870f3b547bf6ef7e6c1"
 
 
-class T5(mk.PretrainedText):
+class T5(mk.PretrainedTextEncoder):
     """Pretrained T5 encoder, frozen (Raffel et al., 2020), from the hub or a folder."""
 
     name = "t5"
-    ways_out = (
+    fallback_hint = (
         "give a folder that holds a T5 (`text: {use: t5, model: /path/to/folder}`) or learn one "
         "with the generator (`text: {use: t5-scratch}`), which needs no download"
     )
@@ -36,7 +36,9 @@ class T5(mk.PretrainedText):
         features: int = mk.Field(768, gt=0, description="size of the model's embeddings (d_model)")
 
     @classmethod
-    def opened(cls, checkpoint: mk.Checkpoint, options: Options) -> mk.TextNetwork:
+    def load_model(
+        cls, checkpoint: mk.PretrainedCheckpoint, options: Options
+    ) -> mk.FrozenTextModel:
         """Return a checkpoint's encoder; WeightsError where it is none, broken or of other size."""
         try:
             config = checkpoint.config()
@@ -49,4 +51,4 @@ class T5(mk.PretrainedText):
         tokenizer = checkpoint.tokenizer(int(vocabulary))
         network, missing = checkpoint.network("T5EncoderModel")
         checkpoint.check_complete(missing)
-        return mk.TextNetwork(tokenizer, network)
+        return mk.FrozenTextModel(tokenizer, network)

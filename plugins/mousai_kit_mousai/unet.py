@@ -11,17 +11,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import mousai_kit.api as mk
-from mousai_kit_mousai.layers.conditions import Conditioning, Conditions
-from mousai_kit_mousai.layers.depth import Depth, Layout
-from mousai_kit_mousai.layers.learned_transform import LearnedTransform
-from mousai_kit_mousai.layers.memory import Memory
-from mousai_kit_mousai.layers.modulation import NoiseLevelFeatures
-from mousai_kit_mousai.layers.packable import Packable
-from mousai_kit_mousai.unet_options import UNet1dOptions
-from mousai_kit_mousai.unet_wiring import check_wiring
+from mousai_kit_mousai.layers.autocast import without_autocast
+from mousai_kit_mousai.layers.conditioning import Conditioning, Conditions, TextMemory
+from mousai_kit_mousai.layers.modulation import NoiseEmbedding
+from mousai_kit_mousai.layers.packing import PackableNetwork
+from mousai_kit_mousai.layers.patch_transform import PatchTransform
+from mousai_kit_mousai.layers.unet_level import Item, LevelConfig, UNetLevel
+from mousai_kit_mousai.unet_options import UNet1dOptions, check_wiring
 
 
-class UNet1d(Packable, mk.UNet):
+class UNet1d(PackableNetwork, mk.UNet):
     """1-D U-Net of modulated ResNets, with attention, text and latent injection where asked."""
 
     name = "unet1d"
@@ -43,15 +42,19 @@ class UNet1d(Packable, mk.UNet):
         )
         check_wiring(options, context_channels, text_features)
         self.options = options
-        self.levels = NoiseLevelFeatures(options.modulation_features)
+        self.levels = NoiseEmbedding(options.modulation_features)
         outputs = 2 * channels if options.head == "gain" else channels
-        self.transform = _transform(options, channels, outputs)
-        filters = options.transform.filters if options.transform else 1
+        self.transform: PatchTransform | None = None
+        filters = stride = 1
+        if (transform := options.transform) is not None:
+            filters, stride = transform.filters, transform.stride
+            self.transform = PatchTransform(
+                inputs=channels, outputs=outputs, **transform.model_dump()
+            )
         depths = _depths(
             options, channels * filters, outputs * filters, context_channels, text_features
         )
         self.depths = nn.ModuleList(depths)
-        stride = options.transform.stride if options.transform else 1
         self.downsampling = stride * prod(options.factors)
         if options.head == "gain":
             _start_near_zero(depths[0])
@@ -62,7 +65,7 @@ class UNet1d(Packable, mk.UNet):
         sigma: Tensor,
         *,
         context: Tensor | None = None,
-        text: mk.Text | None = None,
+        text: mk.TextEmbedding | None = None,
     ) -> Tensor:
         """Return v [b, channels, t] for x [b, channels, t], of any length, and sigma [b]."""
         return self.bind(context, text)(x, sigma)
@@ -70,7 +73,7 @@ class UNet1d(Packable, mk.UNet):
     def bind(
         self,
         context: Tensor | None = None,
-        text: mk.Text | None = None,
+        text: mk.TextEmbedding | None = None,
         *,
         levels: Tensor | None = None,
     ) -> mk.Velocity:
@@ -81,27 +84,27 @@ class UNet1d(Packable, mk.UNet):
         is worked out at once, and the weights are packed for its matrix units. Weights must not
         change while it is used, nor gradients be taken of more than one call.
         """
-        self.check_given(context, text)
-        return BoundUNet1d(self, self._conditioning(context, text, levels))
-
-    def _conditioning(
-        self, context: Tensor | None, text: mk.Text | None, levels: Tensor | None
-    ) -> Conditioning:
-        memory = None if text is None else Memory.of(text)
+        self.check_conditioning(context, text)
+        memory = None if text is None else TextMemory.of(text)
         if levels is None or not len(levels) or torch.is_grad_enabled() or not self.on_cpu:
-            return Conditioning(context, memory)
+            return BoundUNet1d(self, Conditioning(context, memory))
         rows = {level: row for row, level in enumerate(levels.float().tolist())}
-        return Conditioning(context, memory, self.packing(), rows, self._features(levels))
+        conditioning = Conditioning(context, memory, rows, self._features(levels))
+        return BoundUNet1d(self.pack(), conditioning)
+
+    def repeated_blocks(self) -> list[nn.Module]:
+        """Return the items of all depths."""
+        return [module for module in self.modules() if isinstance(module, Item)]
 
     def velocity(self, x: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
         """Return v [b, channels, t]; `bind` is the way to call this."""
         length = x.shape[2]
         padded = F.pad(x, (0, -length % self.downsampling))
         conditions = self._conditions(sigma, conditioning, length, padded.shape[2])
-        if conditioning.packing is None:
+        if self.packing is None:
             out = self._through_depths(padded, conditions)
         else:  # the packed layers choose the precision
-            with _without_autocast(x.device):
+            with without_autocast(x.device):
                 out = self._through_depths(padded, conditions)
         out = out[:, :, :length].to(x.dtype)
         if self.options.head == "plain":
@@ -122,21 +125,19 @@ class UNet1d(Packable, mk.UNet):
 
     def _features(self, sigma: Tensor) -> Tensor:
         """Return the activated features [b, m] of noise levels [b], in the weights' precision."""
-        with _without_autocast(sigma.device):
+        with without_autocast(sigma.device):
             return F.silu(self.levels(sigma.to(self.levels.mix.weight.dtype)))
 
     def _through_depths(self, x: Tensor, conditions: Conditions) -> Tensor:
         """Map x [b, channels, t], t a multiple of `downsampling`, to the network's output."""
-        packing = conditions.fixed.packing
         if self.transform is None:
             return self._frames(x.transpose(1, 2).contiguous(), conditions).transpose(1, 2)
-        frames = self._frames(self.transform(x, packing), conditions)
-        return self.transform.inverse(frames, packing)
+        return self.transform.inverse(self._frames(self.transform(x), conditions))
 
     def _frames(self, x: Tensor, conditions: Conditions) -> Tensor:
         """Map frames [b, t, c] down all depths and up again."""
         before: list[Tensor] = []
-        depths = cast("list[Depth]", list(self.depths))
+        depths = cast("list[UNetLevel]", list(self.depths))
         for depth in depths:
             before.append(x)
             x = depth.down(x, conditions)
@@ -161,36 +162,18 @@ class BoundUNet1d:
         return v.clone()
 
 
-def _without_autocast(device: torch.device) -> torch.autocast:
-    """Return a context in which layers compute in the types that they are given."""
-    known = torch.amp.is_autocast_available(device.type)
-    return torch.autocast(device.type if known else "cpu", enabled=False)
-
-
-def _transform(options: UNet1dOptions, channels: int, outputs: int) -> LearnedTransform | None:
-    if options.transform is None:
-        return None
-    return LearnedTransform(
-        inputs=channels,
-        outputs=outputs,
-        filters=options.transform.filters,
-        window=options.transform.window,
-        stride=options.transform.stride,
-    )
-
-
 def _depths(
     options: UNet1dOptions, inputs: int, outputs: int, context_channels: int, text_features: int
-) -> list[Depth]:
+) -> list[UNetLevel]:
     """Return the depths from the surface downwards.
 
     With the gain head the surface has no skip of its own: v = g * x + r is one.
     """
     depths = []
     for index, channels in enumerate(options.channels):
-        layout = Layout(
+        config = LevelConfig(
             channels=channels,
-            context_channels=context_channels * options.at("injections", index),
+            context_channels=context_channels * options.at("context_injections", index),
             attentions=options.at("attentions", index),
             cross_attentions=options.at("cross_attentions", index),
             heads=options.attention_heads,
@@ -199,12 +182,12 @@ def _depths(
             modulation_features=options.modulation_features,
             groups=options.groups,
         )
-        depth = Depth(
-            layout,
+        depth = UNetLevel(
+            config,
             inputs=inputs,
             outputs=outputs,
             factor=options.factors[index],
-            items=options.items[index],
+            items=options.blocks[index],
             skip=None if options.head == "gain" and index == 0 else options.skip,
         )
         depths.append(depth)
@@ -213,7 +196,7 @@ def _depths(
 
 
 @torch.no_grad()
-def _start_near_zero(surface: Depth) -> None:
+def _start_near_zero(surface: UNetLevel) -> None:
     """Scale down what gives g and r, so that v starts near 0.
 
     In a domain of unit variance x says nothing of v on average, and 0 is the best constant.

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
 import mousai_kit.api as mk
-from mousai_kit_mousai.layers.depth import SkipKind
+from mousai_kit_mousai.layers.unet_level import SkipKind
 
 Count = Annotated[int, mk.Field(ge=1)]
 Copies = Annotated[int, mk.Field(ge=0)]
 Switch = Annotated[int, mk.Field(ge=0, le=1)]
-PER_DEPTH = ("channels", "factors", "items", "attentions", "cross_attentions", "injections")
+PER_DEPTH = (
+    "channels",
+    "factors",
+    "blocks",
+    "attentions",
+    "cross_attentions",
+    "context_injections",
+)
 
 
 class TransformOptions(mk.Options):
@@ -35,24 +43,30 @@ class TransformOptions(mk.Options):
 class UNet1dOptions(mk.Options):
     """Options of `unet: unet1d`. Lists have one value per depth, from the surface downwards."""
 
+    former_names: ClassVar[Mapping[str, str]] = {
+        "items": "blocks",
+        "injections": "context_injections",
+    }
+
     channels: list[Count] = mk.Field(
         [256, 512, 512, 512, 1024, 1024, 1024], min_length=1, description="channels of each depth"
     )
     factors: list[Count] = mk.Field(
         [1, 2, 2, 2, 2, 2, 2], description="how many times shorter each depth is than the one above"
     )
-    items: list[Copies] = mk.Field(
-        [1, 2, 2, 2, 2, 2, 2], description="items on each depth's way down, and again on its way up"
+    blocks: list[Copies] = mk.Field(
+        [1, 2, 2, 2, 2, 2, 2],
+        description="blocks on each depth's way down, and on its way up",
     )
     attentions: list[Copies] = mk.Field(
-        [], description="self-attentions in each item, 0 or 1 mostly; an empty list: none"
+        [], description="self-attentions in each block, 0 or 1 mostly; an empty list: none"
     )
     cross_attentions: list[Copies] = mk.Field(
-        [], description="attentions to the text in each item, 0 or 1 mostly; an empty list: none"
+        [], description="attentions to the text in each block, 0 or 1 mostly; an empty list: none"
     )
-    injections: list[Switch] = mk.Field(
+    context_injections: list[Switch] = mk.Field(
         [0, 0, 0, 0, 1, 0, 0],
-        description="1 where the items take in the context; an empty list: nowhere",
+        description="1 where the blocks take in the context; an empty list: nowhere",
     )
     attention_heads: int = mk.Field(12, ge=1, description="heads of every attention")
     attention_features: int = mk.Field(64, ge=1, description="features of each head")
@@ -82,7 +96,23 @@ class UNet1dOptions(mk.Options):
             raise ValueError(f"channels must be multiples of groups, {self.groups} (got {odd[0]})")
         return self
 
-    def at(self, name: Literal["attentions", "cross_attentions", "injections"], depth: int) -> int:
+    def at(
+        self, name: Literal["attentions", "cross_attentions", "context_injections"], depth: int
+    ) -> int:
         """Return a list's value at a depth, 0 where the list is empty."""
         values: list[int] = getattr(self, name)
         return values[depth] if values else 0
+
+
+def check_wiring(options: UNet1dOptions, context_channels: int, text_features: int) -> None:
+    """Raise where the options take in what the neighbours don't give, or leave out what they do."""
+    if any(options.context_injections) and not context_channels:
+        raise mk.RecipeError("unet1d: context_injections need a context, and this stage gives none")
+    if context_channels and not any(options.context_injections):
+        raise mk.RecipeError(
+            "unet1d: context_injections must be 1 at some depth, to hear the context"
+        )
+    if any(options.cross_attentions) and not text_features:
+        raise mk.RecipeError("unet1d: cross_attentions need a text, and this stage gives none")
+    if text_features and not any(options.cross_attentions):
+        raise mk.RecipeError("unet1d: cross_attentions must be 1 at some depth, to hear the text")

@@ -8,7 +8,7 @@ import mousai_kit.api as mk
 
 
 @mk.hookimpl
-def mousai_kit_datasets() -> Sequence[type[mk.Dataset]]:
+def mousai_kit_components() -> Sequence[type[mk.Component]]:
     """Return datasets."""
     from mousai_kit_shards.hugging_face import HuggingFace
     from mousai_kit_shards.web_dataset import WebDataset

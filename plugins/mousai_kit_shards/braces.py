@@ -12,7 +12,7 @@ MOST = 1_000_000
 """Names that a range may stand for."""
 
 
-def expanded(pattern: str) -> list[str]:
+def expand(pattern: str) -> list[str]:
     """Return the names that a pattern stands for: `{000..099}` a range, `{a,b}` a choice.
 
     ValueError for braces within braces, or without a partner, and for a range without an end.

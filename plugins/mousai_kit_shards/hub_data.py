@@ -23,20 +23,22 @@ def library() -> Any:
 def from_folder(folder: Path, split: str) -> Any:
     """Return a split of what `save_to_disk` wrote; AudioError where it can't be read."""
     if not folder.is_dir():
-        raise fault(folder, "there is no such folder")
+        raise mk.audio_error(folder, "there is no such folder")
     datasets = library()
     try:
         found = datasets.load_from_disk(str(folder))
     except Exception as error:  # of whatever lies there
-        told = f"is no data set that save_to_disk wrote ({mk.first_line(error)})"
-        raise fault(folder, told) from None
+        told = f"is no data set that save_to_disk wrote ({mk.error_summary(error)})"
+        raise mk.audio_error(folder, told) from None
     if isinstance(found, datasets.DatasetDict):
         if split not in found:
-            raise fault(folder, f"has no split '{split}'{instead(split, found)}")
+            raise mk.audio_error(folder, f"has no split '{split}'{instead(split, found)}")
         found = found[split]
     for file in found.cache_files:
-        if not within(Path(file["filename"]), folder):
-            raise fault(folder, f"lies in part outside of it ({file['filename']}); copy it in")
+        if not lies_within(Path(file["filename"]), folder):
+            raise mk.audio_error(
+                folder, f"lies in part outside of it ({file['filename']}); copy it in"
+            )
     return found
 
 
@@ -45,25 +47,20 @@ def from_hub(name: str, *, subset: str | None, split: str, revision: str) -> Any
 
     AudioError says in one line why it can't be had.
     """
-    datasets, kept = library(), _kept(subset, revision)
-    if kept is None and (unasked := _unasked(name, revision)):
-        raise fault(name, f"can't be fetched ({unasked})")
+    datasets, kept = library(), _cached_path(subset, revision)
+    if kept is None and (unasked := _why_unreachable(name, revision)):
+        raise mk.audio_error(Path(name), f"can't be fetched ({unasked})")
     try:
         if kept is None:
             return datasets.load_dataset(name, subset, split=split, revision=revision)
-        return _reopened(name, kept).as_dataset(split)
+        return _reopen(name, kept).as_dataset(split)
     except Exception as error:  # of whatever files are in it
-        raise fault(name, f"can't be used ({mk.first_line(error)})") from None
+        raise mk.audio_error(Path(name), f"can't be used ({mk.error_summary(error)})") from None
 
 
-def within(path: Path, folder: Path) -> bool:
+def lies_within(path: Path, folder: Path) -> bool:
     """Return whether a path, whatever links it follows, ends in a folder."""
     return path.resolve().is_relative_to(folder.resolve())
-
-
-def fault(origin: Path | str, message: str) -> mk.AudioError:
-    """Return the error that says what is wrong with a data set or a row."""
-    return mk.AudioError(mk.Problem(mk.shown(Path(origin)), "", message))
 
 
 def instead(word: str, known: Iterable[str]) -> str:
@@ -72,14 +69,14 @@ def instead(word: str, known: Iterable[str]) -> str:
     return mk.did_you_mean(word, known) or f"; it has {names}"
 
 
-def _kept(subset: str | None, revision: str) -> Path | None:
+def _cached_path(subset: str | None, revision: str) -> Path | None:
     """Return where the package keeps a commit of a data set, as far as that is certain."""
     cache = Path(library().config.HF_DATASETS_CACHE)
-    found = [it for it in cache.glob(f"*/*/*/{revision}") if subset in (None, it.parts[-3])]
+    found = [path for path in cache.glob(f"*/*/*/{revision}") if subset in (None, path.parts[-3])]
     return found[0] if len(found) == 1 else None
 
 
-def _reopened(name: str, kept: Path) -> Any:
+def _reopen(name: str, kept: Path) -> Any:
     """Return the builder of a data set that is kept: it asks for no network."""
     from datasets.packaged_modules.cache.cache import Cache
 
@@ -94,12 +91,12 @@ def _reopened(name: str, kept: Path) -> Any:
     )
 
 
-def _unasked(name: str, revision: str) -> str:
+def _why_unreachable(name: str, revision: str) -> str:
     """Return why the hub could not be asked for a data set; empty where it has it."""
     from huggingface_hub import HfApi
 
     try:
-        HfApi().dataset_info(name, revision=revision, timeout=mk.hub.PATIENCE)
+        HfApi().dataset_info(name, revision=revision, timeout=mk.hub.TIMEOUT)
     except Exception as error:  # of the network, of every kind
-        return mk.hub.reason(error, "data", what="data set")
+        return mk.hub.explain_hub_error(error, "data", what="data set")
     return ""

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
 from pydantic import ValidationInfo, field_validator
 
 import mousai_kit.api as mk
-from mousai_kit_shards.hub_data import fault, from_folder, from_hub, instead, library
-from mousai_kit_shards.rows import Rows, RowTracks
+from mousai_kit_shards.hub_data import from_folder, from_hub, instead, library
+from mousai_kit_shards.rows import Rows
 
 
 class HuggingFace(mk.TrackDataset):
@@ -20,7 +19,7 @@ class HuggingFace(mk.TrackDataset):
     It needs the package datasets (`pip install 'mousai-kit[datasets]'`). Captions come from the
     columns that `text` names; else from a column `caption`, `prompt` or `text`; else from columns
     title, artist, album, genre and year; else from the audio's tags. Rows without audio that can
-    be read are left out and listed by `skipped`. AudioError where none is left.
+    be read are left out and listed by `skipped_files`. AudioError where none is left.
     """
 
     name = "huggingface"
@@ -53,7 +52,7 @@ class HuggingFace(mk.TrackDataset):
 
         @field_validator("revision")
         @classmethod
-        def _pinned(cls, revision: str | None, info: ValidationInfo) -> str | None:
+        def _check_pinned(cls, revision: str | None, info: ValidationInfo) -> str | None:
             path = info.data.get("path", "")
             if not path or mk.hub.is_folder(path):
                 return None
@@ -71,32 +70,32 @@ class HuggingFace(mk.TrackDataset):
         held, own = self.split == "validation", self.options.validation_split
         self.rows = self._rows(own if held and own else self.options.split)
         self._texts = self._columns()
-        seconds, self._skipped = self.rows.seconds()
-        numbers = np.flatnonzero(np.isfinite(seconds))
-        if not len(numbers):
+        tracks, self._skipped = self.rows.tracks()
+        if not tracks:
             raise mk.AudioError(
-                mk.Problem(mk.shown(self.rows.place), "", "holds no music that can be used"),
+                mk.Problem(mk.display_path(self.rows.place), "", "holds no music that can be used"),
                 *self._skipped[:10],
             )
-        if not own:
-            mask = mk.held_out(map(str, numbers), self.options.validation)
-            numbers = numbers[mask if held else ~mask]
-        return RowTracks(self.rows, numbers, seconds[numbers])
+        if own:
+            return tracks
+        return tracks.part(self.split, map(str, tracks.rows), self.options.validation)
 
-    def skipped(self) -> list[str]:
+    def skipped_files(self) -> list[str]:
         """Return one line for each row that was left out, with the reason."""
         return list(map(str, self._skipped))
 
-    def opened(self, track: mk.Track) -> BinaryIO:
+    def open_track(self, track: mk.Track) -> BinaryIO:
         """Open a row's audio."""
-        return self.rows.opened(int(track.name))
+        return self.rows.open_row(int(track.name))
 
-    def described(self, track: mk.Track) -> mk.Fields | str:
+    def read_caption(self, track: mk.Track) -> mk.CaptionFields | str:
         """Return what a row's columns say; else what the audio's tags do."""
         values = self.rows.values(int(track.name), self._texts)
         if self.options.text:
-            return ", ".join(str(it).strip() for it in values.values() if it not in (None, ""))
-        return mk.told_by(values) or super().described(track)
+            return ", ".join(
+                str(value).strip() for value in values.values() if value not in (None, "")
+            )
+        return mk.caption_from_mapping(values) or super().read_caption(track)
 
     def _rows(self, split: str) -> Rows:
         options = self.options
@@ -113,5 +112,9 @@ class HuggingFace(mk.TrackDataset):
         there = self.rows.columns
         for name in self.options.text:
             if name not in there:
-                raise fault(self.rows.place, f"has no column '{name}'{instead(name, there)}")
-        return self.options.text or [name for name in there if mk.told_by({name: "2000"})]
+                raise mk.audio_error(
+                    self.rows.place, f"has no column '{name}'{instead(name, there)}"
+                )
+        return self.options.text or [
+            name for name in there if mk.caption_from_mapping({name: "2000"})
+        ]

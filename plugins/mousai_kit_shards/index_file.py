@@ -17,7 +17,7 @@ FORMAT = "mousai-kit index 1"
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-def load(path: Path, key: object) -> tuple[Arrays, Any] | None:
+def load_index(path: Path, key: object) -> tuple[Arrays, Any] | None:
     """Return the arrays and the notes that were saved under this key; None where there are none.
 
     What is broken, or of another key, counts as none: the index is made anew.

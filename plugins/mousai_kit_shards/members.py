@@ -58,7 +58,8 @@ class Members:
                     tar.members.clear()  # type: ignore[attr-defined]  # or each would be kept
                     whole = info.offset_data + info.size <= size
                     if whole and info.isreg() and not info.issparse():
-                        yield Member(_plain(info.name), info.offset_data, info.size)
+                        name = info.name.removeprefix("./").lstrip("/")
+                        yield Member(name, info.offset_data, info.size)
             except tarfile.TarError as error:
                 self.fault = str(error)
                 return
@@ -69,10 +70,6 @@ class Members:
         with self.path.open("rb") as file:
             file.seek(offset)
             return file.read(len(END)) == END
-
-
-def _plain(name: str) -> str:
-    return name.removeprefix("./").lstrip("/")
 
 
 def _meta(member: Member) -> bool:

@@ -34,7 +34,7 @@ class Sample:
     text: Member | None
 
 
-def understood(shard: Path, file: BinaryIO, members: Sequence[Member], wanted: Wanted) -> Sample:
+def parse_sample(shard: Path, file: BinaryIO, members: Sequence[Member], wanted: Wanted) -> Sample:
     """Return a sample of an open shard; ValueError says what keeps it from being used."""
     named = {member.ending: member for member in members}
     if len(named) < len(members):
@@ -42,16 +42,16 @@ def understood(shard: Path, file: BinaryIO, members: Sequence[Member], wanted: W
     audio = _audio(named, wanted.audio)
     try:
         part = BufferedReader(Part(file, audio.offset, audio.size))
-        seconds = mk.probe(shard / audio.name, part).seconds
+        seconds = mk.audio_info(shard / audio.name, part).seconds
     except mk.AudioError as error:
         raise ValueError(error.problems[0].message) from None
     return Sample(audio, seconds, _text(file, named, wanted.text))
 
 
-def told(file: BinaryIO, member: Member) -> mk.Fields | str | None:
+def read_member_caption(file: BinaryIO, member: Member) -> mk.CaptionFields | str | None:
     """Return the caption that a member of an open shard holds; ValueError where it is no such."""
     file.seek(member.offset)
-    return mk.described(file.read(member.size), _kind(member.ending))
+    return mk.parse_sidecar(file.read(member.size), _kind(member.ending))
 
 
 def _audio(named: dict[str, Member], wanted: str | None) -> Member:
@@ -72,10 +72,10 @@ def _text(file: BinaryIO, named: dict[str, Member], wanted: str | None) -> Membe
     """Return the member that says something."""
     if wanted is not None and wanted not in named:
         raise ValueError(f"has no '{wanted}' (it has {_endings(named)})")
-    endings = [ending[1:] for ending in mk.DESCRIPTIONS] if wanted is None else [wanted]
+    endings = [ending[1:] for ending in mk.SIDECAR_SUFFIXES] if wanted is None else [wanted]
     for ending in endings:
         try:
-            if ending in named and told(file, named[ending]):
+            if ending in named and read_member_caption(file, named[ending]):
                 return named[ending]
         except ValueError as error:
             raise ValueError(f"its caption ({ending}) can't be used ({error})") from None

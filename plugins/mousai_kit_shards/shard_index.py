@@ -14,7 +14,7 @@ import numpy as np
 import mousai_kit.api as mk
 from mousai_kit_shards import index_file
 from mousai_kit_shards.members import Members
-from mousai_kit_shards.sample import Sample, Wanted, understood
+from mousai_kit_shards.sample import Sample, Wanted, parse_sample
 
 NO_TEXT = (0, -1, 0)
 """In place of a caption's offset, size and kind, where there is none."""
@@ -28,11 +28,6 @@ class Shard:
     size: int
     changed: int
     """Nanoseconds since 1970."""
-
-    @classmethod
-    def at(cls, path: Path) -> Shard:
-        """Return the shard at a path; OSError where there is none."""
-        return cls.of(path, path.stat())
 
     @classmethod
     def of(cls, path: Path, status: os.stat_result) -> Shard:
@@ -51,7 +46,7 @@ class ShardIndex:
 
     shard: Shard
     arrays: index_file.Arrays
-    skipped: list[mk.Problem]
+    skipped_files: list[mk.Problem]
     unkept: str = ""
     """Why it can't be kept beside the shard."""
 
@@ -62,20 +57,21 @@ def shard_index(path: Path, wanted: Wanted) -> ShardIndex:
     AudioError where it is no tar that can be read.
     """
     try:
-        shard = Shard.at(path)
+        shard, unkept = Shard.of(path, path.stat()), ""
         key = [shard.size, shard.changed, wanted.audio, wanted.text]
         beside = path.with_name(f".{path.name}.index")
-        if found := index_file.load(beside, key):
+        if found := index_file.load_index(beside, key):
             arrays, notes = found
-            return ShardIndex(shard, arrays, [_problem(path, *note) for note in notes])
-        arrays, notes = _looked_through(path, wanted)
+        else:
+            arrays, notes = _looked_through(path, wanted)
+            unkept = index_file.save(beside, key, arrays, notes)
     except OSError as error:
-        raise mk.AudioError(_problem(path, "", f"can't be read ({error.strerror})")) from None
+        raise mk.audio_error(path, f"can't be read ({error.strerror})") from None
     except tarfile.TarError as error:
         told = f"is no tar that can be read ({error}); a compressed one must be unpacked"
-        raise mk.AudioError(_problem(path, "", told)) from None
-    unkept = index_file.save(beside, key, arrays, notes)
-    return ShardIndex(shard, arrays, [_problem(path, *note) for note in notes], unkept)
+        raise mk.audio_error(path, told) from None
+    skipped = [mk.Problem(mk.display_path(path / name), "", told) for name, told in notes]
+    return ShardIndex(shard, arrays, skipped, unkept)
 
 
 def _looked_through(path: Path, wanted: Wanted) -> tuple[index_file.Arrays, list[tuple[str, str]]]:
@@ -108,12 +104,8 @@ def _samples(path: Path, wanted: Wanted, notes: list[tuple[str, str]]) -> Iterat
                 if hash(key) in seen:
                     raise ValueError("stands twice in this shard; the first one counts")
                 seen.add(hash(key))
-                yield understood(path, file, sample, wanted)
+                yield parse_sample(path, file, sample, wanted)
             except ValueError as error:
                 notes.append((key, str(error)))
     if members.fault:
         notes.append(("", f"is cut short or damaged ({members.fault}); what follows is left out"))
-
-
-def _problem(path: Path, name: str, message: str) -> mk.Problem:
-    return mk.Problem(mk.shown(path / name), "", message)

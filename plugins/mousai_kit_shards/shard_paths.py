@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import mousai_kit.api as mk
-from mousai_kit_shards.braces import expanded
+from mousai_kit_shards.braces import expand
 
 _REMOTE = re.compile(r"[a-z0-9+]+://|pipe:")
 LISTED = 10
@@ -22,13 +22,13 @@ def shard_paths(shards: str) -> list[Path]:
             "bucket, or copy them",
         )
     try:
-        paths = [Path(name).expanduser() for name in expanded(shards)]
+        paths = [Path(name).expanduser() for name in expand(shards)]
     except ValueError as error:
         raise _fault(shards, str(error)) from None
     if len(paths) == 1 and paths[0].is_dir():
         return _within(paths[0])
-    missing = [_problem(path) for path in paths if not path.is_file()]
-    if missing:
+    names = [mk.display_path(path) for path in paths if not path.is_file()]
+    if missing := [mk.Problem(name, "", "there is no such shard") for name in names]:
         more = [mk.Problem(shards, "", f"{len(missing) - LISTED} more shards are missing")]
         raise mk.AudioError(*missing[:LISTED], *(more if len(missing) > LISTED else []))
     return paths
@@ -36,14 +36,10 @@ def shard_paths(shards: str) -> list[Path]:
 
 def _within(folder: Path) -> list[Path]:
     """Return a folder's shards, in the order of their names."""
-    found = sorted(it for it in folder.glob("*.tar") if not it.name.startswith("."))
+    found = sorted(path for path in folder.glob("*.tar") if not path.name.startswith("."))
     if not found:
-        raise _fault(mk.shown(folder), "holds no shards (.tar)")
+        raise _fault(mk.display_path(folder), "holds no shards (.tar)")
     return found
-
-
-def _problem(path: Path) -> mk.Problem:
-    return mk.Problem(mk.shown(path), "", "there is no such shard")
 
 
 def _fault(origin: str, message: str) -> mk.AudioError:

@@ -12,10 +12,10 @@ from typing import BinaryIO, cast
 
 import mousai_kit.api as mk
 from mousai_kit_shards.part import Part
-from mousai_kit_shards.sample import Wanted, told
+from mousai_kit_shards.sample import Wanted, read_member_caption
 from mousai_kit_shards.shard_index import Shard, ShardIndex, shard_index
 from mousai_kit_shards.shard_paths import shard_paths
-from mousai_kit_shards.shard_tracks import ShardTrack, ShardTracks
+from mousai_kit_shards.shard_tracks import ShardTable, ShardTrack
 
 THREADS = 8
 """Shards looked through at a time: the wait is for the disk."""
@@ -29,7 +29,7 @@ class WebDataset(mk.TrackDataset):
     Captions come from a sample's text (the whole caption) or JSON (fields by name, or a
     `caption`), else from the audio's tags, else from its name. Shards are looked through once, and
     an index is kept beside each; then a crop reads no more than its own part of a shard. Samples
-    that are bad are left out and listed by `skipped`. AudioError where none is left.
+    that are bad are left out and listed by `skipped_files`. AudioError where none is left.
     """
 
     name = "webdataset"
@@ -58,21 +58,21 @@ class WebDataset(mk.TrackDataset):
         self._skipped: list[mk.Problem] = []
         found = list(self._indexes(shard_paths(self.options.shards)))
         self._skipped += _unkept(found)
-        tracks = ShardTracks(found)
+        table = ShardTable(found)
+        tracks = table.tracks()
         if not len(tracks):
             raise self._without_music()
-        held = mk.held_out(tracks.keys(), self.options.validation)
-        return tracks.chosen(held if self.split == "validation" else ~held)
+        return tracks.part(self.split, table.keys(), self.options.validation)
 
-    def skipped(self) -> list[str]:
+    def skipped_files(self) -> list[str]:
         """Return one line for each sample that was left out, with the reason."""
         return list(map(str, self._skipped))
 
     @contextmanager
-    def opened(self, track: mk.Track) -> Iterator[BinaryIO]:
+    def open_track(self, track: mk.Track) -> Iterator[BinaryIO]:
         """Open a sample's audio; AudioError where its shard is not what it was."""
         track = cast("ShardTrack", track)
-        with _opened(track.shard) as file:
+        with _open_shard(track.shard) as file:
             part = Part(file, track.audio.offset, track.audio.size)
             try:
                 yield BufferedReader(part)
@@ -81,21 +81,21 @@ class WebDataset(mk.TrackDataset):
                     raise part.error from None
                 raise
 
-    def described(self, track: mk.Track) -> mk.Fields | str:
+    def read_caption(self, track: mk.Track) -> mk.CaptionFields | str:
         """Return what a sample's text or JSON says; else what the audio's tags do."""
         track = cast("ShardTrack", track)
         if track.text is None:
-            return super().described(track)
-        with _opened(track.shard) as file:
-            return told(file, track.text) or mk.Fields()
+            return super().read_caption(track)
+        with _open_shard(track.shard) as file:
+            return read_member_caption(file, track.text) or mk.CaptionFields()
 
     def _indexes(self, paths: Sequence[Path]) -> Iterator[ShardIndex]:
         """Yield the index of each shard that is one."""
         wanted = Wanted(self.options.audio, self.options.text)
         with ThreadPoolExecutor(THREADS) as pool:
-            for found in pool.map(lambda path: _tried(path, wanted), paths):
+            for found in pool.map(lambda path: _try_shard(path, wanted), paths):
                 if isinstance(found, ShardIndex):
-                    self._skipped += found.skipped
+                    self._skipped += found.skipped_files
                     yield found
                 else:
                     self._skipped.append(found)
@@ -110,7 +110,7 @@ class WebDataset(mk.TrackDataset):
         )
 
 
-def _tried(path: Path, wanted: Wanted) -> ShardIndex | mk.Problem:
+def _try_shard(path: Path, wanted: Wanted) -> ShardIndex | mk.Problem:
     """Return a shard's index, or what is wrong with it."""
     try:
         return shard_index(path, wanted)
@@ -120,23 +120,21 @@ def _tried(path: Path, wanted: Wanted) -> ShardIndex | mk.Problem:
 
 def _unkept(found: Sequence[ShardIndex]) -> Iterator[mk.Problem]:
     """Yield why indexes can't be kept, a line for a folder."""
-    reasons = {it.shard.path.parent: it.unkept for it in found if it.unkept}
+    reasons = {dataset.shard.path.parent: dataset.unkept for dataset in found if dataset.unkept}
     for folder, reason in reasons.items():
         told = f"no index can be kept here ({reason}): every start looks through the shards anew"
-        yield mk.Problem(mk.shown(folder), "", told)
+        yield mk.Problem(mk.display_path(folder), "", told)
 
 
 @contextmanager
-def _opened(shard: Shard) -> Iterator[BinaryIO]:
+def _open_shard(shard: Shard) -> Iterator[BinaryIO]:
     """Open a shard; AudioError where it can't be read, or is another one by now."""
     try:
         with shard.path.open("rb") as file:
             if Shard.of(shard.path, os.fstat(file.fileno())) != shard:
-                raise _fault(shard.path, "has changed since it was looked through; start again")
+                raise mk.audio_error(
+                    shard.path, "has changed since it was looked through; start again"
+                )
             yield file
     except OSError as error:
-        raise _fault(shard.path, f"can't be read ({error.strerror})") from None
-
-
-def _fault(path: Path, message: str) -> mk.AudioError:
-    return mk.AudioError(mk.Problem(mk.shown(path), "", message))
+        raise mk.audio_error(shard.path, f"can't be read ({error.strerror})") from None

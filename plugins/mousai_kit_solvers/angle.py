@@ -32,7 +32,7 @@ class Angle2M(mk.SteppedSampler):
 
     name = "angle-2m"
 
-    class Options(mk.StepOptions):
+    class Options(mk.SamplerOptions):
         """Options of `sampler: angle-2m`."""
 
         steps: int = mk.Field(20, ge=1, le=10_000, description="evaluations of the network")
@@ -42,7 +42,7 @@ class Angle2M(mk.SteppedSampler):
     ) -> Tensor:
         """Turn noise [b, c, t] into a sample [b, c, t]; `generator` goes unused."""
         x, expected, last = noise, None, 0.0
-        for sigma, now, later in self.descent(noise):
+        for sigma, now, later in self.iterate_levels(noise):
             h = later.angle - now.angle
             v = velocity(x, sigma)
             n = 0.0 if expected is None else (v - expected) / sin(last)

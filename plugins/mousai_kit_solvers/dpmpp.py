@@ -20,7 +20,7 @@ class DPMSolverPlusPlus2M(mk.SteppedSampler):
 
     name = "dpmpp-2m"
 
-    class Options(mk.StepOptions):
+    class Options(mk.SamplerOptions):
         """Options of `sampler: dpmpp-2m`."""
 
         steps: int = mk.Field(20, ge=1, le=10_000, description="evaluations of the network")
@@ -29,9 +29,9 @@ class DPMSolverPlusPlus2M(mk.SteppedSampler):
         self, velocity: mk.Velocity, noise: Tensor, *, generator: mk.NoiseSource | None = None
     ) -> Tensor:
         """Turn noise [b, c, t] into a sample [b, c, t]; `generator` goes unused."""
-        x, seen = noise, Seen()
-        for sigma, now, later in self.descent(noise):
-            signal = seen.ahead(now.alpha * x - now.beta * velocity(x, sigma), now, later)
+        x, history = noise, MultistepHistory()
+        for sigma, now, later in self.iterate_levels(noise):
+            signal = history.extrapolate(now.alpha * x - now.beta * velocity(x, sigma), now, later)
             ratio = later.beta / now.beta
             x = ratio * x + (later.alpha - now.alpha * ratio) * signal
         return x
@@ -47,10 +47,9 @@ class DPMSolverPlusPlus2MSDE(mk.SteppedSampler):
 
     name = "dpmpp-2m-sde"
 
-    class Options(mk.StepOptions):
+    class Options(mk.SamplerOptions):
         """Options of `sampler: dpmpp-2m-sde`."""
 
-        steps: int = mk.Field(50, ge=1, le=10_000, description="evaluations of the network")
         eta: float = mk.Field(
             1.0, ge=0, le=1, description="fresh noise: 0 none, 1 as the reversed diffusion has"
         )
@@ -63,25 +62,25 @@ class DPMSolverPlusPlus2MSDE(mk.SteppedSampler):
         self, velocity: mk.Velocity, noise: Tensor, *, generator: mk.NoiseSource | None = None
     ) -> Tensor:
         """Turn noise [b, c, t] into a sample [b, c, t]; with eta > 0, `generator` gives noise."""
-        x, seen = noise, Seen()
-        for sigma, now, later in self.descent(noise):
-            signal = seen.ahead(now.alpha * x - now.beta * velocity(x, sigma), now, later)
+        x, history = noise, MultistepHistory()
+        for sigma, now, later in self.iterate_levels(noise):
+            signal = history.extrapolate(now.alpha * x - now.beta * velocity(x, sigma), now, later)
             decay = (now.alpha * later.beta) / (later.alpha * now.beta)  # exp(-h)
             kept = decay**self.eta
             x = kept * (later.beta / now.beta) * x + later.alpha * (1 - decay * kept) * signal
             if self.eta > 0:
-                x = x + later.beta * sqrt(1 - kept**2) * self.fresh(x, generator)
+                x = x + later.beta * sqrt(1 - kept**2) * self.fresh_noise(x, generator)
         return x
 
 
-class Seen:
+class MultistepHistory:
     """The clean signal as seen at the level before, and how far away that level was."""
 
     def __init__(self) -> None:
         self.signal: Tensor | None = None
         self.stride = 0.0
 
-    def ahead(self, signal: Tensor, now: mk.Level, later: mk.Level) -> Tensor:
+    def extrapolate(self, signal: Tensor, now: mk.NoiseLevel, later: mk.NoiseLevel) -> Tensor:
         """Return the signal seen now, continued along a line to the middle of the step.
 
         D in algorithm 2: (1 + 1 / (2 r)) signal - 1 / (2 r) before, where r is the last stride in

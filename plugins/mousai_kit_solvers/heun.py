@@ -25,7 +25,7 @@ class Heun(mk.SteppedSampler):
 
     name = "heun"
 
-    class Options(mk.StepOptions):
+    class Options(mk.SamplerOptions):
         """Options of `sampler: heun`."""
 
         steps: int = mk.Field(
@@ -37,15 +37,15 @@ class Heun(mk.SteppedSampler):
 
     def __init__(self, options: Options, *, schedule: mk.Schedule) -> None:
         super().__init__(options, schedule=schedule)
-        self.strides = (options.steps + 1) // 2
-        self.steps = 2 * self.strides - 1
+        self.num_intervals = (options.steps + 1) // 2
+        self.steps = 2 * self.num_intervals - 1
 
     def sample(
         self, velocity: mk.Velocity, noise: Tensor, *, generator: mk.NoiseSource | None = None
     ) -> Tensor:
         """Turn noise [b, c, t] into a sample [b, c, t]; `generator` goes unused."""
         x = noise
-        for sigma, now, later in self.descent(noise):
+        for sigma, now, later in self.iterate_levels(noise):
             h = later.angle - now.angle
             v = velocity(x, sigma)
             there = cos(h) * x + sin(h) * v

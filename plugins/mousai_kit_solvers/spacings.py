@@ -14,7 +14,7 @@ from torch import Tensor
 import mousai_kit.api as mk
 
 
-class Spacing(mk.Schedule):
+class LevelSpacing(mk.Schedule):
     """The cosine schedule's mixtures: alpha = cos(pi t/2), beta = sin(pi t/2)."""
 
     def weights(self, sigma: Tensor) -> tuple[Tensor, Tensor]:
@@ -23,7 +23,7 @@ class Spacing(mk.Schedule):
         return angle.cos(), angle.sin()
 
 
-class CosineSpaced(Spacing):
+class CosineSpaced(LevelSpacing):
     """Levels that lie dense at both ends: t = (1 + cos(pi i / steps)) / 2."""
 
     name = "cosine-spaced"
@@ -33,7 +33,7 @@ class CosineSpaced(Spacing):
         return (1 + torch.linspace(0, pi, steps + 1, dtype=torch.float64).cos()) / 2
 
 
-class Karras(Spacing):
+class Karras(LevelSpacing):
     """Levels after Karras et al. (2022, equation 5), from pure noise in place of `highest`."""
 
     name = "karras"
@@ -59,7 +59,7 @@ class Karras(Spacing):
         return _to_both_ends(torch.linspace(high, low, steps, dtype=torch.float64) ** (1 / power))
 
 
-class UniformLogSNR(Spacing):
+class UniformLogSNR(LevelSpacing):
     """Levels that are even in the log signal-to-noise ratio (Lu et al., 2022), pure noise first."""
 
     name = "uniform-log-snr"

@@ -8,7 +8,7 @@ import mousai_kit.api as mk
 
 
 @mk.hookimpl
-def mousai_kit_text_encoders() -> Sequence[type[mk.TextEncoder]]:
+def mousai_kit_components() -> Sequence[type[mk.Component]]:
     """Return text encoders."""
     from mousai_kit_transformers.transformer import Transformer
 

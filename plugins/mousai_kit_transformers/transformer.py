@@ -7,10 +7,9 @@ from typing import Any
 import torch
 
 import mousai_kit.api as mk
-from mousai_kit_transformers.families import check_family, encoder_of
 
 
-class Transformer(mk.PretrainedText):
+class Transformer(mk.PretrainedTextEncoder):
     """Pretrained encoder of any family of transformers, frozen: BERT, RoBERTa, CLIP, CLAP, ...
 
     Of a network that does more, only what reads text is kept: CLIP's text tower, BART's encoder.
@@ -18,7 +17,7 @@ class Transformer(mk.PretrainedText):
     """
 
     name = "transformer"
-    ways_out = (
+    fallback_hint = (
         "give a folder that holds an encoder as transformers saves it with its tokenizer "
         "(`text: {use: transformer, model: /path/to/folder}`), or use another text encoder "
         "(`mousai-kit ls text_encoder`)"
@@ -35,14 +34,19 @@ class Transformer(mk.PretrainedText):
         )
 
     @classmethod
-    def opened(cls, checkpoint: mk.Checkpoint, options: Options) -> mk.TextNetwork:
+    def load_model(
+        cls, checkpoint: mk.PretrainedCheckpoint, options: Options
+    ) -> mk.FrozenTextModel:
         """Return a checkpoint's encoder; WeightsError where it is none, broken or of other size."""
         check_family(checkpoint)
         whole, missing = checkpoint.network("AutoModel")
         encoder, inside = encoder_of(whole)
         if encoder.main_input_name != "input_ids":
             raise checkpoint.fault(f"reads no text (it takes {encoder.main_input_name})")
-        checkpoint.check_complete([it for it in missing if _counts(it, inside)])
+        used = [
+            name for name in missing if name.startswith(inside)
+        ]  # but a pooler: it makes one vector
+        checkpoint.check_complete([name for name in used if "pooler" not in name.split(".")])
         vocabulary = encoder.get_input_embeddings().num_embeddings
         tokenizer = checkpoint.tokenizer(vocabulary)
         padding = getattr(encoder.config, "pad_token_id", None) or 0
@@ -50,17 +54,14 @@ class Transformer(mk.PretrainedText):
             raise checkpoint.fault(
                 f"pads with token {padding}, but has tokens 0 to {vocabulary - 1}"
             )
-        network = mk.TextNetwork(tokenizer, encoder, layer=options.layer, padding=padding)
-        checkpoint.check_features(_tried(network, checkpoint, options), options.features)
+        network = mk.FrozenTextModel(tokenizer, encoder, layer=options.layer, padding=padding)
+        checkpoint.check_features(_probe_width(network, checkpoint, options), options.features)
         return network
 
 
-def _counts(tensor: str, inside: str) -> bool:
-    """Return whether a tensor is of the part that is used: a pooler makes one vector of a text."""
-    return tensor.startswith(inside) and "pooler" not in tensor.split(".")
-
-
-def _tried(network: mk.TextNetwork, checkpoint: mk.Checkpoint, options: Transformer.Options) -> int:
+def _probe_width(
+    network: mk.FrozenTextModel, checkpoint: mk.PretrainedCheckpoint, options: Transformer.Options
+) -> int:
     """Return d, from a text that is as long as can be: so what does not fit shows here."""
     try:
         return _features(network, options.tokens)
@@ -72,19 +73,19 @@ def _tried(network: mk.TextNetwork, checkpoint: mk.Checkpoint, options: Transfor
         what = f"has {layers} layers; set `layer` to -1, or to 0 to {layers} (got {options.layer})"
         raise checkpoint.fault(what, instead=False)
     if (most := _most(network, options.tokens)) < 2:
-        raise checkpoint.fault(f"can't be used ({mk.first_line(failure)})") from failure
+        raise checkpoint.fault(f"can't be used ({mk.error_summary(failure)})") from failure
     what = f"reads {most} tokens at most; set `tokens: {most}` (got {options.tokens})"
     raise checkpoint.fault(what, instead=False)
 
 
 @torch.no_grad()
-def _features(network: mk.TextNetwork, tokens: int) -> int:
+def _features(network: mk.FrozenTextModel, tokens: int) -> int:
     """Return d of the embeddings of a text of so many tokens."""
-    ids, mask = mk.token_ids(network.tokenizer, ["a " * tokens], tokens, padding=network.padding)
+    ids, mask = mk.tokenize(network.tokenizer, ["a " * tokens], tokens, padding=network.padding)
     return int(network(input_ids=ids, attention_mask=mask).shape[2])
 
 
-def _most(network: mk.TextNetwork, tokens: int) -> int:
+def _most(network: mk.FrozenTextModel, tokens: int) -> int:
     """Return how many tokens a network reads, below a number that is too many; 1 for none."""
     fewest, too_many = 1, tokens
     while too_many - fewest > 1:
@@ -95,3 +96,37 @@ def _most(network: mk.TextNetwork, tokens: int) -> int:
         except Exception:  # as above
             too_many = middle
     return fewest
+
+
+def check_family(checkpoint: mk.PretrainedCheckpoint) -> None:
+    """Raise WeightsError where the configuration is of no network that could be used."""
+    try:
+        config = checkpoint.config()
+        kind = str(config["model_type"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise checkpoint.fault("its config.json describes no network of transformers") from error
+    library = mk.transformers()
+    if kind not in library.CONFIG_MAPPING:
+        if "auto_map" in config:
+            raise checkpoint.fault("it needs code of its own, which is never run")
+        known = f"transformers {library.__version__} knows no network '{kind}'"
+        raise checkpoint.fault(f"its config.json can't be used: {known}")
+    family = library.CONFIG_MAPPING[kind]
+    reads_on = family in library.MODEL_FOR_CAUSAL_LM_MAPPING
+    reads_back = family in library.MODEL_FOR_MASKED_LM_MAPPING or family.is_encoder_decoder
+    if config.get("is_decoder") is True or (reads_on and not reads_back):
+        raise checkpoint.fault(
+            f"is a decoder ({kind}): what it makes of a word knows none after it"
+        )
+
+
+def encoder_of(network: Any) -> tuple[Any, str]:
+    """Return the part of a network that reads text, and how the names of its tensors begin.
+
+    The whole of BERT, the text tower of CLIP, the encoder of BART.
+    """
+    part = getattr(network, "text_model", network)
+    if type(part.config).is_encoder_decoder or part.config.is_encoder_decoder:
+        part = part.get_encoder()
+    name = next(name for name, module in network.named_modules() if module is part)
+    return part, f"{name}." if name else ""

@@ -38,11 +38,11 @@ def losses(stage, model, signal, prompts, monkeypatch, **theirs):
     ours = stage.loss(signal, prompts, noise=mk.NoiseSource(SEEDS)).mean()
     drawn = mk.NoiseSource(SEEDS)
     with monkeypatch.context() as patch:
-        if stage.space is None:
-            dropped = drawn.uniform() < stage.drop
+        if stage.latent_space is None:
+            dropped = drawn.uniform() < stage.text_dropout
             assert 0 < dropped.sum() < len(dropped)  # some of both
             patch.setattr("a_unet.blocks.rand_bool", lambda **_: dropped[:, None, None])
-            theirs["embedding_mask_proba"] = stage.drop
+            theirs["embedding_mask_proba"] = stage.text_dropout
         levels = drawn.uniform()
         patch.setattr(model.diffusion, "sigma_distribution", lambda **_: levels)
         patch.setattr(torch, "randn_like", drawn.like)
@@ -59,18 +59,18 @@ def latents(stage, model, wave):
 def decoded(stage, model, wave):
     """Return what both autoencoders make of audio [b, c, t], from the same latents and noise."""
     latent = model.encode(wave)
-    noise = mk.Request(PROMPTS, SEEDS, 1).noise().normal(*wave.shape[1:])
-    ours = stage.decode(latent, mk.Request(["", ""], SEEDS, wave.shape[2]))
+    noise = mk.GenerationRequest(PROMPTS, SEEDS, 1).noise().normal(*wave.shape[1:])
+    ours = stage.decode(latent, mk.GenerationRequest(["", ""], SEEDS, wave.shape[2]))
     return ours, model.sample(noise, channels=at_depth(model, latent), num_steps=STEPS)
 
 
 @torch.no_grad()
 def guided(stage, model, shape):
     """Return guided samples of a shape [c, t] that both generators make of the same noise."""
-    noise = mk.Request(PROMPTS, SEEDS, 1).noise().normal(*shape)
+    noise = mk.GenerationRequest(PROMPTS, SEEDS, 1).noise().normal(*shape)
     embedding = stage.text(PROMPTS).embedding
-    length = shape[1] * stage.below.stride
-    ours = stage.decode(None, mk.Request(PROMPTS, SEEDS, length, guidance=SCALE))
+    length = shape[1] * stage.input_space.stride
+    ours = stage.decode(None, mk.GenerationRequest(PROMPTS, SEEDS, length, guidance=SCALE))
     sampled = model.sample(noise, embedding=embedding, embedding_scale=SCALE, num_steps=STEPS)
     return ours, sampled
 

@@ -11,14 +11,14 @@ import pytest
 import torch
 
 import mousai_kit.api as mk
-from mousai_kit.component import choose
-from mousai_kit.exchange.matching import Match
-from mousai_kit.plugins import installed
-from mousai_kit_mousai.archinet import Archinet, within
-from mousai_kit_mousai.archinet_names import unet_pairs
-from mousai_kit_mousai.autoencoder import DiffusionAutoencoder
+from mousai_kit.core.component import resolve_slot
+from mousai_kit.core.plugins import installed_registry
+from mousai_kit.runs.weight_matching import NameMatch
+from mousai_kit_mousai.archinet.format import Archinet, within
+from mousai_kit_mousai.archinet.names import unet_pairs
+from mousai_kit_mousai.diffusion_autoencoder import DiffusionAutoencoder
 from mousai_kit_mousai.encoders import Mel
-from mousai_kit_mousai.generator import TextToLatent
+from mousai_kit_mousai.text_to_latent import TextToLatent
 
 reason = "the authors' packages are not installed; pip install -e '.[parity]'"
 authors = pytest.importorskip("audio_diffusion_pytorch", reason=reason)
@@ -46,18 +46,18 @@ class Memorised(mk.TextEncoder):
     def forward(self, prompts):
         source = mk.NoiseSource([sum(prompt.encode()) for prompt in prompts])
         embedding = source.normal(self.tokens, self.features)
-        return mk.Text(embedding, torch.ones(embedding.shape[:2], dtype=torch.bool))
+        return mk.TextEmbedding(embedding, torch.ones(embedding.shape[:2], dtype=torch.bool))
 
 
 def autoencoder(*, rate=RATE, channels=2, **options):
     """Return our autoencoder as it stands in a recipe, and built."""
-    return _built(DiffusionAutoencoder, options, mk.Space(channels, 1, rate))
+    return _built(DiffusionAutoencoder, options, mk.SignalSpace(channels, 1, rate))
 
 
 def generator(*, channels=32, tokens=16, features=24, **options):
     """Return our generator as it stands in a recipe, and built; it hears memorised texts."""
     text = mk.Use(Memorised, Memorised.Options(features=features, tokens=tokens))
-    return _built(TextToLatent, {**options, "text": text}, mk.Space(channels, 1, RATE))
+    return _built(TextToLatent, {**options, "text": text}, mk.SignalSpace(channels, 1, RATE))
 
 
 def theirs_of(model, stage):
@@ -73,8 +73,8 @@ def theirs_of(model, stage):
     network = _network(options.unet.options, stage)
     return noisy(
         authors.DiffusionAE(
-            encoder=encoder_of(options.encoder, stage.below),
-            inject_depth=options.unet.options.injections.index(1),
+            encoder=encoder_of(options.encoder, stage.input_space),
+            inject_depth=options.unet.options.context_injections.index(1),
             **network,
         )
     )
@@ -114,11 +114,11 @@ def encoder_of(use, audio):
 
 def unet_twins(spec, *, channels):
     """Return our U-Net that hears nothing but the noise level, the authors', and the names."""
-    use = choose(mk.UNet, spec, {"registry": installed()})
+    use = resolve_slot(mk.UNet, spec, {"registry": installed_registry()})
     ours = use.build(channels=channels, context_channels=0, text_features=0).eval()
     arguments = _unet_arguments(use.options, channels)
     theirs = noisy(arguments.pop("net_t")(dim=1, **arguments))
-    names = mk.Names(within(unet_pairs(use.options), ours.state_dict(), "", ("",)))
+    names = mk.TensorNames(within(unet_pairs(use.options), ours.state_dict(), "", ("",)))
     _take(ours, [names], theirs.state_dict())
     return ours, theirs, names
 
@@ -139,22 +139,22 @@ def with_weights(model, stage, state):
 
 
 def _take(module, layouts, state):
-    match = Match.best(layouts, state.keys())
-    ours = match.ours(state, module.state_dict(), origin="theirs")
+    match = NameMatch.best(layouts, state.keys())
+    ours = match.to_ours(state, module.state_dict(), origin="theirs")
     module.load_state_dict(ours, strict=True, assign=True)
     return match.names
 
 
-def _built(component, options, below):
-    chosen = component.Options.model_validate(options, context={"registry": installed()})
+def _built(component, options, input_space):
+    chosen = component.Options.model_validate(options, context={"registry": installed_registry()})
     model = mk.Use(component, chosen)
-    return model, model.build(below=below).eval()
+    return model, model.build(input_space=input_space).eval()
 
 
 def _network(options, stage):
     """Return what DiffusionModel and DiffusionAE take of a U-Net's options."""
-    arguments = _unet_arguments(options, stage.below.channels)
-    if stage.space is None:
+    arguments = _unet_arguments(options, stage.input_space.channels)
+    if stage.latent_space is None:
         return arguments
     return {key: it for key, it in arguments.items() if key != "context_channels"}
 
@@ -168,7 +168,7 @@ def _unet_arguments(options, channels):
         "in_channels": channels,
         "channels": options.channels,
         "factors": options.factors,
-        "items": options.items,
+        "items": options.blocks,
         "attentions": options.attentions or nothing,
         "cross_attentions": options.cross_attentions or nothing,
         "attention_heads": options.attention_heads,

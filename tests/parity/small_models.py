@@ -6,7 +6,7 @@ UNET = {
     "use": "unet1d",
     "channels": [16, 32, 48],
     "factors": [1, 2, 2],
-    "items": [1, 2, 2],
+    "blocks": [1, 2, 2],
     "modulation_features": 64,
     "attention_heads": 4,
     "attention_features": 8,
@@ -32,7 +32,7 @@ def _autoencoder(*, encoder=None, channels=2, samples=1024, transform=(8, 16, 16
         "channels": channels,
         "samples": samples,
         "encoder": {**ENCODER, **(encoder or {})},
-        "unet": {**UNET, "transform": sizes, "injections": [0, 1, 0], **unet},
+        "unet": {**UNET, "transform": sizes, "context_injections": [0, 1, 0], **unet},
     }
 
 
@@ -44,11 +44,12 @@ AUTOENCODERS = {
         transform=(8, 9, 3), factors=[1, 5, 3], samples=675,
         encoder={"hop_length": 3, "factors": [5], "n_fft": 31},
     ),
-    "latent at the surface": _autoencoder(transform=(4, 32, 32), injections=[1, 0, 0]),
-    "latent at the bottom": _autoencoder(transform=(8, 8, 8), injections=[0, 0, 1]),
+    "latent at the surface": _autoencoder(transform=(4, 32, 32), context_injections=[1, 0, 0]),
+    "latent at the bottom": _autoencoder(transform=(8, 8, 8), context_injections=[0, 0, 1]),
     "self-attention": _autoencoder(attentions=[0, 1, 2]),
     "concatenated skips": _autoencoder(skip="concatenated", attentions=[0, 0, 1]),
-    "mono, depths without items": _autoencoder(channels=1, items=[1, 0, 0], injections=[1, 0, 0],
+    "mono, depths without items": _autoencoder(channels=1, blocks=[1, 0, 0],
+                                               context_injections=[1, 0, 0],
                                                transform=(8, 32, 32)),
     "other groups": _autoencoder(groups=4, encoder={"groups": 2}),
     "mel encoder": _autoencoder(encoder=MEL),
@@ -60,7 +61,13 @@ AUTOENCODERS = {
 
 
 def _generator(*, channels=32, frames=64, **unet):
-    unet = {**UNET, "transform": None, "injections": [], "cross_attentions": [1, 1, 1], **unet}
+    unet = {
+        **UNET,
+        "transform": None,
+        "context_injections": [],
+        "cross_attentions": [1, 1, 1],
+        **unet,
+    }
     return {"channels": channels, "frames": frames, "unet": unet}
 
 

@@ -105,7 +105,7 @@ class TestGenerator:
 
 @pytest.mark.parametrize("samples", [720, 75, 15])
 def test_a_unet_without_conditioning_is_the_same(samples):
-    spec = {**UNET, "transform": None, "injections": [], "factors": [1, 3, 5]}
+    spec = {**UNET, "transform": None, "context_injections": [], "factors": [1, 3, 5]}
     ours, theirs, _ = unet_twins(spec, channels=2)
     wave, level = torch.randn(2, 2, samples), torch.rand(2)
     with torch.no_grad():

@@ -7,10 +7,10 @@ import torch
 from comparing import OUTPUTS, error
 from reference_models import theirs_of
 
-from mousai_kit.cascade import Cascade
-from mousai_kit.console import Screen
-from mousai_kit.runs import RunFolder
-from mousai_kit.system import System
+from mousai_kit.core.console import Screen
+from mousai_kit.models.cascade import Cascade
+from mousai_kit.runs.run import Run
+from mousai_kit.runs.run_folder import RunFolder
 
 RUN = Path("runs/small")
 
@@ -31,7 +31,7 @@ def test_a_checkpoint_of_theirs_makes_the_same_latents_and_comes_back_whole(comm
         "--into", RUN, "--recipe", "small.yaml",
     )  # fmt: skip
     assert imported.err == ""
-    system = System(recipe, RunFolder(RUN), Screen()).load(["autoencoder"])
+    system = Run(recipe, RunFolder(RUN), Screen()).load(["autoencoder"])
     wave = torch.randn(2, 1, 1024) * 0.3
     with torch.no_grad():
         latents = system.cascade.stages["autoencoder"].encode(wave)

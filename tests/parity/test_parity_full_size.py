@@ -24,7 +24,7 @@ from reference_models import (
     with_weights,
 )
 
-from mousai_kit_mousai.generator import PAPERS_UNET
+from mousai_kit_mousai.text_to_latent import PAPERS_UNET
 
 pytestmark = pytest.mark.xdist_group("one at a time: up to 10 GB")
 
@@ -33,8 +33,8 @@ README = {
     "transform": None,
     "channels": [8, 32, 64, 128, 256, 512, 512, 1024, 1024],
     "factors": [1, 4, 4, 4, 2, 2, 2, 2, 2],
-    "items": [1, 2, 2, 2, 2, 2, 2, 4, 4],
-    "injections": [],
+    "blocks": [1, 2, 2, 2, 2, 2, 2, 4, 4],
+    "context_injections": [],
 }
 ATTENTIVE = {"attentions": [0] * 5 + [1] * 4, "attention_heads": 8, "attention_features": 64}
 
@@ -78,7 +78,7 @@ def test_the_papers_generator(monkeypatch):
 
 
 def test_the_readmes_autoencoder(monkeypatch):
-    unet = {**README, "injections": [0, 0, 0, 0, 0, 0, 1, 0, 0]}
+    unet = {**README, "context_injections": [0, 0, 0, 0, 0, 0, 1, 0, 0]}
     model, stage = autoencoder(encoder="mel", unet=unet)
     wave = torch.randn(2, 2, 8192) * 0.3
     _, size = check_training(model, stage, wave, ["", ""], monkeypatch)

@@ -8,11 +8,11 @@ from textwrap import dedent
 
 import pytest
 
-from mousai_kit.component import Field, Options, Use, chosen
-from mousai_kit.errors import RecipeError
-from mousai_kit.interfaces import Dataset, Metric, Sampler, Schedule, Stage, UNet
+from mousai_kit.core.component import Field, Options, Use, default
+from mousai_kit.core.errors import RecipeError
+from mousai_kit.core.interfaces import Dataset, Metric, Sampler, Schedule, Stage, UNet
+from mousai_kit.core.registry import Registry
 from mousai_kit.recipe import Recipe, load_recipe
-from mousai_kit.registry import Registry
 
 
 class Cosine(Schedule):
@@ -52,7 +52,7 @@ class Refined(Ddim):
     name = "refined"
 
     class Options(Options):
-        first: Use[Sampler] = chosen("ddim")
+        first: Use[Sampler] = default("ddim")
         steps: int = Field(3, ge=1, description="steps")
 
 
@@ -82,12 +82,12 @@ class Ladder(Stage):
 
     class Options(Options):
         unet: Use[UNet] = Field(description="network")
-        schedule: Use[Schedule] = chosen("cosine")
-        sampler: Use[Sampler] = chosen({"use": "ddim", "steps": 20})
+        schedule: Use[Schedule] = default("cosine")
+        sampler: Use[Sampler] = default({"use": "ddim", "steps": 20})
         spare: list[Use[Sampler]] = Field([], description="more samplers")
         named: dict[str, Use[Sampler]] = Field({}, description="named samplers")
 
-    def __init__(self, options, *, below):
+    def __init__(self, options, *, input_space):
         pass
 
     def loss(self, signal, prompts, *, noise, condition="training"):
@@ -149,7 +149,7 @@ def make_registry() -> Registry:
         Folder,
         Distance,
     ):
-        registry.add(component.kind, component, owner="test")
+        registry.add(component, owner="test")
     return registry
 
 
@@ -212,7 +212,7 @@ class Desk:
 def desk(tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
-        "mousai_kit.recipe.shelf.FOLDERS", (tmp_path / "wheel", tmp_path / "shipped")
+        "mousai_kit.recipe.shipped.FOLDERS", (tmp_path / "wheel", tmp_path / "shipped")
     )
     desk = Desk(tmp_path, registry)
     desk.write("shipped/mousai.yaml", GOOD)

@@ -10,15 +10,15 @@ from json_places import named, places
 from jsonschema import Draft7Validator
 from pydantic import ConfigDict, ValidationError
 
-from mousai_kit.component import Field, Options
-from mousai_kit.errors import RecipeError
-from mousai_kit.interfaces import KINDS, Sampler
-from mousai_kit.plugins import discover, installed
-from mousai_kit.problems import problems_in
-from mousai_kit.recipe import Recipe, load_recipe, shipped
+from mousai_kit.core.component import Field, Options
+from mousai_kit.core.errors import RecipeError
+from mousai_kit.core.interfaces import KINDS, Sampler
+from mousai_kit.core.plugins import discover, installed_registry
+from mousai_kit.core.validation import flatten_errors
+from mousai_kit.recipe import Recipe, load_recipe, shipped_recipes
 from mousai_kit.recipe.json_schema import json_schema
-from mousai_kit.recipe.values import Faults, Origin
-from mousai_kit.recipe.yaml import dump, read
+from mousai_kit.recipe.nodes import Location, ProblemCollector
+from mousai_kit.recipe.yaml import dump, parse_mapping
 
 NOT_FOR_A_SCHEMA = (
     "the lists need one value per depth each",
@@ -32,28 +32,29 @@ NOT_FOR_A_SCHEMA = (
     "is for given weights",
     "does not go with `lora`",
     "a batch of ",
+    "must be 1 without a `draft`",
 )
 """How the rules begin that hold between options."""
 
 
-SCHEMA = json_schema(installed())
+SCHEMA = json_schema(installed_registry())
 VALIDATOR = Draft7Validator(SCHEMA)
 
 
 def plain(text):
-    return read(text.encode(), Origin(0), Faults()).plain()
+    return parse_mapping(text.encode(), Location(0), ProblemCollector()).plain()
 
 
 def loaded(name):
-    return load_recipe(name, registry=installed())
+    return load_recipe(name, registry=installed_registry())
 
 
 def faults(values):
     """Return (place, message) of each problem that the loader has with a recipe's plain values."""
     try:
-        Recipe.model_validate(values, context={"registry": installed()})
+        Recipe.model_validate(values, context={"registry": installed_registry()})
     except ValidationError as error:
-        found = problems_in(error, Recipe)
+        found = flatten_errors(error, Recipe)
         return [(".".join(map(str, place)), message) for place, message in found]
     return []
 
@@ -73,7 +74,7 @@ def put(values, path, value):
 
 
 DROPPED = object()
-TINY = loaded("mousai-tiny").values()
+TINY = loaded("mousai-tiny").to_dict()
 LOWER, UPPER = "stages.autoencoder.model", "stages.generator.model"
 BROKEN = [
     ("version", 2),
@@ -140,10 +141,10 @@ def test_it_is_a_schema_of_the_draft_that_it_names():
     Draft7Validator.check_schema(SCHEMA)
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", shipped_recipes())
 def test_every_shipped_recipe_is_valid_as_written_and_as_a_run_keeps_it(name):
-    assert places(VALIDATOR, plain(shipped()[name].read_text())) == set()
-    assert places(VALIDATOR, plain(loaded(name).dump())) == set()
+    assert places(VALIDATOR, plain(shipped_recipes()[name].read_text())) == set()
+    assert places(VALIDATOR, plain(loaded(name).to_yaml())) == set()
 
 
 @pytest.mark.parametrize(
@@ -223,7 +224,7 @@ def test_no_change_of_another_recipe_is_refused_that_the_loader_allows(values, t
     file = tmp_path_factory.mktemp("child") / "child.yaml"
     file.write_text(dump(values))
     try:
-        load_recipe(file, registry=installed())
+        load_recipe(file, registry=installed_registry())
     except RecipeError:  # what the loader refuses is the other tests' matter
         return
     assert places(VALIDATOR, values) == set()
@@ -267,7 +268,7 @@ def test_a_change_is_checked_all_the_same(change, place):
 
 
 def test_every_component_stands_with_its_text_and_all_options_with_range_and_default():
-    for component, _ in installed():
+    for component, _ in installed_registry():
         own = SCHEMA["definitions"][f"{component.kind}.{component.name}"]
         first = component.__doc__.strip().split("\n", 1)[0]
         assert own["description"].split("\n", 1)[0] == first
@@ -294,8 +295,8 @@ def test_it_is_the_same_every_time():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_name_of_a_kind_has_a_sentence(kind):
-    names = SCHEMA["definitions"][f"{kind}.changed"]["anyOf"][0]
-    assert names["enum"] == installed().names(kind)
+    names = SCHEMA["definitions"][f"{kind}.names"]
+    assert names["enum"] == installed_registry().names(kind)
     assert len(names["enumDescriptions"]) == len(names["enum"])
     assert all(names["enumDescriptions"])
 
@@ -308,7 +309,7 @@ class Odd(Options):
 
 
 def test_a_plugins_component_is_there_with_it_even_if_its_options_are_odd():
-    class Euler(installed().find("sampler", "ddim")):
+    class Euler(installed_registry().find("sampler", "ddim")):
         """Steps along the velocity."""
 
         name = "euler"
@@ -317,7 +318,7 @@ def test_a_plugins_component_is_there_with_it_even_if_its_options_are_odd():
     registry = discover()[0]
     recipe = put(TINY, f"{LOWER}.sampler", {"use": "euler", "order": None})
     assert places(Draft7Validator(json_schema(registry)), recipe) == {f"{LOWER}.sampler"}
-    registry.add("sampler", Euler, owner="a third party")
+    registry.add(Euler, owner="a third party")
     grown = json_schema(registry)
     Draft7Validator.check_schema(grown)
     assert places(Draft7Validator(grown), recipe) == set()

@@ -4,22 +4,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mousai_kit.recipe import shipped
-from mousai_kit.recipe.extends import merged
-from mousai_kit.recipe.values import Origin, Written
+from mousai_kit.recipe import shipped_recipes
+from mousai_kit.recipe.merging import merge
+from mousai_kit.recipe.nodes import Location, Node
 
 
 def written(value, source="x"):
-    origin = Origin(0, source=source)
+    origin = Location(0, source=source)
     if isinstance(value, dict):
-        return Written({key: written(item, source) for key, item in value.items()}, origin)
+        return Node({key: written(item, source) for key, item in value.items()}, origin)
     if isinstance(value, list):
-        return Written([written(item, source) for item in value], origin)
-    return Written(value, origin)
+        return Node([written(item, source) for item in value], origin)
+    return Node(value, origin)
 
 
-def merge(over, under):
-    return merged(written(over), written(under)).plain()
+def merged(over, under):
+    return merge(written(over), written(under)).plain()
 
 
 keys = st.sampled_from("abcd")
@@ -34,15 +34,15 @@ mappings = st.dictionaries(keys, values, max_size=4)
 @settings(deadline=None)
 @given(mappings)
 def test_extending_or_being_extended_by_nothing_changes_nothing(values):
-    assert merge({}, values) == values
-    assert merge(values, {}) == values
-    assert merge(values, values) == values
+    assert merged({}, values) == values
+    assert merged(values, {}) == values
+    assert merged(values, values) == values
 
 
 @settings(deadline=None)
 @given(mappings, mappings)
 def test_a_merge_has_every_key_and_each_value_of_the_child(over, under):
-    result = merge(over, under)
+    result = merged(over, under)
     assert list(result) == [*under, *(key for key in over if key not in under)]
     for key in result:
         if key not in over:
@@ -50,7 +50,7 @@ def test_a_merge_has_every_key_and_each_value_of_the_child(over, under):
         elif key not in under or not (isinstance(over[key], dict) and isinstance(under[key], dict)):
             assert result[key] == over[key]
         else:
-            assert result[key] == merge(over[key], under[key])
+            assert result[key] == merged(over[key], under[key])
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_merge_has_every_key_and_each_value_of_the_child(over, under):
     ],
 )
 def test_a_component_keeps_its_options_while_it_keeps_its_name(over, under, result):
-    assert merge({"slot": over}, {"slot": under}) == {"slot": result}
+    assert merged({"slot": over}, {"slot": under}) == {"slot": result}
 
 
 def test_a_child_says_only_what_differs(desk, good):
@@ -120,14 +120,14 @@ def test_a_file_goes_before_a_shipped_recipe_of_its_name(desk, good):
 
 
 def test_recipes_of_a_wheel_go_before_those_of_the_repository(desk):
-    assert sorted(shipped()) == ["mousai", "mousai-tiny"]
+    assert sorted(shipped_recipes()) == ["mousai", "mousai-tiny"]
     path = desk.write("wheel/other.yaml", "")
-    assert shipped() == {"other": path}
+    assert shipped_recipes() == {"other": path}
 
 
 def test_no_recipe_may_be_shipped_at_all(desk, monkeypatch):
-    monkeypatch.setattr("mousai_kit.recipe.shelf.FOLDERS", ())
-    assert shipped() == {}
+    monkeypatch.setattr("mousai_kit.recipe.shipped.FOLDERS", ())
+    assert shipped_recipes() == {}
     message = "mousai: there is no such file and no such shipped recipe"
     assert desk.errors(name="mousai") == [message]
 

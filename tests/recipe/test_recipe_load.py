@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mousai_kit.errors import RecipeError
+from mousai_kit.core.errors import RecipeError
 from mousai_kit.recipe import Recipe, load_recipe
 
 
@@ -20,7 +20,7 @@ def test_what_a_recipe_leaves_out_has_the_papers_values(desk):
         stages: {only: {model: {use: ladder, unet: net}}}
         """
     )
-    values = recipe.values()
+    values = recipe.to_dict()
     train = values.pop("stages")["only"]["train"]
     assert values == {
         "version": 1,
@@ -45,6 +45,7 @@ def test_what_a_recipe_leaves_out_has_the_papers_values(desk):
     assert train == {
         "steps": 1_000_000,
         "minutes": None,
+        "expected_minutes": None,
         "batch": 32,
         "length": 2**18,
         "accumulate": 1,
@@ -60,8 +61,8 @@ def test_what_a_recipe_leaves_out_has_the_papers_values(desk):
         "ema_power": 0.7,
         "ema_every": 1,
         "clip_norm": 1.0,
-        "bad_loss": "stop",
-        "explodes_at": 10.0,
+        "on_bad_loss": "skip",
+        "loss_explosion_factor": 10.0,
         "precision": "fp32",
         "recompute": False,
         "compile": False,
@@ -70,9 +71,9 @@ def test_what_a_recipe_leaves_out_has_the_papers_values(desk):
         "validate_every": 1000,
         "checkpoint_every": 1000,
         "patience": 1800.0,
-        "keep": 2,
+        "keep_checkpoints": 2,
         "keep_best": True,
-        "finish": "last",
+        "final_weights": "last",
         "passes": 16,
     }
 
@@ -277,10 +278,10 @@ def test_a_recipe_of_a_thousand_mistakes_is_an_error_of_a_hundred_lines(errors, 
 
 def test_a_dumped_recipe_is_loaded_as_the_same_recipe(desk, good):
     recipe = desk.load(text=good)
-    desk.write("dumped.yaml", recipe.dump())
+    desk.write("dumped.yaml", recipe.to_yaml())
     again = desk.load(name="dumped.yaml")
     assert again == recipe
-    assert again.dump() == recipe.dump()
+    assert again.to_yaml() == recipe.to_yaml()
     assert again.hash == recipe.hash
 
 
@@ -331,9 +332,9 @@ recipes = st.fixed_dictionaries(
 def test_any_recipe_survives_dump_and_load(values, registry, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "any.yaml"
     recipe = Recipe.model_validate(values, context={"registry": registry})
-    path.write_text(recipe.dump(), encoding="utf-8")
+    path.write_text(recipe.to_yaml(), encoding="utf-8")
     again = load_recipe(path, registry=registry)
-    assert (again, again.hash, again.values()) == (recipe, recipe.hash, recipe.values())
+    assert (again, again.hash, again.to_dict()) == (recipe, recipe.hash, recipe.to_dict())
 
 
 junk = st.recursive(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from mousai_kit.component import Field, Options, Use
-from mousai_kit.errors import Problem, RecipeError
-from mousai_kit.interfaces import Sampler, Schedule
-from mousai_kit.recipe import load_recipe, stage_key, stored_recipe
-from mousai_kit.recipe.load import Recipe
-from mousai_kit.recipe.values import Notice, Origin
+from mousai_kit.core.component import Field, Options, Use
+from mousai_kit.core.errors import Problem, RecipeError
+from mousai_kit.core.interfaces import Sampler, Schedule
+from mousai_kit.recipe import load_recipe, recipe_from_yaml, stage_fingerprint_values
+from mousai_kit.recipe.nodes import Location, Notice
+from mousai_kit.recipe.schema import Recipe
 
 MODEL = "stages.only.model"
 
@@ -42,7 +42,7 @@ class Walk(Sampler):
 def load(desk, registry):
     walked = type(registry)()
     for component, owner in [*registry, (Walk, "test")]:
-        walked.add(component.kind, component, owner=owner)
+        walked.add(component, owner=owner)
     desk.registry = walked
 
     def loaded(sampler: str, *overrides: str, base: str = "") -> Recipe:
@@ -66,7 +66,7 @@ stages:
 
 
 def sampler(recipe: Recipe) -> dict[str, object]:
-    return recipe.values()["stages"]["only"]["model"]["sampler"]
+    return recipe.to_dict()["stages"]["only"]["model"]["sampler"]
 
 
 def test_a_former_name_of_an_option_means_its_name_of_today(load):
@@ -142,23 +142,27 @@ def test_what_is_wrong_otherwise_is_left_for_validation(load, said):
 
 def test_a_stored_recipe_says_the_same_in_todays_words(load, desk):
     today = load("{use: walk, steps: 7}")
-    earlier = today.dump().replace("steps: 7", "evaluations: 7").replace("use: walk", "use: amble")
-    stored = stored_recipe(earlier, registry=desk.registry)
+    earlier = (
+        today.to_yaml().replace("steps: 7", "evaluations: 7").replace("use: walk", "use: amble")
+    )
+    stored = recipe_from_yaml(earlier, registry=desk.registry)
     assert stored == today
-    assert stage_key(stored, "only") == stage_key(today, "only")
+    assert stage_fingerprint_values(stored, "only") == stage_fingerprint_values(today, "only")
 
 
 def test_shipped_recipes_are_in_todays_words():
-    from mousai_kit.plugins import installed
-    from mousai_kit.recipe import shipped
+    from mousai_kit.core.plugins import installed_registry
+    from mousai_kit.recipe import shipped_recipes
 
-    said = {name: load_recipe(name, registry=installed()).notices for name in shipped()}
+    said = {
+        name: load_recipe(name, registry=installed_registry()).notices for name in shipped_recipes()
+    }
     assert {name: notices for name, notices in said.items() if notices} == {}
 
 
 def test_two_words_of_one_origin_are_told_in_turn():
-    origin = Origin(0, source="--set a={b: 1}")
+    origin = Location(0, source="--set a={b: 1}")
     notices = [Notice(origin, Problem("", "", text)) for text in ("two", "one")]
     recipe = load_recipe("mousai-tiny")
-    recipe.written_in(recipe._written, notices)
+    recipe.with_source(recipe._written, notices)
     assert recipe.notices == ["two", "one"]

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mousai_kit.errors import RecipeError
-from mousai_kit.recipe.values import Faults, Origin
-from mousai_kit.recipe.yaml import LARGEST, dump, parse, read, scalar
+from mousai_kit.core.errors import RecipeError
+from mousai_kit.recipe.nodes import Location, ProblemCollector
+from mousai_kit.recipe.yaml import LARGEST, dump, parse, parse_mapping, scalar
 
 
 def reading(data):
-    faults = Faults()
-    tree = read(
-        data.encode() if isinstance(data, str) else data, Origin(0, source="r.yaml"), faults
+    faults = ProblemCollector()
+    tree = parse_mapping(
+        data.encode() if isinstance(data, str) else data, Location(0, source="r.yaml"), faults
     )
     if faults.found:
         raise faults.error()
@@ -206,11 +206,13 @@ def test_what_is_dumped_is_read_as_the_same_values(values):
 @given(st.text() | st.text("ab:-[]{}&*!?|>'\"%#,~ \n\t0159.\\ux", max_size=40))
 def test_any_text_is_read_or_refused(text):
     with suppress(RecipeError):
-        parse(text, Origin(0, source="r.yaml"), Faults())
+        parse(text, Location(0, source="r.yaml"), ProblemCollector())
 
 
 @settings(deadline=None)
 @given(st.binary())
 def test_any_bytes_are_read_or_refused(data):
     with suppress(RecipeError):
-        assert isinstance(read(data, Origin(0, source="r.yaml"), Faults()).value, dict)
+        assert isinstance(
+            parse_mapping(data, Location(0, source="r.yaml"), ProblemCollector()).value, dict
+        )

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mousai_kit.errors import RequestError
-from mousai_kit.recipe import stage_key, with_sampler_steps
+from mousai_kit.core.errors import RequestError
+from mousai_kit.recipe import stage_fingerprint_values, with_sampler_steps
 
 
 def test_every_sampler_with_steps_gets_them_wherever_it_is(desk, good):
@@ -25,10 +25,12 @@ def test_every_sampler_with_steps_gets_them_wherever_it_is(desk, good):
 
 def test_nothing_else_changes(desk, good):
     recipe = desk.load(text=good)
-    before = recipe.values()
+    before = recipe.to_dict()
     changed = with_sampler_steps(recipe, 7)
-    assert recipe.values() == before
-    assert stage_key(changed, "generator") == stage_key(recipe, "generator")
+    assert recipe.to_dict() == before
+    assert stage_fingerprint_values(changed, "generator") == stage_fingerprint_values(
+        recipe, "generator"
+    )
     assert with_sampler_steps(with_sampler_steps(recipe, 3), 7) == changed
 
 
@@ -36,8 +38,8 @@ def test_a_number_out_of_range_is_told_for_every_sampler(desk, good):
     with pytest.raises(RequestError) as raised:
         with_sampler_steps(desk.load(text=good), 0)
     assert str(raised.value).split("\n") == [
-        "--steps 0: stages.autoencoder.model.sampler.steps: must be at least 1 (got 0)",
-        "--steps 0: stages.generator.model.sampler.steps: must be at least 1 (got 0)",
+        "steps=0: stages.autoencoder.model.sampler.steps: must be at least 1 (got 0)",
+        "steps=0: stages.generator.model.sampler.steps: must be at least 1 (got 0)",
     ]
 
 
@@ -49,4 +51,4 @@ def test_a_recipe_without_such_a_sampler_is_told(desk, good):
     )
     with pytest.raises(RequestError) as raised:
         with_sampler_steps(recipe, 5)
-    assert str(raised.value) == "--steps 5: no sampler of this recipe has an option 'steps'"
+    assert str(raised.value) == "steps=5: no sampler of this recipe has an option 'steps'"

@@ -9,9 +9,9 @@ from typing import Any
 
 import nano
 
-from mousai_kit.component import Options, Use
-from mousai_kit.hookspecs import GROUP
-from mousai_kit.plugins import discover
+from mousai_kit.core.component import Options, Use
+from mousai_kit.core.hookspecs import GROUP
+from mousai_kit.core.plugins import discover
 from mousai_kit.recipe import Recipe
 
 SMALL: dict[tuple[str, str], dict[str, Any]] = {
@@ -28,6 +28,13 @@ SMALL: dict[tuple[str, str], dict[str, Any]] = {
         "latent_channels": 4,
     },
     ("spectral_encoder", "mel"): {},
+    ("spectral_encoder", "band-split"): {
+        "low": 512,
+        "high": 128,
+        "hop": 256,
+        "channels": 16,
+        "latent_channels": 4,
+    },
     ("unet", "unet1d"): {},
     ("unet", "dit1d"): {"features": 16, "depth": 1, "heads": 2},
     ("schedule", "cosine"): {},

@@ -12,13 +12,14 @@ import tar_shards
 import torch
 from slots import SMALL, Swap, choices, first_party, nano_choices, swaps
 
-from mousai_kit import report
-from mousai_kit.cascade import Cascade
-from mousai_kit.interfaces import KINDS, Request
-from mousai_kit.plugins import installed
-from mousai_kit.recipe import load_recipe, shelf
+from mousai_kit.core.interfaces import KINDS, GenerationRequest
+from mousai_kit.core.plugins import installed_registry
+from mousai_kit.evaluation import report
+from mousai_kit.models.cascade import Cascade
+from mousai_kit.recipe import load_recipe, shipped_recipes
+from mousai_kit.training.run import train_run
 
-REQUEST = Request(["low saw chord"], seeds=[1], samples=4000, guidance=2.0)
+REQUEST = GenerationRequest(["low saw chord"], seeds=[1], samples=4000, guidance=2.0)
 SWAPS = swaps(nano_choices())
 PLAYING = [it for it in SWAPS if ".sampler" in it.path]
 LEARNED = [it for it in SWAPS if ".sampler" not in it.path]
@@ -32,7 +33,9 @@ ALONE = ("stage", "weight_format", "metric")
 def default(trained_once, tmp_path_factory):
     """Return what the recipe makes as it is."""
     path = tmp_path_factory.mktemp("default") / "nano.yaml"
-    return nano.system(STEPS, folder=trained_once, path=path).load().cascade.make(REQUEST)
+    return (
+        nano.system(STEPS, folder=trained_once, path=path).load().cascade.generate_signal(REQUEST)
+    )
 
 
 @pytest.fixture
@@ -57,22 +60,22 @@ def parts(system, swap: Swap):
 
 def check(system, swap: Swap, default) -> None:
     """Fail unless a trained system makes other music than the default, with the part in it."""
-    made = system.cascade.make(REQUEST)
+    made = system.cascade.generate_signal(REQUEST)
     assert made.shape == (1, 1, REQUEST.samples)
     assert made.isfinite().all()
     assert made.any()
     assert not torch.equal(made, default)
     if swap.stage:
-        component = installed().find(swap.kind, swap.name)
+        component = installed_registry().find(swap.kind, swap.name)
         assert [it for it in parts(system, swap) if type(it) is component] != []
 
 
 @pytest.mark.parametrize("swap", LEARNED, ids=str)
 def test_a_part_learns_and_plays_in_the_place_of_another(swap, materials, trained, default):
     system = nano.system(STEPS, swap.override)
-    system.train()
-    kept = load_recipe(system.folder.path / "recipe.yaml", registry=installed())
-    assert kept.values() == system.recipe.values()
+    train_run(system)
+    kept = load_recipe(system.folder.path / "recipe.yaml", registry=installed_registry())
+    assert kept.to_dict() == system.recipe.to_dict()
     check(nano.system(STEPS, swap.override).load(), swap, default)
 
 
@@ -84,7 +87,7 @@ def test_a_part_of_sampling_plays_what_is_trained(swap, trained_once, here, defa
 def test_every_metric_measures_a_run(trained):
     metrics = first_party()["metric"]
     system = nano.system(f"evaluate.metrics={metrics}".replace("'", ""))
-    figures = report.write(system.load())
+    figures = report.write_report(system.load())
     assert [name for name in metrics if name not in json.dumps(figures)] == []
 
 
@@ -100,17 +103,22 @@ def test_every_kind_is_a_choice(kind):
     assert len(first_party()[kind]) >= 2
 
 
-@pytest.mark.parametrize("name", shelf.shipped())
+@pytest.mark.parametrize("name", shipped_recipes())
 def test_a_shipped_recipe_takes_every_part(name, here):
-    recipe = load_recipe(name, registry=installed())
-    for swap in swaps(choices(recipe)):
-        changed = load_recipe(name, [swap.override], registry=installed())
+    recipe = load_recipe(name, registry=installed_registry())
+    found = choices(recipe)
+    drafts = [path for path in found if path.endswith(".draft")]
+    idle = {path.replace(".draft", ".encoder") for path in drafts}  # the draft's is in its place
+    for swap in (it for it in swaps(found) if it.kind not in ALONE and it.path not in idle):
+        changed = load_recipe(name, [swap.override], registry=installed_registry())
         assert choices(changed)[swap.path] == (swap.kind, swap.name)
 
 
 @pytest.mark.parametrize("unet", ["autoencoder", "generator"])
 def test_the_papers_recipe_is_built_with_a_transformer_of_full_size(unet):
     words = [f"stages.{unet}.model.unet=dit1d", "stages.generator.model.text.use=t5-scratch"]
-    stages = Cascade.build(load_recipe("mousai-paper", words, registry=installed()), device="meta")
+    stages = Cascade.build(
+        load_recipe("mousai-paper", words, registry=installed_registry()), device="meta"
+    )
     count = sum(it.numel() for it in stages.stages[unet].unet.parameters())
     assert 4e8 < count < 6e8

@@ -29,16 +29,18 @@ SMALL = {
     "stages.autoencoder.model.sampler.steps": "3",
     "stages.autoencoder.model.unet.channels": "[32, 32]",
     "stages.autoencoder.model.unet.modulation_features": "32",
-    "stages.autoencoder.model.encoder.channels": "32",
-    "stages.autoencoder.model.envelope.channels": "32",
+    "stages.autoencoder.model.draft.encoder.channels": "32",
+    "stages.autoencoder.model.draft.channels": "32",
+    "stages.autoencoder.first.draft.steps": "2",
+    "stages.autoencoder.first.draft.length": "65536",
     "stages.autoencoder.train.steps": "2",
     "stages.autoencoder.train.length": "8192",
     "stages.autoencoder.train.workers": "0",
     "stages.generator.model.text.features": "32",
     "stages.generator.model.sampler.steps": "4",
     "stages.generator.model.unet": "{use: unet1d, transform: null, channels: [16, 16], factors: [1, 2], "
-    "items: [1, 1], cross_attentions: [1, 1], attention_heads: 2, attention_features: 8, "
-    "modulation_features: 16, injections: []}",
+    "blocks: [1, 1], cross_attentions: [1, 1], attention_heads: 2, attention_features: 8, "
+    "modulation_features: 16, context_injections: []}",
     "stages.generator.train.steps": "2",
     "stages.generator.train.length": "32768",
     "stages.generator.train.passes": "1",
@@ -50,13 +52,15 @@ SMALL = {
 }
 RUN = [
     "run",
-    "mousai",
+    "mousai-small",
     *(it for path, value in (SWAPS | SMALL).items() for it in ("--set", f"{path}={value}")),
 ]
 SEVERAL = """\
 import contextlib, io, json, sys
 from mousai_kit import cli
+from mousai_kit.core import console
 
+console.WORD_AFTER = 1e9  # a slow machine says no more than a quick one
 said = []
 for sys.argv in json.loads(sys.argv[1]):
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
@@ -147,7 +151,7 @@ def removed(bench, listed, ran, own_tests):
     """What commands say after the package was removed."""
     kept = files(bench)
     bench.pip("uninstall", "-y", "mousai-kit-etude")
-    said = bench.kit(RUN, ["generate", "runs/mousai", "Rock"], ["validate", "mousai-tiny"])
+    said = bench.kit(RUN, ["generate", "runs/mousai-small", "Rock"], ["validate", "mousai-tiny"])
     assert files(bench) == kept
     return said
 
@@ -175,7 +179,7 @@ def test_no_plug_in_has_a_fault(listed):
 
 
 def test_nothing_rests_on_this_tree(bench):
-    code = "import mousai_kit.recipe.shelf as it; print(it.__file__, *it.shipped().values(), sep='\\n')"
+    code = "import mousai_kit.recipe.shipped as it; print(it.__file__, *it.shipped_recipes().values(), sep='\\n')"
     answer = bench.call("python", "-c", code)
     assert answer.returncode == 0
     assert all(line.startswith(f"{bench.folder}/venv/lib/") for line in answer.stdout.split())
@@ -188,20 +192,20 @@ def test_its_own_tests_pass_there(own_tests):
 
 def test_swapped_into_a_shipped_recipe_it_trains_and_makes_music(bench, ran):
     assert ran.returncode == 0, ran.stderr
-    wave, rate = soundfile.read(bench.folder / "runs/mousai/audio/rock-0.flac")
+    wave, rate = soundfile.read(bench.folder / "runs/mousai-small/audio/rock-0.flac")
     assert (wave.shape, rate) == ((24000, 2), 48000)
     assert 0.01 < np.abs(wave).max() <= 1
-    assert (bench.folder / "runs/mousai/audio/rock-0.png").is_file()
-    assert (bench.folder / "runs/mousai/report.md").is_file()
+    assert (bench.folder / "runs/mousai-small/audio/rock-0.png").is_file()
+    assert (bench.folder / "runs/mousai-small/report.md").is_file()
 
 
 def test_the_runs_recipe_requires_it(bench, ran):
-    recipe = (bench.folder / "runs/mousai/recipe.yaml").read_text()
+    recipe = (bench.folder / "runs/mousai-small/recipe.yaml").read_text()
     assert "\nrequires:\n- mousai-kit-etude>=0.3.1\nseed: 0\n" in recipe
 
 
 def test_after_its_removal_the_same_command_names_it(removed):
-    bring = "mousai-kit-etude brought it when runs/mousai was made: pip install 'mousai-kit-etude>=0.3.1'"
+    bring = "mousai-kit-etude brought it when runs/mousai-small was made: pip install 'mousai-kit-etude>=0.3.1'"
     assert removed[0][:2] == [2, ""]
     assert removed[0][2] == (
         f"--set stages.autoencoder.model.sampler=kutta-3: stages.autoencoder.model.sampler.use: no sampler is called 'kutta-3'; {bring}\n"
@@ -210,16 +214,16 @@ def test_after_its_removal_the_same_command_names_it(removed):
 
 
 def test_after_its_removal_the_run_names_it(removed, bench):
-    lines = (bench.folder / "runs/mousai/recipe.yaml").read_text().splitlines()
+    lines = (bench.folder / "runs/mousai-small/recipe.yaml").read_text().splitlines()
     sampler, stage = (
         lines.index(f"{it}") + 1 for it in ("        use: kutta-3", "      use: rectified-flow")
     )
     bring = "this recipe requires mousai-kit-etude>=0.3.1, which is not installed: pip install 'mousai-kit-etude>=0.3.1'"
     assert removed[1][:2] == [2, ""]
     assert removed[1][2] == (
-        "runs/mousai/recipe.yaml:4: requires.0: mousai-kit-etude>=0.3.1 is not installed: pip install 'mousai-kit-etude>=0.3.1'\n"
-        f"runs/mousai/recipe.yaml:{sampler}: stages.autoencoder.model.sampler.use: no sampler is called 'kutta-3'; {bring}\n"
-        f"runs/mousai/recipe.yaml:{stage}: stages.generator.model.use: no stage is called 'rectified-flow'; {bring}\n"
+        "runs/mousai-small/recipe.yaml:4: requires.0: mousai-kit-etude>=0.3.1 is not installed: pip install 'mousai-kit-etude>=0.3.1'\n"
+        f"runs/mousai-small/recipe.yaml:{sampler}: stages.autoencoder.model.sampler.use: no sampler is called 'kutta-3'; {bring}\n"
+        f"runs/mousai-small/recipe.yaml:{stage}: stages.generator.model.use: no stage is called 'rectified-flow'; {bring}\n"
     )
 
 

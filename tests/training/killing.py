@@ -20,25 +20,27 @@ from random import Random
 import nano
 import torch
 
-from mousai_kit import checkpoints, durable, tensor_file
-from mousai_kit.cascade import Cascade
-from mousai_kit.training.keeping import Keeping
-from mousai_kit.training.log import Log
-from mousai_kit.training.step import Learner
+from mousai_kit.core import files
+from mousai_kit.models.cascade import Cascade
+from mousai_kit.runs import checkpoint
+from mousai_kit.training.callbacks.log import JsonlLogger
+from mousai_kit.training.checkpointing import Checkpointer
+from mousai_kit.training.run import train_run
+from mousai_kit.training.train_step import TrainStep
 
 STAGES = ("autoencoder", "generator")
 AIMED = {
-    "a step": (Learner, "update", 5),
-    "a line of the log": (Log, "_write", 8),
+    "a step": (TrainStep, "update", 5),
+    "a line of the log": (JsonlLogger, "_write", 8),
     "encoding": (Cascade, "encode", 2),
-    "a copy": (checkpoints, "snapshot", 5),
-    "writing": (tensor_file, "write", 5),
-    "reading back": (tensor_file, "_compare", 300),
+    "a copy": (checkpoint, "snapshot", 5),
+    "writing": (checkpoint, "write_tensors", 5),
+    "reading back": (checkpoint, "_compare", 300),
     "syncing": (os, "fsync", 20),
     "renaming": (Path, "replace", 8),
-    "syncing a folder": (durable, "sync_folder", 8),
+    "syncing a folder": (files, "sync_folder", 8),
     "pruning": (Path, "unlink", 10),
-    "keeping": (Keeping, "_write", 2),
+    "keeping": (Checkpointer, "_write", 2),
 }
 """What is called on the way: where it is, and how often at most it goes well."""
 
@@ -101,7 +103,7 @@ def _trained(folder: str) -> None:
     changes = [
         f"stages.{it}.train.{key}={value}" for it in STAGES for key, value in settings.items()
     ]
-    nano.system(*changes, folder=folder).train()
+    train_run(nano.system(*changes, folder=folder))
 
 
 def _aim(kind: str, when: float, before: bool) -> None:
@@ -135,9 +137,11 @@ def _left(folder: str) -> dict[str, object]:
     found: dict[str, object] = {}
     for stage in STAGES:
         path = Path(folder) / stage
-        newest = checkpoints.kept(path / "checkpoints")[0]
+        newest = checkpoint.list_checkpoints(path / "checkpoints")[0]
         for file in [newest, *path.glob("*.safetensors")]:
-            header = {key: it for key, it in checkpoints.header(file).items() if key != "seconds"}
+            header = {
+                key: it for key, it in checkpoint.read_header(file).items() if key != "seconds"
+            }
             found[str(file.relative_to(folder))] = header
         found[f"{stage}/log"] = nano.log_of(path / "log.jsonl")
         found[f"{stage}/half written"] = [str(it) for it in path.rglob(".*")]

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import nano
 import pytest
-from test_loop import made
+from test_trainer import made
 
-from mousai_kit import checkpoints
-from mousai_kit.data import readable
-from mousai_kit.errors import AudioError, Problem
-from mousai_kit.interfaces import Clip
-from mousai_kit.training.loop import Training
+from mousai_kit.core.errors import AudioError, Problem
+from mousai_kit.core.interfaces import Clip
+from mousai_kit.data.datasets import readable
+from mousai_kit.runs import checkpoint
+from mousai_kit.training.run import train_run
+from mousai_kit.training.trainer import Trainer
 
 SETTINGS = ("data={use: folder, path: music}", "data.validation=0.25")
 
@@ -48,7 +49,7 @@ def test_music_that_turns_bad_in_mid_run_does_not_end_it(here, monkeypatch, turn
     Path("music").mkdir()
     for number in range(8):
         nano.tone(f"music/{number}.wav", hertz=200 + 50 * number)
-    learn, bad = Training.learn, []
+    learn, bad = Trainer.train_step, []
 
     def learned(self, batch):
         if self.name == stage and not bad:
@@ -57,11 +58,11 @@ def test_music_that_turns_bad_in_mid_run_does_not_end_it(here, monkeypatch, turn
                 turn(path)
         return learn(self, batch)
 
-    monkeypatch.setattr(Training, "learn", learned)
-    nano.system(*SETTINGS).train()
+    monkeypatch.setattr(Trainer, "train_step", learned)
+    train_run(nano.system(*SETTINGS))
     assert bad
     for name in ("autoencoder", "generator"):
-        assert checkpoints.header(Path(f"runs/nano/{name}/weights.safetensors"))["step"] == 4
+        assert checkpoint.read_header(Path(f"runs/nano/{name}/weights.safetensors"))["step"] == 4
 
 
 def test_held_out_clips_that_are_all_gone_are_a_warning(here):

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from mousai_kit.runs import RunFolder
+from mousai_kit.runs.run_folder import RunFolder
 
 HERE = Path(__file__).parent
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE.parent), "OMP_NUM_THREADS": "1"}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE.parent / "helpers"), "OMP_NUM_THREADS": "1"}
 
 
 def test_fifty_kills_at_random_instants_change_nothing(here):
@@ -30,12 +30,13 @@ def test_fifty_kills_at_random_instants_change_nothing(here):
 
 
 TRAINING = """
+from mousai_kit.training.run import train_run
 import sys, nano
 changes = [f"stages.{it}.train.{to}" for it in ("autoencoder", "generator") for to in sys.argv[1:]]
-from mousai_kit.runs import RunFolder
+from mousai_kit.runs.run_folder import RunFolder
 system = nano.system(*changes)
-with system.folder.locked():
-    system.train()
+with system.folder.lock():
+    train_run(system)
 """
 
 
@@ -70,7 +71,7 @@ def test_the_folder_of_a_killed_training_is_free_at_once_and_its_readers_end_soo
     assert len(readers) >= 2
     process.kill()
     process.wait()
-    with RunFolder(Path("runs/nano")).locked():
+    with RunFolder(Path("runs/nano")).lock():
         pass
     deadline = time.monotonic() + 30
     while any(map(alive, readers)) and time.monotonic() < deadline:

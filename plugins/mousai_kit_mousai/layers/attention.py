@@ -6,14 +6,13 @@ import torch
 from torch import Tensor, nn
 
 import mousai_kit.api as mk
-from mousai_kit_mousai.layers.conditions import Conditions
-from mousai_kit_mousai.layers.frames import normalised
-from mousai_kit_mousai.layers.memory import Memory, cleared
-from mousai_kit_mousai.layers.packing import Packing, Weights
-from mousai_kit_mousai.layers.products import Linear, linear
+from mousai_kit_mousai.layers.conditioning import Conditions, TextMemory, mask_to_zero
+from mousai_kit_mousai.layers.layout import layer_norm
+from mousai_kit_mousai.layers.linear import Linear
+from mousai_kit_mousai.layers.packing import Packable
 
 
-class Attention(nn.Module):
+class Attention(Packable):
     """Multi-head attention from frames to a memory, both normalised first; adds what came in.
 
     What the norms learned is multiplied into the weights behind them: frames are then normalised
@@ -33,26 +32,20 @@ class Attention(nn.Module):
         self.leave = Linear(inner, features, bias=False)
 
     def attend(
-        self,
-        x: Tensor,
-        queries: Tensor,
-        keys: Tensor,
-        values: Tensor,
-        mask: Tensor | None,
-        packing: Packing | None,
+        self, x: Tensor, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None
     ) -> Tensor:
         """Add to x [b, t, c] what its queries find; `mask` [b, 1, 1, n] says where they look."""
         found = mk.attention(queries.to(keys.dtype), keys, values, mask).transpose(1, 2).flatten(2)
-        result: Tensor = self.leave(found, x, packing)
+        result: Tensor = self.leave(found, x)
         return result
 
-    def asking(self) -> tuple[Tensor, Tensor]:
+    def query_weights(self) -> tuple[Tensor, Tensor]:
         """Return the weight and the bias that make queries of normalised frames."""
-        return _behind(self.norm, self.queries)
+        return _fold_norm(self.norm, self.queries)
 
-    def answering(self) -> tuple[Tensor, Tensor]:
+    def key_value_weights(self) -> tuple[Tensor, Tensor]:
         """Return the weight and the bias that make keys and values of a normalised memory."""
-        return _behind(self.norm_memory, self.keys_values)
+        return _fold_norm(self.norm_memory, self.keys_values)
 
     def heads(self, x: Tensor) -> Tensor:
         """Split [b, n, h * head features] into [b, h, n, head features]."""
@@ -67,15 +60,14 @@ class SelfAttention(Attention):
 
     def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
         """Map x [b, t, c] to [b, t, c]."""
-        packing = conditions.fixed.packing
-        weights = Weights(self._in_one, (self.queries.weight, self.keys_values.weight))
-        three = linear((self, "in one"), normalised(x), weights, None, packing)
-        queries, keys, values = map(self.heads, three.chunk(3, dim=2))
-        return self.attend(x, queries, keys, values, None, packing)
+        three = self.project(
+            layer_norm(x), self._qkv_weights, owned=(self.queries.weight, self.keys_values.weight)
+        )
+        return self.attend(x, *map(self.heads, three.chunk(3, dim=2)))
 
-    def _in_one(self) -> tuple[Tensor, Tensor]:
+    def _qkv_weights(self) -> tuple[Tensor, Tensor]:
         """Return the weight and the bias that make queries, keys and values."""
-        weights, biases = zip(self.asking(), self.answering(), strict=True)
+        weights, biases = zip(self.query_weights(), self.key_value_weights(), strict=True)
         return torch.cat(weights), torch.cat(biases)
 
 
@@ -84,30 +76,25 @@ class CrossAttention(Attention):
 
     def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
         """Map x [b, t, c] to [b, t, c]."""
-        fixed = conditions.fixed
-        read = fixed.keep(self, lambda: self._read(conditions.memory(), fixed.packing))
-        weights = Weights(self.asking, (self.queries.weight,))
-        queries = linear((self, "asking"), normalised(x), weights, None, fixed.packing)
-        return self.attend(x, self.heads(queries), *read, fixed.packing)
+        read = conditions.fixed.keep(self, lambda: self._keys_and_values(conditions.memory()))
+        queries = self.project(layer_norm(x), self.query_weights, owned=(self.queries.weight,))
+        return self.attend(x, self.heads(queries), *read)
 
-    def _read(
-        self, memory: Memory, packing: Packing | None
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
+    def _keys_and_values(self, memory: TextMemory) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return keys, values (zero for what is hidden) and where a softmax looks."""
-        weights = Weights(self.answering, (self.keys_values.weight,))
-        both = linear((self, "answering"), memory.tokens, weights, None, packing)
+        both = self.project(memory.tokens, self.key_value_weights, owned=(self.keys_values.weight,))
         keys, values = map(self.heads, both.chunk(2, dim=2))
         mask = memory.visible()
-        if mask is not None and packing is not None:
-            mask = _added(mask, keys.dtype)
-        return keys, cleared(values, memory.hidden, (1, 3)), mask
+        if mask is not None and self.packing is not None:
+            mask = _additive_mask(mask, keys.dtype)
+        return keys, mask_to_zero(values, memory.hidden, (1, 3)), mask
 
 
-def _behind(norm: nn.LayerNorm, layer: nn.Linear) -> tuple[Tensor, Tensor]:
+def _fold_norm(norm: nn.LayerNorm, layer: nn.Linear) -> tuple[Tensor, Tensor]:
     """Return the weight and the bias of a layer and what its norm learned, in one."""
     return layer.weight * norm.weight, layer.weight @ norm.bias
 
 
-def _added(visible: Tensor, dtype: torch.dtype) -> Tensor:
+def _additive_mask(visible: Tensor, dtype: torch.dtype) -> Tensor:
     """Return a mask in the form that need not be converted at every use."""
     return torch.zeros(visible.shape, dtype=dtype).masked_fill_(~visible, -torch.inf)

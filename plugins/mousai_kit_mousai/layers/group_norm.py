@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._compile import _disable_dynamo
 from torch.autograd.function import once_differentiable
 
 FEW = {torch.float32: 32, torch.bfloat16: 64}
@@ -25,19 +26,24 @@ class GroupNorm(nn.GroupNorm):
         if not torch.is_grad_enabled():
             return super().forward(image)
         if _channels_lie_last(image) and self.num_channels <= FEW.get(image.dtype, 0):
-            return _few_channels(image, self.weight, self.bias, self.num_groups, self.eps)
+            few = _uncompiled if torch.compiler.is_compiling() else _few_channels
+            return few(image, self.weight, self.bias, self.num_groups, self.eps)
         if not image.requires_grad:
             # where channels lie last, torch 2.13's backward pass crashes without a gradient to give
             return super().forward(image.squeeze(2)).unsqueeze(2)
         return super().forward(image)
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # compiled by torch 2.13 it is slow
 def _few_channels(
     image: Tensor, weight: Tensor, bias: Tensor, groups: int, epsilon: float
 ) -> Tensor:
     found: Tensor = _FewChannels.apply(image, weight, bias, groups, epsilon)
     return found
+
+
+# Compiled by torch 2.13 it is slow. `torch.compiler.disable` would load the whole compiler at once,
+# which takes seconds; this one, as torch's own `checkpoint` has it, waits until it is called.
+_uncompiled = _disable_dynamo(_few_channels)
 
 
 def _channels_lie_last(image: Tensor) -> bool:
@@ -70,19 +76,19 @@ class _FewChannels(torch.autograd.Function):
         image, weight, mean, rate = ctx.saved_tensors
         x, dy = _rows(image), _rows(dy)
         sums = [_sums(its_dy, its_x, len(weight)) for its_dy, its_x in zip(dy, x, strict=True)]
-        total, product = (torch.stack(it) for it in zip(*sums, strict=True))  # [b, c] each
+        total, product = (torch.stack(stats) for stats in zip(*sums, strict=True))  # [b, c] each
         width = len(weight) // mean.shape[1]
         means, rates = mean.repeat_interleave(width, 1), rate.repeat_interleave(width, 1)
         dx = None
         if ctx.needs_input_grad[0]:
             weighted, times_x = (
-                (it * weight).unflatten(1, (-1, width)).sum(2) for it in (total, product)
+                (part * weight).unflatten(1, (-1, width)).sum(2) for part in (total, product)
             )
             count = width * image.shape[3]
             p = rate**3 / count * (mean * weighted - times_x)  # [b, n]
             q = -p * mean - rate / count * weighted
             p, q = p.repeat_interleave(width, 1), q.repeat_interleave(width, 1)
-            dx = _as_image(_combined(dy, x, rates * weight, p, q), image)
+            dx = _as_image(_combine(dy, x, rates * weight, p, q), image)
         return dx, ((product - means * total) * rates).sum(0), total.sum(0), None, None
 
 
@@ -103,19 +109,19 @@ def _as_image(rows: Tensor, like: Tensor) -> Tensor:
 
 def _sums(dy: Tensor, x: Tensor, channels: int) -> tuple[Tensor, Tensor]:
     """Return a clip's sums [c] of dy and of dy * x over time, both given in rows."""
-    return _summed(dy, channels), _summed(dy * x, channels)
+    return _sum_over_time(dy, channels), _sum_over_time(dy * x, channels)
 
 
-def _summed(rows: Tensor, channels: int) -> Tensor:
+def _sum_over_time(rows: Tensor, channels: int) -> Tensor:
     exact = torch.promote_types(rows.dtype, torch.float32)
     return rows.sum(0, dtype=exact).view(-1, channels).sum(0)
 
 
-def _combined(dy: Tensor, x: Tensor, factor: Tensor, p: Tensor, q: Tensor) -> Tensor:
+def _combine(dy: Tensor, x: Tensor, factor: Tensor, p: Tensor, q: Tensor) -> Tensor:
     """Return factor * dy + p * x + q in rows, factors [b, c]; clip by clip, as caches are small."""
     frames = x.shape[2] // factor.shape[1]
     result = torch.empty_like(x)
-    factor, p, q = (it.repeat(1, frames).to(x.dtype) for it in (factor, p, q))
+    factor, p, q = (item.repeat(1, frames).to(x.dtype) for item in (factor, p, q))
     for clip, made in enumerate(result):
         torch.addcmul(q[clip], dy[clip], factor[clip], out=made)
         made.addcmul_(x[clip], p[clip])

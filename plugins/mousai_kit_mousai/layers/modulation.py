@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mousai_kit_mousai.layers.conditions import Conditions
+from mousai_kit_mousai.layers.conditioning import Conditions
 
 FREQUENCIES = 128
 
 
-class NoiseLevelFeatures(nn.Module):
+class NoiseEmbedding(nn.Module):
     """Learned Fourier features of sigma, then a GELU network of two layers with shared weights.
 
     The sharing is the published network's: it applies one layer twice.
@@ -43,7 +43,7 @@ class Modulation(nn.Module):
 
     def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
         """Map x [b, t, c] to [b, t, c]."""
-        scale, shift = conditions.at_level(self.scale_shift, _factor_and_shift)
+        scale, shift = conditions.modulation(self.scale_shift, _factor_and_shift)
         if len(scale) == 1:  # one level for the whole batch: the norm can scale and shift
             return F.layer_norm(x, (self.channels,), scale[0], shift[0], 1e-6)
         normal = F.layer_norm(x, (self.channels,), eps=1e-6)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from mousai_kit_mousai.layers.frames import as_frames, as_image
-from mousai_kit_mousai.layers.packing import Packing, Weights
-from mousai_kit_mousai.layers.products import Convolution, convolved
+from mousai_kit_mousai.layers.layout import as_frames, as_image
+from mousai_kit_mousai.layers.linear import Convolution
+from mousai_kit_mousai.layers.packing import Packable
 
 
-class Upsampling(nn.Module):
+class Upsampling(Packable):
     """Repeat every frame `factor` times, then convolve over three; computed without repeating.
 
     Of three neighbours among repeated frames at least two are equal. So the first copy of frame j
@@ -24,20 +24,16 @@ class Upsampling(nn.Module):
         self.factor, self.outputs = factor, outputs
         self.convolution = Convolution(inputs, outputs, 3, padding=1)
 
-    def forward(self, x: Tensor, packing: Packing | None = None) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Map x [b, t, c] to [b, t * factor, o]."""
         image = as_image(x)
         if self.factor == 1:
-            return as_frames(self.convolution(image, None, packing))
-        if packing is not None:
-            weights = Weights(self._over_pairs, (self.convolution.weight,))
-            y = packing.convolution(self, image, weights, None, padding=1)
-        else:
-            y = convolved(image, *self._over_pairs(), padding=1)
+            return as_frames(self.convolution(image))
+        y = self.convolve(image, self._pair_weights, padding=1, owned=(self.convolution.weight,))
         copies = as_frames(y).reshape(x.shape[0], -1, self.outputs)
         return copies[:, 1 : 1 + x.shape[1] * self.factor]
 
-    def _over_pairs(self) -> tuple[Tensor, Tensor]:
+    def _pair_weights(self) -> tuple[Tensor, Tensor]:
         """Return a weight [factor * o, c, 2] and a bias: last copy of j - 1, others of j."""
         before, middle, after = self.convolution.weight.unbind(2)
         last = torch.stack([before + middle, after], dim=1)

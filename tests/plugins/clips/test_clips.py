@@ -32,13 +32,13 @@ def test_the_package_holds_10_to_16_clips_under_4_mb_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("entry", MANIFEST, ids=lambda entry: entry["file"])
 def test_each_clip_is_as_the_manifest_says(entry: dict[str, Any]) -> None:
-    info = mk.probe(MUSIC / entry["file"])
+    info = mk.audio_info(MUSIC / entry["file"])
     assert (info.sample_rate, info.channels) == (48_000, 2)
     assert 8 <= info.seconds <= 12
     assert info.seconds == pytest.approx(entry["seconds"], abs=1e-3)
-    tags = mk.tags_of(MUSIC / entry["file"])
-    assert mk.Fields.of(tags) == mk.Fields.of(entry)
-    assert all(mk.Fields.of(entry).caption().split(", "))
+    tags = mk.read_tags(MUSIC / entry["file"])
+    assert mk.CaptionFields.of(tags) == mk.CaptionFields.of(entry)
+    assert all(mk.CaptionFields.of(entry).caption().split(", "))
     assert mutagen.File(MUSIC / entry["file"])["license"] == [entry["licence"]]
 
 
@@ -86,7 +86,7 @@ def test_the_same_index_and_epoch_give_the_same_clip_in_any_copy() -> None:
 
 
 def test_captions_are_known_without_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mousai_kit.music.tracks.read", None)
+    monkeypatch.setattr("mousai_kit.data.tracks.read", None)
     texts = list(clips("validation", 3 * 48_000).captions())
     assert texts[0] == (
         "Awakening, Maxstack, Endgame: Singularity Original Soundtrack, Ambient Electronic, 2012, "

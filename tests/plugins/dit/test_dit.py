@@ -5,9 +5,9 @@ import torch
 from pydantic import ValidationError
 
 import mousai_kit.api as mk
-from mousai_kit_dit.attention import SelfAttention
-from mousai_kit_dit.dit import DiT1d, _patches, _unpatched
-from mousai_kit_dit.noise_level import NoiseLevel, modulated
+from mousai_kit_dit.attention import RotarySelfAttention
+from mousai_kit_dit.dit import DiT1d, _patches, _unpatch
+from mousai_kit_dit.modulation import LevelFilter, LevelModulation, modulate
 from mousai_kit_dit.rotary import Rotary
 
 SMALL = {"features": 16, "depth": 2, "heads": 2, "feed_forward": 2.0}
@@ -40,10 +40,17 @@ def given(batch=2, length=12, frames=4):
     sigma = torch.rand(batch, generator=generator)
     context = torch.randn(batch, CONTEXT, frames, generator=generator)
     embedding = torch.randn(batch, TOKENS, FEATURES, generator=generator)
-    return x, sigma, context, mk.Text(embedding, torch.ones(batch, TOKENS, dtype=torch.bool))
+    return (
+        x,
+        sigma,
+        context,
+        mk.TextEmbedding(embedding, torch.ones(batch, TOKENS, dtype=torch.bool)),
+    )
 
 
-FORMS = pytest.mark.parametrize("form", [{}, {"patch": 4}, {"head": "gain"}], ids=str)
+FORMS = pytest.mark.parametrize(
+    "form", [{}, {"patch": 4}, {"head": "gain"}, {"summary": True}, {"filter": 3}], ids=str
+)
 
 
 class TestStart:
@@ -58,7 +65,7 @@ class TestStart:
         bound = network.bind(context, text)
         frames = torch.randn(2, 12, SMALL["features"])
         told = network.level.split(network.level(sigma))[0]
-        rotary = network.around(None, 12).rotary
+        rotary = network.frame_context(None, 12).rotary
         assert torch.equal(network.blocks[0](frames, told, rotary, bound.memories[0]), frames)
 
     def test_two_steps_reach_every_parameter(self):
@@ -77,7 +84,7 @@ class TestStart:
     def test_the_defaults_are_as_large_as_the_papers_generator(self):
         with torch.device("meta"):
             network = DiT1d(DiT1d.Options(), channels=32, context_channels=0, text_features=768)
-            text = mk.Text(torch.empty(1, 64, 768), torch.empty(1, 64, dtype=torch.bool))
+            text = mk.TextEmbedding(torch.empty(1, 64, 768), torch.empty(1, 64, dtype=torch.bool))
             v = network(torch.empty(1, 32, 2048), torch.empty(1), text=text)
         assert sum(p.numel() for p in network.parameters()) == 558_513_824  # its: 562.5 M
         assert (v.shape, v.device.type) == ((1, 32, 2048), "meta")
@@ -87,7 +94,7 @@ class TestPositions:
     def test_products_know_only_how_far_apart_frames_stand(self):
         rotary = Rotary.over(32, 8, device=torch.device("cpu"))
         query, key = torch.randn(2, 1, 1, 1, 8).expand(2, 1, 1, 32, 8)
-        scores = (rotary.turned(query) @ rotary.turned(key).transpose(2, 3))[0, 0]
+        scores = (rotary.rotate(query) @ rotary.rotate(key).transpose(2, 3))[0, 0]
         for distance in (-9, -1, 0, 4, 30):
             line = scores.diagonal(distance)
             torch.testing.assert_close(line, line[:1].expand_as(line), rtol=1e-4, atol=1e-5)
@@ -96,9 +103,9 @@ class TestPositions:
     def test_turning_keeps_lengths_and_the_first_frame(self):
         rotary = Rotary.over(100, 16, device=torch.device("cpu"))
         x = torch.randn(2, 3, 100, 16)
-        turned = rotary.turned(x)
-        torch.testing.assert_close(turned.norm(dim=3), x.norm(dim=3))
-        assert torch.equal(turned[:, :, 0], x[:, :, 0])
+        rotate = rotary.rotate(x)
+        torch.testing.assert_close(rotate.norm(dim=3), x.norm(dim=3))
+        assert torch.equal(rotate[:, :, 0], x[:, :, 0])
 
     def test_the_first_pair_turns_by_a_radian_a_frame_and_later_ones_slower(self):
         rotary = Rotary.over(2, 8, device=torch.device("cpu"))
@@ -107,7 +114,7 @@ class TestPositions:
 
     @torch.no_grad()
     def test_attention_is_told_where_frames_stand(self):
-        attention = SelfAttention(16, heads=2)
+        attention = RotarySelfAttention(16, heads=2)
         x = torch.randn(1, 10, 16)
         rotary = Rotary.over(10, 8, device=x.device)
         order = torch.arange(9, -1, -1)
@@ -116,7 +123,7 @@ class TestPositions:
 
     @torch.no_grad()
     def test_a_later_start_changes_nothing(self):
-        attention = SelfAttention(16, heads=2)
+        attention = RotarySelfAttention(16, heads=2)
         x = torch.randn(1, 6, 16)
         later = Rotary.over(20, 8, device=x.device)
         later = Rotary(later.cos[9:15], later.sin[9:15])
@@ -128,11 +135,11 @@ class TestLevel:
     def test_one_level_for_all_is_the_level_of_each(self):
         x = torch.randn(3, 4, 8)
         scale, shift = torch.randn(2, 1, 1, 8)
-        expected = modulated(x, scale.expand(3, 1, 8), shift.expand(3, 1, 8))
-        torch.testing.assert_close(modulated(x, scale, shift), expected)
+        expected = modulate(x, scale.expand(3, 1, 8), shift.expand(3, 1, 8))
+        torch.testing.assert_close(modulate(x, scale, shift), expected)
 
     def test_each_place_is_told_vectors_of_its_own(self):
-        level = NoiseLevel(features=4, parts=[6, 6, 2])
+        level = LevelModulation(features=4, parts=[6, 6, 2])
         told = torch.arange(56.0)[None]
         places = level.split(told)
         assert [len(place) for place in places] == [6, 6, 2]
@@ -169,7 +176,7 @@ def test_items_of_a_batch_do_not_mix(form):
     together = network(x, sigma, context=context, text=text)
     for item in range(3):
         one = slice(item, item + 1)
-        words = mk.Text(text.embedding[one], text.mask[one])
+        words = mk.TextEmbedding(text.embedding[one], text.mask[one])
         alone = network(x[one], sigma[one], context=context[one], text=words)
         torch.testing.assert_close(together[one], alone, rtol=1e-4, atol=1e-4)
 
@@ -182,7 +189,7 @@ def test_v_follows_every_condition(changed):
     other = {"x": x, "sigma": sigma, "context": context, "text": text}
     before = network(**other)
     if changed == "text":
-        other["text"] = mk.Text(text.embedding.flip(2), text.mask)
+        other["text"] = mk.TextEmbedding(text.embedding.flip(2), text.mask)
     else:
         other[changed] = other[changed] * 0.5
     assert (network(**other) - before).abs().max() > 1e-3
@@ -193,7 +200,7 @@ def test_a_masked_token_has_no_influence_whatever_it_holds():
     network = trained()
     x, sigma, context, text = given()
     text.mask[:, 3:] = False
-    short = mk.Text(text.embedding[:, :3], text.mask[:, :3])
+    short = mk.TextEmbedding(text.embedding[:, :3], text.mask[:, :3])
     expected = network(x, sigma, context=context, text=short)
     text.embedding[:, 3:] = torch.nan
     torch.testing.assert_close(network(x, sigma, context=context, text=text), expected)
@@ -203,7 +210,7 @@ def test_a_text_without_any_token_says_nothing_and_trains():
     network = trained()
     x, sigma, context, text = given()
     text.mask[0] = False
-    other = mk.Text(text.embedding.clone(), text.mask)
+    other = mk.TextEmbedding(text.embedding.clone(), text.mask)
     other.embedding[0] = torch.inf
     v = network(x, sigma, context=context, text=text)
     assert torch.equal(v, network(x, sigma, context=context, text=other))
@@ -215,7 +222,7 @@ def test_a_patch_holds_neighbours_of_all_channels():
     x = torch.arange(10.0).reshape(1, 2, 5)
     patches = _patches(x, 3)
     assert patches.tolist() == [[[0, 1, 2, 5, 6, 7], [3, 4, 0, 8, 9, 0]]]
-    assert torch.equal(_unpatched(patches, 3)[..., :5], x)
+    assert torch.equal(_unpatch(patches, 3)[..., :5], x)
 
 
 @torch.no_grad()
@@ -313,3 +320,44 @@ def test_a_missing_condition_is_one_clear_line(changed, message):
     with pytest.raises(mk.MousaiError) as caught:
         fresh()(x, sigma, **{"context": context, "text": text, **changed})
     assert str(caught.value) == message
+
+
+def test_a_summary_is_of_real_tokens_alone_and_steers_every_frame():
+    network = trained(summary=True)
+    x, sigma, context, text = given()
+    for block in network.blocks:  # deaf to the text but for the summary
+        torch.nn.init.zeros_(block.reading.leave.weight)
+    heard = network(x, sigma, context=context, text=text)
+    mask = text.mask.clone()
+    mask[:, 3:] = False
+    short = network(x, sigma, context=context, text=mk.TextEmbedding(text.embedding, mask))
+    noise = text.embedding.clone()
+    noise[:, 3:] = 7.0
+    assert torch.equal(
+        short, network(x, sigma, context=context, text=mk.TextEmbedding(noise, mask))
+    )
+    assert (short - heard).abs().amin(1).min() > 0
+
+
+@torch.no_grad()
+def test_a_filter_is_nothing_before_training():
+    x, sigma, *_ = given()
+    assert not LevelFilter(CHANNELS, 3)(x, sigma).any()
+
+
+@torch.no_grad()
+def test_a_filter_looks_at_neighbours_of_its_own_channel_as_the_level_says():
+    torch.manual_seed(0)
+    filtered = LevelFilter(CHANNELS, 2)
+    filtered.taps.weight.normal_()
+    impulse = torch.zeros(2, CHANNELS, 11)
+    impulse[:, 1, 5] = 1
+    out = filtered(impulse, torch.tensor([0.2, 0.9]))
+    assert not out[:, 0].any()
+    assert out[:, 1].nonzero()[:, 1].unique().tolist() == [3, 4, 5, 6, 7]
+    assert not torch.allclose(out[0], out[1])
+    together, alone = (
+        filtered(impulse, torch.tensor([0.2, 0.9])),
+        filtered(impulse[1:], torch.tensor([0.9])),
+    )
+    torch.testing.assert_close(together[1:], alone)

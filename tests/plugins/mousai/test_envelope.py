@@ -4,16 +4,16 @@ import pytest
 import torch
 
 import mousai_kit.api as mk
-from mousai_kit_mousai.autoencoder import _before_tanh
+from mousai_kit_mousai.diffusion_autoencoder import _before_tanh
+from mousai_kit_mousai.domains import MDCT
 from mousai_kit_mousai.envelope import (
     OUTLIER,
     Envelope,
     EnvelopeOptions,
-    Preconditioned,
-    surprise,
+    EnvelopePreconditioner,
+    gaussian_nll,
 )
-from mousai_kit_mousai.mdct import MDCT
-from mousai_kit_mousai.objective import averaged
+from mousai_kit_mousai.loss import mean_per_clip
 from mousai_kit_mousai.schedules import Cosine
 
 SCHEDULE = Cosine(mk.Options())
@@ -37,14 +37,14 @@ def test_an_envelope_is_told_for_as_many_frames_as_asked():
 def test_no_deviation_is_less_surprised_than_the_true_one():
     signal = 0.3 * torch.randn(1, 1, 200_000, generator=torch.Generator().manual_seed(0))
     logs = torch.linspace(-3, 1, 81)
-    found = [surprise(value.reshape(1, 1, 1), signal).mean() for value in logs]
+    found = [gaussian_nll(value.reshape(1, 1, 1), signal).mean() for value in logs]
     best = logs[torch.stack(found).argmin()].exp().item()
     assert best == pytest.approx(0.3, rel=0.05)
 
 
 def test_a_click_can_not_dominate():
     signal = torch.tensor([[[1e6]]])
-    assert surprise(torch.zeros(1, 1, 1), signal).item() == OUTLIER / 2
+    assert gaussian_nll(torch.zeros(1, 1, 1), signal).item() == OUTLIER / 2
 
 
 @pytest.mark.parametrize("deviation", [0.05, 0.7, 1.0, 3.0])
@@ -59,7 +59,7 @@ def test_without_an_answer_v_is_the_best_linear_one_for_the_told_variance(deviat
     slope = (x * v).mean() / x.square().mean()
     told = torch.full((1, 1, 400_000), deviation).log()
     torch.testing.assert_close(
-        Preconditioned(silent, told, SCHEDULE)(x, sigma), slope * x, atol=0.02, rtol=0.02
+        EnvelopePreconditioner(silent, told, SCHEDULE)(x, sigma), slope * x, atol=0.02, rtol=0.02
     )
 
 
@@ -77,8 +77,8 @@ def test_what_the_filter_leaves_open_has_unit_variance_for_the_network():
         answer[:, :1] = 1
         return answer
 
-    unit = Preconditioned(one, told, SCHEDULE)(x, sigma)
-    base = Preconditioned(silent, told, SCHEDULE)(x, sigma)
+    unit = EnvelopePreconditioner(one, told, SCHEDULE)(x, sigma)
+    base = EnvelopePreconditioner(silent, told, SCHEDULE)(x, sigma)
     assert ((v - base) / (unit - base)).std().item() == pytest.approx(1, abs=0.01)
 
 
@@ -90,8 +90,8 @@ def test_the_networks_correction_moves_the_envelope():
 
     x, told, sigma = torch.randn(1, 2, 4), torch.randn(1, 2, 4), torch.tensor([0.4])
     torch.testing.assert_close(
-        Preconditioned(corrects, told, SCHEDULE)(x, sigma),
-        Preconditioned(silent, told + 0.5, SCHEDULE)(x, sigma),
+        EnvelopePreconditioner(corrects, told, SCHEDULE)(x, sigma),
+        EnvelopePreconditioner(silent, told + 0.5, SCHEDULE)(x, sigma),
     )
 
 
@@ -103,15 +103,15 @@ def test_the_way_back_through_tanh_has_a_slope_wherever_float32_tells():
 
 def test_emphasis_makes_low_bands_count_more_and_the_mean_one():
     domain = MDCT(MDCT.Options(hop=64, emphasis=4), audio_channels=2)
-    weights = domain.importance()
+    weights = domain.channel_weights()
     assert weights.shape == (128,)
     assert weights.mean().item() == pytest.approx(1)
     assert weights[0] / weights[63] == pytest.approx((4 + 63) / 4)
     assert torch.equal(weights[:64], weights[64:])
-    assert MDCT(MDCT.Options(hop=64), audio_channels=2).importance() is None
+    assert MDCT(MDCT.Options(hop=64), audio_channels=2).channel_weights() is None
 
 
 def test_averages_weigh_channels_by_their_importance():
     errors = torch.tensor([[[1.0, 3.0], [10.0, 10.0]]])
-    assert averaged(errors, None).item() == 6
-    assert averaged(errors, torch.tensor([2.0, 0.0])).item() == 2
+    assert mean_per_clip(errors, None).item() == 6
+    assert mean_per_clip(errors, torch.tensor([2.0, 0.0])).item() == 2

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 import mousai_kit.api as mk
-from mousai_kit.music import tracks
+from mousai_kit.data import tracks
 from mousai_kit_mousai.folder import Folder
 
 RATE = 8_000
@@ -81,7 +81,7 @@ def test_nested_folders_are_searched_and_hidden_files_ignored(tmp_path: Path) ->
     (tmp_path / "notes.pdf").write_text("no music")
     made = folder(tmp_path)
     assert places(made) == ["b.wav", "a/d.ogg", "a/deep/er/c.FLAC"]
-    assert made.skipped() == []
+    assert made.skipped_files() == []
     assert len(made) == 3
 
 
@@ -390,7 +390,7 @@ def test_a_song_with_a_bad_sidecar_is_left_out_with_the_reason(
     made = folder(tmp_path)
     assert places(made) == ["b.wav"]
     sidecar, why = reason.split(" ", 1)
-    assert made.skipped() == [f"{tmp_path}/a.wav: its sidecar {sidecar} can't be used {why}"]
+    assert made.skipped_files() == [f"{tmp_path}/a.wav: its sidecar {sidecar} can't be used {why}"]
 
 
 def test_a_sidecar_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -402,7 +402,7 @@ def test_a_sidecar_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.Monk
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
 
     monkeypatch.setattr(Path, "read_bytes", refused)
-    assert folder(tmp_path).skipped() == [
+    assert folder(tmp_path).skipped_files() == [
         f"{tmp_path}/a.wav: its sidecar a.txt can't be used (Permission denied)"
     ]
 
@@ -417,7 +417,7 @@ def test_no_track_is_in_both_splits_and_none_is_lost(tmp_path: Path) -> None:
     assert set(places(train)).isdisjoint(places(held))
     assert len(train) + len(held) == 20
     names = sorted(f"{number}.wav" for number in range(20))
-    assert places(held) == list(compress(names, mk.held_out(names, 0.3)))
+    assert places(held) == list(compress(names, mk.validation_mask(names, 0.3)))
 
 
 def test_a_single_track_is_for_training(tmp_path: Path) -> None:
@@ -441,7 +441,7 @@ def test_bad_files_are_left_out_with_the_reason(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.wav")
     made = folder(tmp_path)
     assert places(made) == ["good.wav"]
-    lines = {line.removeprefix(f"{tmp_path}/") for line in made.skipped()}
+    lines = {line.removeprefix(f"{tmp_path}/") for line in made.skipped_files()}
     assert lines == {
         "empty.wav: is empty (0 bytes); leave it out",
         "text.wav: is no audio file that can be read (Format not recognised)",
@@ -466,7 +466,9 @@ def test_files_that_may_not_be_read_are_left_out(
         return plain(self, mode, **rest)
 
     monkeypatch.setattr(Path, "open", refused)
-    assert folder(tmp_path).skipped() == [f"{tmp_path}/a.wav: can't be read (Permission denied)"]
+    assert folder(tmp_path).skipped_files() == [
+        f"{tmp_path}/a.wav: can't be read (Permission denied)"
+    ]
 
 
 def test_folders_that_may_not_be_listed_are_told(
@@ -482,7 +484,9 @@ def test_folders_that_may_not_be_listed_are_told(
         return plain(path)
 
     monkeypatch.setattr(os, "scandir", refused)
-    assert folder(tmp_path).skipped() == [f"{tmp_path}/closed: can't be listed (Permission denied)"]
+    assert folder(tmp_path).skipped_files() == [
+        f"{tmp_path}/closed: can't be listed (Permission denied)"
+    ]
 
 
 def test_a_folder_of_bad_files_is_one_error_with_their_reasons(tmp_path: Path) -> None:

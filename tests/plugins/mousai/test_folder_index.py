@@ -14,9 +14,9 @@ import soundfile
 import torch
 
 import mousai_kit.api as mk
-from mousai_kit.recipe import stage_key
+from mousai_kit.recipe import stage_fingerprint_values
 from mousai_kit_mousai.folder import INDEX, Folder
-from mousai_kit_mousai.track_list import TrackList, said
+from mousai_kit_mousai.track_table import TrackTable, format_caption
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 RATE = 8_000
@@ -68,7 +68,7 @@ def test_a_second_start_opens_no_song_and_finds_the_same(music, opened):
     assert opened == []
     assert names(first) == names(second) == ALL
     assert list(first.tracks) == list(second.tracks)
-    assert first.skipped() == second.skipped() != []
+    assert first.skipped_files() == second.skipped_files() != []
     assert list(first.captions()) == list(second.captions())
 
 
@@ -140,7 +140,7 @@ def test_where_the_index_lies_trains_nothing_again_and_loudness_does(
     monkeypatch.chdir(tmp_path)
     one = nano.recipe("data={use: folder, path: x}")
     other = nano.recipe(f"data={{use: folder, path: x, {option}}}")
-    keys = [stage_key(it, "autoencoder") for it in (one, other)]
+    keys = [stage_fingerprint_values(it, "autoencoder") for it in (one, other)]
     assert (keys[0] != keys[1]) == trains_again
 
 
@@ -164,7 +164,7 @@ def test_a_damaged_index_is_made_anew(music, damage):
     path.write_bytes(damage(path.read_bytes()))
     made = folder(music)
     assert list(made.tracks) == want
-    assert len(made.skipped()) == 1
+    assert len(made.skipped_files()) == 1
     assert rows(path, "select count(*) from tracks") == [(5,)]
     assert rows(path, "pragma integrity_check") == [("ok",)]
 
@@ -201,7 +201,7 @@ def test_where_no_index_can_be_the_headers_are_read_and_it_is_told(music):
     for _ in range(2):
         made = folder(music)
         assert names(made) == ALL
-        assert made.skipped()[-1] == (
+        assert made.skipped_files()[-1] == (
             f"{music}/{INDEX}: can't be used (Is a directory), so that all headers are read at "
             "every start; name a file that can be written with `index`"
         )
@@ -211,8 +211,8 @@ def test_a_full_disk_is_told_and_harms_nothing(music):
     with nano.full_disk(5_000):
         made = folder(music)
     assert names(made) == ALL
-    assert "can't be used (" in made.skipped()[-1]
-    assert len(folder(music).skipped()) == 1
+    assert "can't be used (" in made.skipped_files()[-1]
+    assert len(folder(music).skipped_files()) == 1
 
 
 def test_an_index_that_may_only_be_read_is_read(music, opened, monkeypatch):
@@ -226,7 +226,7 @@ def test_an_index_that_may_only_be_read_is_read(music, opened, monkeypatch):
     monkeypatch.setattr(sqlite3, "connect", only_read)
     made = folder(music)
     assert (names(made), opened) == (ALL, [])
-    assert len(made.skipped()) == 1
+    assert len(made.skipped_files()) == 1
 
 
 # several processes
@@ -247,7 +247,7 @@ def start(path):
 
     def build():
         made = folder(path)
-        assert (len(made), made.skipped()) == (1_500, [])
+        assert (len(made), made.skipped_files()) == (1_500, [])
 
     process = get_context("fork").Process(target=build)
     process.start()
@@ -284,7 +284,7 @@ def test_an_index_that_was_killed_in_the_middle_goes_on(many, delay):
 def test_loudness_is_measured_once_and_kept_for_other_processes(music, monkeypatch):
     made = folder(music, loudness=-20.0)
     waves = [made.clip(place).wave for place in range(5)]
-    monkeypatch.setattr("mousai_kit.music.tracks.measured", None)
+    monkeypatch.setattr("mousai_kit.data.tracks.analyze_file", None)
     again = pickle.loads(pickle.dumps(folder(music, loudness=-20.0)))
     assert all(torch.equal(again.clip(place).wave, waves[place]) for place in range(5))
 
@@ -292,9 +292,9 @@ def test_loudness_is_measured_once_and_kept_for_other_processes(music, monkeypat
 def test_a_track_that_has_changed_is_measured_anew(music):
     made = folder(music)
     before = made.measures(made.tracks[1])
-    assert made.kept_measures(made.tracks[:2]) == [None, before]
+    assert made.cached_stats(made.tracks[:2]) == [None, before]
     nano.tone(music / "b.wav", seconds=3, hertz=900)
-    assert made.kept_measures(made.tracks[:2]) == [None, None]
+    assert made.cached_stats(made.tracks[:2]) == [None, None]
     assert made.measures(made.tracks[1]).seconds == 3.0
 
 
@@ -303,7 +303,7 @@ def test_measures_that_can_t_be_understood_are_made_anew(music):
     before = made.measures(made.tracks[0])
     with sqlite3.connect(music / INDEX) as file:
         file.execute("update measures set value = '[1, 2'")
-    assert made.kept_measures([made.tracks[0]]) == [None]
+    assert made.cached_stats([made.tracks[0]]) == [None]
     assert made.measures(made.tracks[0]) == before
 
 
@@ -311,13 +311,16 @@ def test_measures_that_can_t_be_understood_are_made_anew(music):
 
 
 def test_a_hundred_thousand_tracks_take_little_memory():
-    tracks = TrackList(Path("/music"))
-    about = said(mk.Fields("Some title", "An artist", "An album", "Ambient", "2020"), "CC0-1.0")
+    table = TrackTable(Path("/music"))
+    about = format_caption(
+        mk.CaptionFields("Some title", "An artist", "An album", "Ambient", "2020"), "CC0-1.0"
+    )
     for number in range(100_000):
-        tracks.add(f"artist/album/{number:06} song.flac".encode(), 200.0, about)
+        table.add(f"artist/album/{number:06} song.flac".encode(), 200.0, about)
+    tracks = table.tracks()
     assert len(pickle.dumps(tracks)) < 20_000_000
     assert tracks[-1].name == "artist/album/099999 song.flac"
     assert tracks[-1].path == Path("/music/artist/album/099999 song.flac")
-    assert tracks[5:7] == [tracks[5], tracks[6]]
+    assert list(tracks[5:7]) == [tracks[5], tracks[6]]
     with pytest.raises(IndexError):
         tracks[100_000]

@@ -102,3 +102,12 @@ def test_it_keeps_channels_last():
     y = layer(x)
     (dx,) = torch.autograd.grad(y, x, image(2, 8, 16, seed=2))
     assert y.stride() == dx.stride() == x.stride()
+
+
+def test_few_channels_are_not_compiled_where_the_layer_is():
+    x, layer = image(2, 8, 64), norm(8, 2, GroupNorm)
+    y, found = gradients(torch.compile(layer, backend="eager"), x, x)
+    assert is_own(y)
+    assert [it.tolist() for it in found] == [it.tolist() for it in gradients(layer, x, x)[1]]
+    graphs = torch._dynamo.explain(layer)(x.requires_grad_()).graphs
+    assert not any("_few_channels" in str(it.code) or "FewChannels" in it.code for it in graphs)

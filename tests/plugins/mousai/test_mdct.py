@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from mousai_kit_mousai.mdct import MDCT, dct_iv
+from mousai_kit_mousai.domains import MDCT, dct_iv
 
 EVEN_HOPS = st.integers(8, 40).map(lambda half: 2 * half)
 
@@ -48,7 +48,7 @@ def test_the_transform_keeps_the_norm(hop, frames, channels, mid_side):
 def test_the_inverse_is_exact_to_the_last_sample(hop, frames, channels, exponent):
     wave = white(2, channels, hop * frames)
     mdct = domain(hop, channels=channels, exponent=exponent)
-    mdct.prepare([white(3, channels, hop * 8, seed=1)])
+    mdct.fit_statistics([white(3, channels, hop * 8, seed=1)])
     torch.testing.assert_close(mdct.inverse(mdct(wave), hop * frames), wave, atol=1e-4, rtol=1e-4)
 
 
@@ -116,7 +116,7 @@ class TestPrepare:
         mdct = domain(32, exponent=0.5)
         tilted = white(4, 2, 32 * 500).cumsum(-1)
         tilted = tilted - tilted.mean(-1, keepdim=True)
-        mdct.prepare([tilted])
+        mdct.fit_statistics([tilted])
         power = mdct(tilted).square().mean((0, 2))
         assert power.mean().item() == pytest.approx(1, abs=0.1)
         assert power[3:32].min() > 0.5
@@ -125,7 +125,7 @@ class TestPrepare:
     def test_stationary_noise_of_any_loudness_gets_unit_variance_in_every_band(self):
         mdct = domain(16, exponent=0.5)
         wave = torch.stack([3 * white(16 * 4000), 0.02 * white(16 * 4000, seed=1)])[None]
-        mdct.prepare(wave.split(16 * 500, dim=-1))
+        mdct.fit_statistics(wave.split(16 * 500, dim=-1))
         torch.testing.assert_close(
             mdct(wave).square().mean((0, 2)), torch.ones(32), atol=0.1, rtol=0
         )
@@ -133,19 +133,19 @@ class TestPrepare:
     def test_how_the_music_is_divided_does_not_matter(self):
         whole, parts = domain(), domain()
         waves = white(6, 2, 64)
-        whole.prepare([waves])
-        parts.prepare(waves.split([1, 2, 3]))
+        whole.fit_statistics([waves])
+        parts.fit_statistics(waves.split([1, 2, 3]))
         torch.testing.assert_close(whole.scale, parts.scale)
 
     @pytest.mark.parametrize("waves", [[], [torch.zeros(1, 2, 64)]])
     def test_silence_or_nothing_leaves_a_usable_scale(self, waves):
         mdct = domain()
-        mdct.prepare(waves)
+        mdct.fit_statistics(waves)
         assert mdct(white(1, 2, 64)).isfinite().all()
 
     def test_the_scale_is_saved_with_the_weights(self):
         measured, fresh = domain(), domain()
-        measured.prepare([white(1, 2, 160) * 5])
+        measured.fit_statistics([white(1, 2, 160) * 5])
         assert list(measured.state_dict()) == ["scale"]
         fresh.load_state_dict(measured.state_dict())
         wave = white(1, 2, 64)
@@ -156,7 +156,7 @@ def test_it_works_out_shapes_on_the_meta_device():
     with torch.device("meta"):
         mdct = domain(exponent=0.5)
         wave = torch.zeros(3, 2, 64)
-    mdct.prepare([wave])
+    mdct.fit_statistics([wave])
     x = mdct(wave)
     assert (x.shape, x.device.type) == ((3, 32, 4), "meta")
     assert mdct.inverse(x, 60).shape == (3, 2, 60)

@@ -89,6 +89,23 @@ class TestMultiResolutionSTFT:
         both = metric(MultiResolutionSTFT, windows=[128, 1024]).score(ours, theirs)
         assert both == pytest.approx(sum(alone) / 2)
 
+    def test_frames_lie_a_quarter_of_a_window_apart(self):
+        ours, theirs = (
+            torch.stft(
+                torch.nn.functional.pad(loud(1, 3000, seed=seed), (64, 64)),
+                128,
+                32,
+                window=torch.hann_window(128),
+                center=False,
+                return_complex=True,
+            ).abs()
+            for seed in (0, 1)
+        )
+        expected = (theirs - ours).norm() / theirs.norm() + (theirs / ours).log().abs().mean()
+        waves = (loud(1, 3000, seed=seed)[None] for seed in (0, 1))
+        score = metric(MultiResolutionSTFT, windows=[128]).score(*waves)
+        assert score == pytest.approx(expected.item(), rel=1e-4)
+
     @pytest.mark.parametrize("windows", [[], [0], [3], [512, -1], [1 << 20]])
     def test_windows_that_no_transform_can_take_are_refused(self, windows):
         with pytest.raises(ValidationError):

@@ -7,7 +7,15 @@ import torch
 from known_schedules import COSINE, MIDDLE, SCHEDULES
 
 import mousai_kit.api as mk
-from mousai_kit.testing.exact import carried, curved, gaussian, mixture, noise, order, point
+from mousai_kit.testing.reference_velocities import (
+    carry,
+    curved_velocity,
+    gaussian,
+    mixture,
+    noise,
+    order,
+    point,
+)
 from mousai_kit_mousai.samplers import DDIM
 
 
@@ -34,8 +42,8 @@ class TestDDIM:
     def test_without_fresh_noise_it_is_the_authors_sampler(self, schedule, steps):
         start = noise(2, 3, 5)
         torch.testing.assert_close(
-            ddim(steps, schedule).sample(curved, start),
-            authors_sample(curved, start, schedule, steps),
+            ddim(steps, schedule).sample(curved_velocity, start),
+            authors_sample(curved_velocity, start, schedule, steps),
         )
 
     @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -71,7 +79,7 @@ class TestDDIM:
     def test_fresh_noise_is_the_same_for_a_seed_wherever_it_stands_in_a_batch(self):
         def made(*seeds):
             source = mk.NoiseSource(seeds)
-            return ddim(4, eta=1.0).sample(curved, source.normal(2, 6), generator=source)
+            return ddim(4, eta=1.0).sample(curved_velocity, source.normal(2, 6), generator=source)
 
         assert torch.equal(made(5, 6), made(5, 6))
         assert torch.equal(made(5, 6).flip(0), made(6, 5))
@@ -80,13 +88,13 @@ class TestDDIM:
 
     def test_without_fresh_noise_a_source_changes_nothing(self):
         start, source = noise(2, 1, 4), mk.NoiseSource([0, 1])
-        made = ddim(3).sample(curved, start, generator=source)
-        assert torch.equal(made, ddim(3).sample(curved, start))
+        made = ddim(3).sample(curved_velocity, start, generator=source)
+        assert torch.equal(made, ddim(3).sample(curved_velocity, start))
         assert torch.equal(source.uniform(), mk.NoiseSource([0, 1]).uniform())
 
 
 def test_its_error_falls_with_the_first_order():
     start = noise(1, 1, 200)
-    truth = carried(start, COSINE, ends=(0.85, 0.15))
+    truth = carry(start, COSINE, ends=(0.85, 0.15))
     made = order(lambda steps: ddim(steps, MIDDLE), mixture(COSINE), start, truth)
     assert made == pytest.approx(1, abs=0.1)

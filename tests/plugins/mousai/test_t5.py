@@ -20,10 +20,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 import mousai_kit.api as mk
-from mousai_kit.pretrained import files
-from mousai_kit.pretrained import text as pretrained_text
+from mousai_kit.models import hub, text_encoding
 from mousai_kit_mousai.t5 import T5
-from mousai_kit_mousai.t5_tokens import learned_tokenizer
+from mousai_kit_mousai.t5_scratch import train_tokenizer
 
 COMMIT = fake_hub.COMMIT
 CAPTIONS = small_t5.CAPTIONS
@@ -156,7 +155,7 @@ class TestFrozen:
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
     def test_preparing_loads_it(self, encoder):
-        encoder.ready()
+        encoder.download()
         assert encoder.pretrained.network is not None
 
 
@@ -171,7 +170,7 @@ class TestMemory:
         assert torch.equal(again.embedding, first.embedding[1:])
 
     def test_it_forgets_what_was_used_longest_ago(self, encoder, monkeypatch):
-        monkeypatch.setattr(pretrained_text, "REMEMBERED", 2)
+        monkeypatch.setattr(text_encoding, "REMEMBERED", 2)
         asked = calls(encoder)
         for prompt in ("a", "b", "a", "c", "a", "b"):
             encoder([prompt])
@@ -217,7 +216,7 @@ class LogCapture(logging.Handler):
 class TestFolders:
     def message(self, encoder):
         with pytest.raises(mk.WeightsError) as raised:
-            encoder.ready()
+            encoder.download()
         return str(raised.value)
 
     def test_a_missing_folder(self, tmp_path):
@@ -278,7 +277,7 @@ class TestFolders:
 
     def test_another_networks_tokenizer(self, broken):
         captions = [f"word{i}" for i in range(2000)]
-        learned_tokenizer(captions, 1000).save(str(broken / "tokenizer.json"))
+        train_tokenizer(captions, 1000).save(str(broken / "tokenizer.json"))
         expected = f"{broken}: its tokenizer has 1000 tokens, its network only 600; {WAYS_OUT}"
         assert self.message(built(broken)) == expected
 
@@ -325,7 +324,7 @@ class TestHub:
     def failure(self, encoder):
         start = time.monotonic()
         with pytest.raises(mk.WeightsError) as raised:
-            encoder.ready()
+            encoder.download()
         assert time.monotonic() - start < 5
         return str(raised.value)
 
@@ -351,7 +350,7 @@ class TestHub:
             shutil.copy(checkpoint / name, snapshot)
         with fake_hub.served(self.handler(checkpoint)) as url:
             endpoint(url)
-            built("some/t5", revision=COMMIT).ready()
+            built("some/t5", revision=COMMIT).download()
         assert (snapshot / "model.safetensors").is_file()
 
     def test_weights_may_come_in_several_files(self, broken, checkpoint, endpoint, tmp_path):
@@ -367,7 +366,7 @@ class TestHub:
         parts = sorted((tmp_path / "cache").rglob("model-*.safetensors"))
         assert len(parts) > 1
         parts[0].unlink()
-        assert files.is_complete(parts[0].parent) is False
+        assert hub.is_complete(parts[0].parent) is False
 
     def test_no_way_to_the_hub_is_told_within_seconds(self, endpoint):
         endpoint("http://127.0.0.1:9")
@@ -376,7 +375,7 @@ class TestHub:
         )
 
     def test_working_offline_on_purpose(self, tmp_path):
-        code = "from mousai_kit_mousai.t5 import T5; T5(T5.Options()).ready()"
+        code = "from mousai_kit_mousai.t5 import T5; T5(T5.Options()).download()"
         environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
         done = subprocess.run(
             [sys.executable, "-c", code],
@@ -386,7 +385,7 @@ class TestHub:
             env=environment,
         )
         assert done.stderr.splitlines()[-1] == (
-            "mousai_kit.errors.WeightsError: "
+            "mousai_kit.core.errors.WeightsError: "
             f"google-t5/t5-base: can't be fetched: HF_HUB_OFFLINE is set; {WAYS_OUT}"
         )
 

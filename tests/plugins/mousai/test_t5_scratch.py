@@ -26,11 +26,22 @@ def fresh(captions=CAPTIONS, **options):
     torch.manual_seed(0)
     encoder = T5Scratch(T5Scratch.Options(**{**SMALL, "tokens": 16, **options}))
     if captions is not None:
-        encoder.prepare(captions)
+        encoder.fit_statistics(captions)
     return encoder
 
 
 READY = fresh()
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_on_the_meta_device_it_has_the_same_parameters(layers):
+    def shapes(encoder):
+        return [(name, it.shape, it.requires_grad) for name, it in encoder.named_parameters()]
+
+    with torch.device("meta"):
+        outline = fresh(None, layers=layers)
+    assert {it.device.type for it in outline.parameters()} == {"meta"}
+    assert shapes(outline) == shapes(fresh(None, layers=layers))
 
 
 def words(encoder, text):
@@ -116,9 +127,7 @@ class TestBatches:
         mask = torch.arange(16).expand(2, -1) < torch.tensor([[3], [7]])
         ids = torch.randint(512, (2, 16), generator=torch.Generator().manual_seed(1))
         junk = torch.where(mask, ids, 511 - ids)
-        assert torch.equal(
-            READY.embedded(ids, mask).embedding, READY.embedded(junk, mask).embedding
-        )
+        assert torch.equal(READY.embed(ids, mask).embedding, READY.embed(junk, mask).embedding)
 
 
 class TestLearning:
@@ -215,6 +224,22 @@ class TestState:
         loaded.load_state_dict(saved.state_dict())
         assert torch.equal(loaded["text"](["drums"]).embedding, READY(["drums"]).embedding)
 
+    def test_the_captions_words_travel_with_the_weights(self):
+        loaded = fresh(None)
+        assert loaded.known_words() is None
+        loaded.load_state_dict(READY.state_dict())
+        assert loaded.known_words() == READY.known_words()
+        assert torch.equal(loaded.get_extra_state(), READY.get_extra_state())
+
+    def test_weights_saved_without_words_stay_as_they_are(self):
+        old = torch.tensor(list(READY.tokenizer.to_str().encode()), dtype=torch.uint8)
+        loaded = fresh()
+        loaded.load_state_dict({**READY.state_dict(), "_extra_state": old})
+        assert torch.equal(loaded(CAPTIONS).embedding, READY(CAPTIONS).embedding)
+        assert torch.equal(loaded.get_extra_state(), old)
+        assert loaded.known_words() is None
+        assert loaded.unknown_words("polka") is None
+
     def test_a_copy_encodes_the_same(self):
         assert torch.equal(copy.deepcopy(READY)(CAPTIONS).embedding, READY(CAPTIONS).embedding)
 
@@ -235,6 +260,26 @@ class TestState:
         assert torch.equal(encoder(CAPTIONS).embedding, READY(CAPTIONS).embedding)
 
 
+class TestWordsOfCaptions:
+    def test_known_words_come_by_frequency_then_by_the_alphabet(self):
+        encoder = fresh(["Drums, fast", "fast; DRUMS", "drums (b), A"])
+        assert encoder.known_words() == ["drums", "fast", "a", "b"]
+
+    def test_the_captions_order_makes_no_difference(self):
+        assert fresh(CAPTIONS[::-1]).known_words() == READY.known_words()
+
+    def test_words_of_a_prompt_that_no_caption_had_are_told_once_in_order(self):
+        assert READY.unknown_words("Polka with DRUMS, polka & caf\u00e9, 3") == [
+            "polka",
+            "with",
+            "3",
+        ]
+
+    @pytest.mark.parametrize("prompt", ["", " ,;!", "\udcff", *CAPTIONS])
+    def test_captions_and_what_has_no_words_have_no_unknown_ones(self, prompt):
+        assert READY.unknown_words(prompt) == []
+
+
 class TestErrors:
     def test_encoding_before_learning_says_what_to_do(self):
         with pytest.raises(mk.WeightsError) as raised:
@@ -243,7 +288,7 @@ class TestErrors:
             "text encoder t5-scratch: has learned no words yet; train it, or load its weights"
         )
 
-    @pytest.mark.parametrize("junk", [b"{", b"\xff\xfe", b"{}"])
+    @pytest.mark.parametrize("junk", [b"{", b"\xff\xfe", b"{}", b"[]", b'{"words": []}'])
     def test_a_broken_vocabulary_is_named(self, junk):
         state = {
             **fresh().state_dict(),

@@ -10,8 +10,8 @@ from mousai_kit_mousai.unet import UNet1d
 SMALL = {
     "channels": [8, 16, 24],
     "factors": [1, 2, 2],
-    "items": [1, 1, 2],
-    "injections": [],
+    "blocks": [1, 1, 2],
+    "context_injections": [],
     "attention_heads": 2,
     "attention_features": 4,
     "modulation_features": 16,
@@ -19,7 +19,7 @@ SMALL = {
     "transform": None,
 }
 LISTENING = {**SMALL, "attentions": [0, 1, 1], "cross_attentions": [1, 0, 1]}
-EVERYTHING = {**LISTENING, "injections": [0, 1, 1]}
+EVERYTHING = {**LISTENING, "context_injections": [0, 1, 1]}
 CONTEXT, FEATURES, TOKENS = 3, 6, 5
 
 
@@ -43,7 +43,7 @@ def given(batch=2, length=32, frames=8):
     sigma = torch.rand(batch, generator=generator)
     context = torch.randn(batch, CONTEXT, frames, generator=generator)
     embedding = torch.randn(batch, TOKENS, FEATURES, generator=generator)
-    text = mk.Text(embedding, torch.ones(batch, TOKENS, dtype=torch.bool))
+    text = mk.TextEmbedding(embedding, torch.ones(batch, TOKENS, dtype=torch.bool))
     return x, sigma, context, text
 
 
@@ -64,15 +64,15 @@ def test_the_papers_generator_has_its_parameters_beside_the_null_embedding():
     options = {
         "channels": [128, 256, 512, 512, 1024, 1024],
         "factors": [1, 2, 2, 2, 2, 2],
-        "items": [2, 2, 2, 4, 8, 8],
+        "blocks": [2, 2, 2, 4, 8, 8],
         "attentions": [0, 0, 1, 1, 1, 1],
         "cross_attentions": [1] * 6,
-        "injections": [],
+        "context_injections": [],
         "transform": None,
     }
     with torch.device("meta"):
         generator = built(options, channels=32, text_features=768)
-        text = mk.Text(torch.empty(1, 64, 768), torch.empty(1, 64, dtype=torch.bool))
+        text = mk.TextEmbedding(torch.empty(1, 64, 768), torch.empty(1, 64, dtype=torch.bool))
         v = generator(torch.empty(1, 32, 2048), torch.empty(1), text=text)
     assert parameters(generator) + 64 * 768 == 562_557_248
     assert generator.downsampling == 32
@@ -121,7 +121,7 @@ def test_items_of_a_batch_do_not_mix():
                 x[i : i + 1],
                 sigma[i : i + 1],
                 context=context[i : i + 1],
-                text=mk.Text(text.embedding[i : i + 1], text.mask[i : i + 1]),
+                text=mk.TextEmbedding(text.embedding[i : i + 1], text.mask[i : i + 1]),
             )
             for i in range(3)
         ]
@@ -137,7 +137,7 @@ def test_v_follows_every_condition(changed):
     conditions = {"sigma": sigma, "context": context, "text": text}
     before = network(x, **conditions)
     if changed == "text":
-        conditions["text"] = mk.Text(text.embedding + 1 + torch.randn(FEATURES), text.mask)
+        conditions["text"] = mk.TextEmbedding(text.embedding + 1 + torch.randn(FEATURES), text.mask)
     else:
         conditions[changed] = conditions[changed] * 0.5
     assert (network(x, **conditions) - before).abs().max() > 1e-4
@@ -149,7 +149,7 @@ def test_a_masked_token_has_no_influence_whatever_it_holds():
     x, sigma, context, text = given()
     text.mask[:, 3:] = False
     expected = network(
-        x, sigma, context=context, text=mk.Text(text.embedding[:, :3], text.mask[:, :3])
+        x, sigma, context=context, text=mk.TextEmbedding(text.embedding[:, :3], text.mask[:, :3])
     )
     text.embedding[:, 3:] = torch.nan
     torch.testing.assert_close(network(x, sigma, context=context, text=text), expected)
@@ -159,7 +159,7 @@ def test_a_text_without_any_token_says_nothing_and_trains():
     network = everything()
     x, sigma, context, text = given()
     text.mask[0] = False
-    other = mk.Text(text.embedding.clone(), text.mask)
+    other = mk.TextEmbedding(text.embedding.clone(), text.mask)
     other.embedding[0] = 1e6
     v = network(x, sigma, context=context, text=text)
     assert torch.equal(v, network(x, sigma, context=context, text=other))
@@ -187,8 +187,8 @@ def test_a_bound_velocity_reads_the_text_once(monkeypatch):
     x, sigma, context, text = given()
     reads = []
     attention = network.depths[0].items_down[0].layers[1]
-    answering = attention.answering
-    monkeypatch.setattr(attention, "answering", lambda: reads.append(1) or answering())
+    read = attention.key_value_weights
+    monkeypatch.setattr(attention, "key_value_weights", lambda: reads.append(1) or read())
     velocity = network.bind(context, text)
     for _ in range(3):
         velocity(x, sigma)
@@ -197,7 +197,7 @@ def test_a_bound_velocity_reads_the_text_once(monkeypatch):
 
 @torch.no_grad()
 def test_a_context_at_another_rate_is_that_context_repeated():
-    network = everything(injections=[0, 1, 0])  # depth 1 has 16 frames where x has 32
+    network = everything(context_injections=[0, 1, 0])  # depth 1 has 16 frames where x has 32
     x, sigma, context, text = given(frames=4)
     repeated = context.repeat_interleave(4, dim=2)
     expected = network(x, sigma, context=repeated, text=text)
@@ -206,7 +206,7 @@ def test_a_context_at_another_rate_is_that_context_repeated():
 
 @torch.no_grad()
 def test_a_finer_context_is_averaged():
-    network = everything(injections=[0, 1, 0])
+    network = everything(context_injections=[0, 1, 0])
     x, sigma, context, text = given(frames=16)
     finer = context.repeat_interleave(2, dim=2) + torch.tensor([0.5, -0.5]).repeat(16)
     expected = network(x, sigma, context=context, text=text)
@@ -215,7 +215,7 @@ def test_a_finer_context_is_averaged():
 
 @torch.no_grad()
 def test_padding_does_not_stretch_the_context():
-    network = built({**SMALL, "injections": [0, 0, 1]}, context_channels=CONTEXT)
+    network = built({**SMALL, "context_injections": [0, 0, 1]}, context_channels=CONTEXT)
     x, sigma, context, _ = given(length=17, frames=5)  # 5 frames of 4 cover 17
     padded = torch.nn.functional.pad(x, (0, 3))
     expected = network(padded, sigma, context=context)[..., :17]
@@ -261,7 +261,7 @@ def test_bfloat16_autocast_is_near_the_float_result(training):
             {"channels": [8, 16], "attentions": [0]},
             (
                 "the lists need one value per depth each (they have channels 2, factors 3, "
-                "items 3, attentions 1)"
+                "blocks 3, attentions 1)"
             ),
         ),
         ({"channels": [8, 18, 24]}, "channels must be multiples of groups, 4 (got 18)"),
@@ -281,17 +281,17 @@ def test_options_that_do_not_fit_together_are_refused_in_one_line(options, messa
 
 
 @pytest.mark.parametrize(
-    ("options", "wiring", "message"),
+    ("options", "build_kwargs", "message"),
     [
         (
-            {"injections": [1, 0, 0]},
+            {"context_injections": [1, 0, 0]},
             {},
-            "unet1d: injections need a context, and this stage gives none",
+            "unet1d: context_injections need a context, and this stage gives none",
         ),
         (
             {},
             {"context_channels": 3},
-            "unet1d: injections must be 1 at some depth, to hear the context",
+            "unet1d: context_injections must be 1 at some depth, to hear the context",
         ),
         (
             {"cross_attentions": [1, 0, 0]},
@@ -305,9 +305,9 @@ def test_options_that_do_not_fit_together_are_refused_in_one_line(options, messa
         ),
     ],
 )
-def test_wiring_that_would_go_unheard_is_refused(options, wiring, message):
+def test_wiring_that_would_go_unheard_is_refused(options, build_kwargs, message):
     with pytest.raises(mk.RecipeError) as caught:
-        built({**SMALL, **options}, **wiring)
+        built({**SMALL, **options}, **build_kwargs)
     assert str(caught.value) == message
 
 

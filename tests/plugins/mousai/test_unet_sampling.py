@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import weakref
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from test_unet import SMALL, built, everything, given
 
 import mousai_kit.api as mk
 from mousai_kit_mousai.layers.modulation import Modulation
-from mousai_kit_mousai.layers.packing import Packing
+from mousai_kit_mousai.layers.packing import Packing, pack
 from mousai_kit_mousai.layers.upsampling import Upsampling
 
 LEVELS = torch.linspace(1, 0, 5)
@@ -120,20 +121,24 @@ def test_weights_are_packed_once_for_many_bindings_and_let_go_for_training():
     with torch.autocast("cpu", torch.bfloat16):
         network.bind(context, text, levels=LEVELS)(x, sigma)
     network.bind(context, text, levels=LEVELS)(x, sigma)
-    kept = network._packed[1][torch.float32]
+    packed = network.pack()
     exact = network.bind(context, text, levels=LEVELS)(x, sigma)
     expected = network(x, sigma, context=context, text=text)
     torch.testing.assert_close(exact, expected, rtol=0, atol=3e-6)
-    assert network._packed[1][torch.float32] is kept
+    assert network.pack() is packed
+    weights = weakref.ref(packed.depths[0].enter)
+    del packed
+    assert weights() is not None
     network.train()
-    assert network._packed is None
+    assert weights() is None  # without the garbage collector: packed weights are large
 
 
 def test_a_network_that_learns_is_not_packed_and_gets_gradients():
     network = everything()
     x, sigma, context, text = given()
-    network.bind(context, text, levels=LEVELS)(x, sigma).square().sum().backward()
-    assert network._packed is None
+    velocity = network.bind(context, text, levels=LEVELS)
+    velocity(x, sigma).square().sum().backward()
+    assert velocity.network is network
     assert all(it.grad is not None for it in network.parameters())
 
 
@@ -144,14 +149,14 @@ def test_where_torch_has_no_packed_products_the_plain_ones_do(monkeypatch):
     x, sigma, context, text = given()
     velocity = network.bind(context, text, levels=LEVELS)
     assert torch.equal(velocity(x, sigma), network(x, sigma, context=context, text=text))
-    assert network._packed is None
+    assert velocity.network is network
 
 
 @torch.no_grad()
 def test_in_double_precision_it_samples_unpacked():
     network = everything().double()
     x, _, context, text = given()
-    text = mk.Text(text.embedding.double(), text.mask)
+    text = mk.TextEmbedding(text.embedding.double(), text.mask)
     velocity = network.bind(context.double(), text, levels=LEVELS.double())
     expected = network(x.double(), at(0.5).double(), context=context.double(), text=text)
     torch.testing.assert_close(velocity(x.double(), at(0.5).double()), expected)
@@ -172,7 +177,7 @@ class TestSettled:
         x, sigma, context, text = given()
         expected = network.bind(context, text, levels=LEVELS)(x, sigma)
         settled = copy.deepcopy(network)
-        settled.settle()
+        settled.prepare_for_inference()
         for _ in range(2):
             assert torch.equal(settled.bind(context, text, levels=LEVELS)(x, sigma), expected)
         left = sum(it.untyped_storage().nbytes() for it in settled.parameters())
@@ -182,7 +187,7 @@ class TestSettled:
     def test_it_has_no_state_dict_once_it_has_sampled(self):
         network = everything().eval()
         x, sigma, context, text = given()
-        network.settle()
+        network.prepare_for_inference()
         assert network.state_dict()
         network.bind(context, text, levels=LEVELS)(x, sigma)
         with pytest.raises(mk.MousaiError) as caught:
@@ -195,7 +200,7 @@ class TestSettled:
     def test_it_stays_in_the_precision_of_its_first_sample(self):
         network = everything().eval()
         x, sigma, context, text = given()
-        network.settle()
+        network.prepare_for_inference()
         network.bind(context, text, levels=LEVELS)(x, sigma)
         with pytest.raises(mk.MousaiError) as caught, torch.autocast("cpu", torch.bfloat16):
             network.bind(context, text, levels=LEVELS)
@@ -205,9 +210,9 @@ class TestSettled:
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3, 5])
-@pytest.mark.parametrize("packing", [None, Packing(torch.float32)])
+@pytest.mark.parametrize("packed", [False, True])
 @torch.no_grad()
-def test_upsampling_repeats_every_frame_then_convolves(factor, packing):
+def test_upsampling_repeats_every_frame_then_convolves(factor, packed):
     layer = Upsampling(6, 4, factor)
     x = torch.randn(2, 7, 6)
     repeated = x.repeat_interleave(factor, dim=1).transpose(1, 2)
@@ -215,8 +220,8 @@ def test_upsampling_repeats_every_frame_then_convolves(factor, packing):
     expected = torch.nn.functional.conv1d(
         repeated, convolution.weight, convolution.bias, padding=1
     ).transpose(1, 2)
-    packing = copy.deepcopy(packing)
-    torch.testing.assert_close(layer(x, packing), expected, rtol=0, atol=2e-6)
+    layer = pack(layer, Packing(torch.float32)) if packed else layer
+    torch.testing.assert_close(layer(x), expected, rtol=0, atol=2e-6)
 
 
 def test_few_channels_stay_in_float32():

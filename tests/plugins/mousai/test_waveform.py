@@ -3,7 +3,7 @@
 import torch
 
 import mousai_kit.api as mk
-from mousai_kit_mousai.waveform import Waveform
+from mousai_kit_mousai.domains import Waveform
 
 
 def test_audio_stays_as_it_is():
@@ -16,5 +16,5 @@ def test_audio_stays_as_it_is():
 
 def test_nothing_is_measured_or_saved():
     domain = Waveform(mk.Options(), audio_channels=2)
-    domain.prepare([torch.randn(3, 2, 10)])
+    domain.fit_statistics([torch.randn(3, 2, 10)])
     assert domain.state_dict() == {}

@@ -106,7 +106,9 @@ def test_held_out_rows_are_a_fraction_or_a_split_of_the_data_sets_own():
     saved("music", [row() for _ in range(20)])
     train, held = of(validation=0.3), of(part="validation", validation=0.3)
     numbers = list(map(str, range(20)))
-    assert [it.name for it in held.tracks] == list(compress(numbers, mk.held_out(numbers, 0.3)))
+    assert [it.name for it in held.tracks] == list(
+        compress(numbers, mk.validation_mask(numbers, 0.3))
+    )
     assert len(train) + len(held) == 20
     train, held = (of(part=it, validation_split="test") for it in ("train", "validation"))
     assert len(train) == len(held) == 20
@@ -144,11 +146,11 @@ def test_a_row_of_which_nothing_is_known_is_called_by_its_number():
 def test_headers_are_read_once(monkeypatch):
     saved("music", [row(), row(b"no audio")])
     first = of()
-    monkeypatch.setattr(mk, "probe", None)
+    monkeypatch.setattr(mk, "audio_info", None)
     again = of()
     assert (
-        again.skipped()
-        == first.skipped()
+        again.skipped_files()
+        == first.skipped_files()
         == ["music/train[1]: is no audio file that can be read (Format not recognised)"]
     )
     assert torch.equal(again.clip(0, 2).wave, first.clip(0, 2).wave)
@@ -177,7 +179,7 @@ def test_a_copy_for_a_worker_is_small_and_the_same():
 def test_rows_that_are_bad_are_left_out_with_the_reason():
     saved("music", [row(), row(b""), None, row(flac()[: len(flac()) // 2])])
     made = of()
-    assert made.skipped() == [
+    assert made.skipped_files() == [
         "music/train[1]: is empty (0 bytes); leave it out",
         "music/train[2]: holds no audio",
     ]

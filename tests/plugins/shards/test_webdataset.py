@@ -17,11 +17,12 @@ import torch
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
 import mousai_kit.api as mk
+from mousai_kit.data.track_stats import pieces
 from mousai_kit_shards import web_dataset
 from mousai_kit_shards.members import Members
 from mousai_kit_shards.part import Part
 from mousai_kit_shards.shard_index import Shard, ShardIndex
-from mousai_kit_shards.shard_tracks import ShardTracks
+from mousai_kit_shards.shard_tracks import ShardTable
 from mousai_kit_shards.web_dataset import WebDataset
 
 RATE = nano.RATE
@@ -119,6 +120,14 @@ def test_a_crop_is_the_part_of_the_sample_that_its_mark_says():
         assert f"{int(start + 1e-4) + 1} of 4" in clip.text
 
 
+def test_its_samples_are_measured_and_looked_at_where_they_lie():
+    tar_shards.shard("music/0.tar", {key: {"flac": ramp(license="CC0-1.0")} for key in "abc"})
+    found = list(pieces(of(), "train", sample_rate=RATE))
+    assert [it.fault for it in found] == [""] * 3
+    assert [it.measures.seconds for it in found] == [4.5] * 3
+    assert [it.licence for it in found] == ["CC0-1.0"] * 3
+
+
 def test_crops_and_splits_are_the_same_however_samples_are_put_into_shards():
     names = [f"{number:04}" for number in range(12)]
     samples = {name: {"flac": ramp(), "txt": name} for name in names}
@@ -131,7 +140,7 @@ def test_crops_and_splits_are_the_same_however_samples_are_put_into_shards():
         assert [it.text for it in one] == [it.text for it in four]
         assert all(torch.equal(a.wave, b.wave) for a, b in zip(one, four, strict=True))
     held = of("one", "validation", validation=0.3)
-    assert keys(held) == list(compress(names, mk.held_out(names, 0.3)))
+    assert keys(held) == list(compress(names, mk.validation_mask(names, 0.3)))
     assert len(held) + len(of("one", validation=0.3)) == 12
 
 
@@ -183,9 +192,9 @@ def test_shards_are_looked_through_once(monkeypatch):
     tar_shards.shard("music/0.tar", {"a": {"flac": ramp()}, "b": {"flac": b"no audio"}})
     first = of()
     assert nano.names("music") == [".0.tar.index", "0.tar"]
-    monkeypatch.setattr(mk, "probe", None)
+    monkeypatch.setattr(mk, "audio_info", None)
     again = of()
-    assert again.skipped() == first.skipped() != []
+    assert again.skipped_files() == first.skipped_files() != []
     assert torch.equal(again.clip(0, 3).wave, first.clip(0, 3).wave)
 
 
@@ -214,7 +223,7 @@ def test_where_no_index_can_be_kept_that_is_said():
     with nano.full_disk(100):
         made = of()
     assert keys(made) == ["a", "b"]
-    assert made.skipped() == [
+    assert made.skipped_files() == [
         (
             "music: no index can be kept here (File too large): every start looks through the "
             "shards anew"
@@ -246,13 +255,13 @@ def test_a_bad_sample_is_left_out_with_the_reason(members, what):
     tar_shards.shard("music/0.tar", {"bad": members, "good": {"flac": ramp()}})
     made = of()
     assert keys(made) == ["good"]
-    assert made.skipped() == [f"music/0.tar/bad: {what}"]
+    assert made.skipped_files() == [f"music/0.tar/bad: {what}"]
 
 
 def test_a_sample_without_the_endings_asked_for_is_left_out():
     full = {"flac": ramp(), "txt": "A"}
     tar_shards.shard("music/0.tar", {"a": full, "b": {"wav": b"?"}, "c": {"flac": ramp()}})
-    assert of(audio="flac", text="txt").skipped() == [
+    assert of(audio="flac", text="txt").skipped_files() == [
         "music/0.tar/b: has no 'flac' (it has 'wav')",
         "music/0.tar/c: has no 'txt' (it has 'flac')",
     ]
@@ -266,7 +275,7 @@ def test_members_that_stand_twice_are_told():
             tar.addfile(info, BytesIO(ramp()))
     made = of("0.tar")
     assert keys(made) == ["b", "c"]
-    assert made.skipped() == [
+    assert made.skipped_files() == [
         "0.tar/a: has two members with the same ending; leave one out",
         "0.tar/b: stands twice in this shard; the first one counts",
     ]
@@ -280,7 +289,7 @@ def test_of_a_shard_that_is_cut_short_the_whole_samples_are_read(keep, fault):
     path.write_bytes(path.read_bytes()[: int(-(-end // 512) * 512 * keep)])
     made = of()
     assert keys(made) == ["a", "b", "c"][: 2 if keep < 1 else 3]
-    assert made.skipped() == [
+    assert made.skipped_files() == [
         f"music/0.tar: is cut short or damaged ({fault}); what follows is left out"
     ]
 
@@ -291,7 +300,7 @@ def test_a_shard_that_is_none_is_left_out():
     tar_shards.zipped(Path("music/0.tar")).rename("music/2.tar")
     Path("music/3.tar").write_bytes(b"")
     reasons = ["invalid header", "invalid header", "empty file"]
-    assert of().skipped() == [
+    assert of().skipped_files() == [
         f"music/{number}.tar: is no tar that can be read ({why}); a compressed one must be unpacked"
         for number, why in enumerate(reasons, 1)
     ]
@@ -370,13 +379,14 @@ def test_a_million_samples_are_a_few_arrays():
         "ends": np.arange(1, count + 1) * 21,
     }
     index = ShardIndex(Shard(Path("music/0.tar"), 1, 1), arrays, [])
-    tracks = ShardTracks([index, index])
-    assert len(pickle.dumps(tracks.chosen(np.ones(2 * count, np.bool_)))) < 100 * count
+    table = ShardTable([index, index])
+    tracks = table.tracks()
+    assert len(pickle.dumps(tracks)) < 100 * count
     assert tracks[9_999] == tracks[-1] == tracks[-3:][2]
     assert tracks[9_999].name == "folder/000004999"
     assert tracks[9_999].text.name == "folder/000004999.json"
     tracemalloc.start()
-    held = mk.held_out(tracks.keys(), 0.1)
+    held = mk.validation_mask(table.keys(), 0.1)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert held.sum() == pytest.approx(2 * count * 0.1, rel=0.2)

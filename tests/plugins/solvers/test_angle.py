@@ -6,7 +6,15 @@ import pytest
 import torch
 from known_schedules import COSINE, SHIFTED
 
-from mousai_kit.testing.exact import MEANS, carried, curved, distance, mixture, noise, order
+from mousai_kit.testing.reference_velocities import (
+    MEANS,
+    carry,
+    curved_velocity,
+    distance,
+    mixture,
+    noise,
+    order,
+)
 from mousai_kit_mousai.samplers import DDIM
 from mousai_kit_solvers.angle import Angle2M
 
@@ -23,7 +31,7 @@ def ddim(steps, schedule=COSINE):
 @pytest.mark.parametrize("means", [MEANS, MEANS[:1]])
 def test_its_error_falls_with_the_second_order_all_the_way_from_noise(schedule, means):
     start = noise(1, 1, 200)
-    truth = carried(start, schedule, means)
+    truth = carry(start, schedule, means)
     velocity = mixture(schedule, means)
     made = order(lambda steps: angle(steps, schedule), velocity, start, truth, steps=(160, 320))
     assert made == pytest.approx(2, abs=0.15)
@@ -37,16 +45,21 @@ def test_its_second_step_bends_as_the_first_one_bent_however_long_each_is(middle
 
     start, (first, second) = noise(2, 3, 5), torch.tensor([1, middle], dtype=torch.float64)
     g, h = (second - first) * pi / 2, -second * pi / 2
-    v = curved(start, first.expand(2))
+    v = curved_velocity(start, first.expand(2))
     x = g.cos() * start + g.sin() * v
-    v_there = curved(x, second.expand(2))
+    v_there = curved_velocity(x, second.expand(2))
     n = (v_there - g.cos() * v + g.sin() * start) / g.sin()
     expected = h.cos() * x + h.sin() * v_there + (1 - h.cos()) * n
-    made = angle(2, Two(Two.Options())).sample(curved, start)
+    made = angle(2, Two(Two.Options())).sample(curved_velocity, start)
     torch.testing.assert_close(made, expected)
 
 
 def test_one_step_is_ddim_and_two_are_not():
     start = noise(2, 1, 6)
-    torch.testing.assert_close(angle(1).sample(curved, start), ddim(1).sample(curved, start))
-    assert distance(angle(2).sample(curved, start), ddim(2).sample(curved, start)) > 0.01
+    torch.testing.assert_close(
+        angle(1).sample(curved_velocity, start), ddim(1).sample(curved_velocity, start)
+    )
+    assert (
+        distance(angle(2).sample(curved_velocity, start), ddim(2).sample(curved_velocity, start))
+        > 0.01
+    )

@@ -7,10 +7,10 @@ import torch
 from known_schedules import COSINE, MIDDLE, SHIFTED
 
 import mousai_kit.api as mk
-from mousai_kit.testing.exact import (
+from mousai_kit.testing.reference_velocities import (
     MEANS,
-    carried,
-    curved,
+    carry,
+    curved_velocity,
     distance,
     gaussian,
     mixture,
@@ -56,14 +56,15 @@ def algorithm_2(velocity, x, schedule, steps):
 def test_away_from_the_ends_it_is_the_published_algorithm():
     start = noise(2, 3, 5)
     torch.testing.assert_close(
-        dpmpp(9, MIDDLE).sample(curved, start), algorithm_2(curved, start, MIDDLE, 9)
+        dpmpp(9, MIDDLE).sample(curved_velocity, start),
+        algorithm_2(curved_velocity, start, MIDDLE, 9),
     )
 
 
 @pytest.mark.parametrize("means", [MEANS, MEANS[:1]])
 def test_its_error_falls_with_the_second_order(means):
     start = noise(1, 1, 200)
-    truth = carried(start, COSINE, means, ends=(0.85, 0.15))
+    truth = carry(start, COSINE, means, ends=(0.85, 0.15))
     made = order(lambda steps: dpmpp(steps, MIDDLE), mixture(COSINE, means), start, truth)
     assert made == pytest.approx(2, abs=0.15)
 
@@ -71,7 +72,7 @@ def test_its_error_falls_with_the_second_order(means):
 @pytest.mark.parametrize("schedule", [COSINE, SHIFTED])
 def test_it_needs_fewer_steps_all_the_way_from_noise(schedule):
     start = noise(1, 1, 200)
-    truth = carried(start, schedule)
+    truth = carry(start, schedule)
     first, second = (
         distance(make(20, schedule).sample(mixture(schedule), start), truth)
         for make in (ddim, dpmpp)
@@ -84,7 +85,7 @@ def test_up_to_two_steps_it_is_ddim(steps):
     """Both ends are of first order: there the log signal-to-noise ratio is infinite."""
     start = noise(2, 1, 6)
     torch.testing.assert_close(
-        dpmpp(steps).sample(curved, start), ddim(steps).sample(curved, start)
+        dpmpp(steps).sample(curved_velocity, start), ddim(steps).sample(curved_velocity, start)
     )
 
 
@@ -152,14 +153,14 @@ class TestSDE:
     @pytest.mark.parametrize("eta", [0.3, 1.0])
     def test_away_from_the_ends_it_is_the_published_recurrence(self, eta):
         start, source = noise(2, 3, 5), Recorded([1, 2])
-        made = sde(9, MIDDLE, eta).sample(curved, start, generator=source)
-        expected = published_sde(curved, start, MIDDLE, 9, eta, source.drawn)
+        made = sde(9, MIDDLE, eta).sample(curved_velocity, start, generator=source)
+        expected = published_sde(curved_velocity, start, MIDDLE, 9, eta, source.drawn)
         torch.testing.assert_close(made, expected)
 
     def test_without_fresh_noise_it_is_dpmpp_2m_and_needs_no_source(self):
         start = noise(2, 3, 5)
         torch.testing.assert_close(
-            sde(7, eta=0.0).sample(curved, start), dpmpp(7).sample(curved, start)
+            sde(7, eta=0.0).sample(curved_velocity, start), dpmpp(7).sample(curved_velocity, start)
         )
 
     @pytest.mark.parametrize("eta", [0.3, 1.0])
@@ -178,7 +179,7 @@ class TestSDE:
 
     def test_without_a_source_it_says_what_is_needed(self):
         with pytest.raises(mk.RequestError) as raised:
-            sde(3).sample(curved, noise(1, 1, 4))
+            sde(3).sample(curved_velocity, noise(1, 1, 4))
         assert str(raised.value) == (
             "dpmpp-2m-sde with eta above 0 needs a source of noise; give a seed"
         )
@@ -186,6 +187,7 @@ class TestSDE:
     def test_another_seed_gives_another_sample(self):
         start = noise(1, 1, 4)
         one, other = (
-            sde(5).sample(curved, start, generator=mk.NoiseSource([seed])) for seed in (1, 2)
+            sde(5).sample(curved_velocity, start, generator=mk.NoiseSource([seed]))
+            for seed in (1, 2)
         )
         assert distance(one, other) > 0.01

@@ -6,7 +6,15 @@ import pytest
 import torch
 from known_schedules import COSINE, SHIFTED
 
-from mousai_kit.testing.exact import MEANS, carried, curved, distance, mixture, noise, order
+from mousai_kit.testing.reference_velocities import (
+    MEANS,
+    carry,
+    curved_velocity,
+    distance,
+    mixture,
+    noise,
+    order,
+)
 from mousai_kit_mousai.samplers import DDIM
 from mousai_kit_solvers.heun import Heun
 
@@ -19,7 +27,7 @@ def heun(steps, schedule=COSINE):
 @pytest.mark.parametrize("means", [MEANS, MEANS[:1]])
 def test_its_error_falls_with_the_second_order_all_the_way_from_noise(schedule, means):
     start = noise(1, 1, 200)
-    truth = carried(start, schedule, means)
+    truth = carry(start, schedule, means)
     velocity = mixture(schedule, means)
     made = order(lambda steps: heun(steps, schedule), velocity, start, truth, steps=(161, 321))
     assert made == pytest.approx(2, abs=0.15)
@@ -28,10 +36,14 @@ def test_its_error_falls_with_the_second_order_all_the_way_from_noise(schedule, 
 def test_a_step_is_the_trapezoidal_rule_on_the_circle():
     start, (first, second) = noise(2, 3, 5), torch.tensor([1.0, 0.5]).double()
     h = torch.tensor(-pi / 4)
-    v = curved(start, first.expand(2))
-    x = start + (h / 2).tan() * (v + curved(h.cos() * start + h.sin() * v, second.expand(2)))
-    expected = h.cos() * x + h.sin() * curved(x, second.expand(2))  # the last: no correction
-    torch.testing.assert_close(heun(3).sample(curved, start), expected)
+    v = curved_velocity(start, first.expand(2))
+    x = start + (h / 2).tan() * (
+        v + curved_velocity(h.cos() * start + h.sin() * v, second.expand(2))
+    )
+    expected = h.cos() * x + h.sin() * curved_velocity(
+        x, second.expand(2)
+    )  # the last: no correction
+    torch.testing.assert_close(heun(3).sample(curved_velocity, start), expected)
 
 
 def test_short_steps_are_those_of_algorithm_1():
@@ -42,18 +54,18 @@ def test_short_steps_are_those_of_algorithm_1():
         t = torch.linspace(1, 0, steps + 1, dtype=torch.float64)
         for i in range(steps):
             stride = (t[i + 1] - t[i]) * pi / 2
-            d = curved(x, t[i].expand(2))
+            d = curved_velocity(x, t[i].expand(2))
             there = x + stride * d
             if t[i + 1] > 0:
-                there = x + stride * (d + curved(there, t[i + 1].expand(2))) / 2
+                there = x + stride * (d + curved_velocity(there, t[i + 1].expand(2))) / 2
             x = there
         return x
 
-    away = distance(heun(2 * steps - 1).sample(curved, start), algorithm_1(start))
+    away = distance(heun(2 * steps - 1).sample(curved_velocity, start), algorithm_1(start))
     assert away < 2e-3
     assert (
         distance(
-            DDIM(DDIM.Options(steps=steps), schedule=COSINE).sample(curved, start),
+            DDIM(DDIM.Options(steps=steps), schedule=COSINE).sample(curved_velocity, start),
             algorithm_1(start),
         )
         > 2 * away
@@ -67,7 +79,7 @@ def test_each_level_between_the_ends_is_asked_twice(steps):
 
     def velocity(x, sigma):
         asked.append(sigma[0].item())
-        return curved(x, sigma)
+        return curved_velocity(x, sigma)
 
     heun(steps).sample(velocity, noise(2, 3, 5))
     first, *inner, _ = heun(steps).levels().tolist()
@@ -77,4 +89,6 @@ def test_each_level_between_the_ends_is_asked_twice(steps):
 def test_an_even_number_of_evaluations_leaves_one_unused():
     start = noise(1, 1, 4)
     assert (heun(7).steps, heun(8).steps) == (7, 7)
-    assert torch.equal(heun(7).sample(curved, start), heun(8).sample(curved, start))
+    assert torch.equal(
+        heun(7).sample(curved_velocity, start), heun(8).sample(curved_velocity, start)
+    )

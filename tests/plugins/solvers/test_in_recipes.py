@@ -3,8 +3,8 @@
 import nano
 import pytest
 
-from mousai_kit.errors import RecipeError
-from mousai_kit.recipe import stage_key, with_sampler_steps
+from mousai_kit.core.errors import RecipeError
+from mousai_kit.recipe import stage_fingerprint_values, with_sampler_steps
 
 SAMPLER = "stages.generator.model.sampler"
 
@@ -28,7 +28,9 @@ def test_levels_are_a_slot_like_any_other(here, words):
 
 def test_they_are_no_part_of_what_a_stage_learned(here):
     plain, spaced = nano.recipe(), nano.recipe(f"{SAMPLER}.levels=cosine-spaced")
-    assert stage_key(plain, "generator") == stage_key(spaced, "generator")
+    assert stage_fingerprint_values(plain, "generator") == stage_fingerprint_values(
+        spaced, "generator"
+    )
     assert plain.hash != spaced.hash
 
 
@@ -40,7 +42,7 @@ def test_another_number_of_steps_leaves_them(here):
 
 def test_a_recipe_is_read_again_as_it_was_written(here):
     recipe = nano.recipe(f"{SAMPLER}.levels=karras")
-    assert nano.recipe(text=recipe.dump(), path="again.yaml") == recipe
+    assert nano.recipe(text=recipe.to_yaml(), path="again.yaml") == recipe
 
 
 def test_mistakes_are_told_where_they_are(here):

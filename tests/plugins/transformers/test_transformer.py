@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, models
 import mousai_kit.api as mk
 from mousai_kit_transformers.transformer import Transformer
 
-WAYS_OUT = Transformer.ways_out
+WAYS_OUT = Transformer.fallback_hint
 READERS = {"clip": "text_model", "bart": "model.encoder", "bert": "bert"}
 
 
@@ -39,7 +39,7 @@ def built(model, **options):
 
 def message(encoder):
     with pytest.raises(mk.WeightsError) as raised:
-        encoder.ready()
+        encoder.download()
     return str(raised.value)
 
 
@@ -54,7 +54,7 @@ class TestFamilies:
         made = network(family, tmp_path)
         text = built(tmp_path)(["slow metal", ""])
         reader = made.get_submodule(READERS.get(family, ""))
-        ids, mask = mk.token_ids(tokenizer(), ["slow metal", ""], 12)
+        ids, mask = mk.tokenize(tokenizer(), ["slow metal", ""], 12)
         with torch.no_grad():
             expected = reader(input_ids=ids, attention_mask=mask).last_hidden_state
         assert torch.equal(text.mask, mask)
@@ -122,7 +122,7 @@ class TestFolders:
         (broken / "theirs.py").write_text("raise SystemExit('it ran')")
         where = {"AutoConfig": "theirs.Config", "AutoModel": "theirs.Model"}
         configured(broken, auto_map=where)
-        built(broken).ready()
+        built(broken).download()
 
     @pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation"])
     @pytest.mark.parametrize("kernels", ["some/kernels", "flash_attention_2"])
@@ -171,7 +171,7 @@ class TestFolders:
         assert message(built(tmp_path, tokens=64)) == (
             f"{tmp_path}: reads {most} tokens at most; set `tokens: {most}` (got 64)"
         )
-        built(tmp_path, tokens=most).ready()
+        built(tmp_path, tokens=most).download()
 
     @pytest.mark.parametrize("layer", [3, -4])
     def test_a_layer_that_it_has_not(self, bert, layer):

@@ -20,12 +20,12 @@ SMALL: dict[str, Any] = {
         "transform": None,
         "channels": [16, 16],
         "factors": [1, 2],
-        "items": [1, 1],
+        "blocks": [1, 1],
         "cross_attentions": [1, 1],
         "attention_heads": 2,
         "attention_features": 8,
         "modulation_features": 16,
-        "injections": [],
+        "context_injections": [],
     },
     "sampler": {"use": "kutta-3", "steps": 6},
 }
@@ -38,7 +38,7 @@ class TestRectifiedFlow(StageContract):
 
 @pytest.fixture
 def stage() -> Any:
-    return TestRectifiedFlow().build(below=mk.Space(4, 32, 8000))
+    return TestRectifiedFlow().build(input_space=mk.SignalSpace(4, 32, 8000))
 
 
 def test_an_exact_flow_is_an_exact_velocity(stage: RectifiedFlow) -> None:
@@ -72,13 +72,13 @@ def test_an_exact_flow_to_one_signal_arrives_there(stage: RectifiedFlow) -> None
 
 def test_what_is_measured_brings_latents_to_unit_variance(stage: RectifiedFlow) -> None:
     signals = [3 + 2 * torch.randn(1, 4, 500) for _ in range(4)]
-    stage.prepare(signals, [])
+    stage.fit_statistics(signals, [])
     assert stage.mean.flatten().tolist() == pytest.approx([3] * 4, abs=0.2)
     assert stage.deviation.flatten().tolist() == pytest.approx([2] * 4, abs=0.15)
 
 
-def request(**changes: Any) -> mk.Request:
-    return mk.Request(**{"prompts": ["rock"], "seeds": [0], "samples": 512, **changes})
+def request(**changes: Any) -> mk.GenerationRequest:
+    return mk.GenerationRequest(**{"prompts": ["rock"], "seeds": [0], "samples": 512, **changes})
 
 
 def test_what_it_makes_is_on_the_scale_of_what_it_learned(stage: RectifiedFlow) -> None:

@@ -6,24 +6,10 @@ import mousai_kit.api as mk
 
 
 @mk.hookimpl
-def mousai_kit_samplers() -> Sequence[type[mk.Sampler]]:
-    """Return samplers."""
+def mousai_kit_components() -> Sequence[type[mk.Component]]:
+    """Return the components."""
+    from mousai_kit_etude.flow import RectifiedFlow
     from mousai_kit_etude.kutta import Kutta
-
-    return [Kutta]
-
-
-@mk.hookimpl
-def mousai_kit_text_encoders() -> Sequence[type[mk.TextEncoder]]:
-    """Return text encoders."""
     from mousai_kit_etude.ngrams import NGrams
 
-    return [NGrams]
-
-
-@mk.hookimpl
-def mousai_kit_stages() -> Sequence[type[mk.Stage]]:
-    """Return stages."""
-    from mousai_kit_etude.flow import RectifiedFlow
-
-    return [RectifiedFlow]
+    return [NGrams, Kutta, RectifiedFlow]

@@ -18,11 +18,11 @@ UNET = {
     "transform": None,
     "channels": [256, 256, 384],
     "factors": [1, 2, 2],
-    "items": [2, 2, 2],
+    "blocks": [2, 2, 2],
     "attentions": [0, 1, 1],
     "cross_attentions": [1, 1, 1],
     "attention_heads": 4,
-    "injections": [],
+    "context_injections": [],
     "head": "gain",
 }
 """A network for latents; unet1d's own defaults are a decoder's, which needs a context."""
@@ -41,10 +41,10 @@ class RectifiedFlow(mk.Stage):
     class Options(mk.Options):
         """Options of `use: rectified-flow`."""
 
-        text: mk.Use[mk.TextEncoder] = mk.chosen("ngrams")
-        unet: mk.Use[mk.UNet] = mk.chosen(UNET)
-        schedule: mk.Use[mk.Schedule] = mk.chosen("cosine")
-        sampler: mk.Use[mk.Sampler] = mk.chosen("kutta-3")
+        text: mk.Use[mk.TextEncoder] = mk.default("ngrams")
+        unet: mk.Use[mk.UNet] = mk.default(UNET)
+        schedule: mk.Use[mk.Schedule] = mk.default("cosine")
+        sampler: mk.Use[mk.Sampler] = mk.default("kutta-3")
         drop: float = mk.Field(
             0.1, ge=0, le=1, description="how often training drops the text for the null embedding"
         )
@@ -55,25 +55,25 @@ class RectifiedFlow(mk.Stage):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, options: Options, *, below: mk.Space) -> None:
-        super().__init__(options, below=below)
-        self.below, self.space = below, None
+    def __init__(self, options: Options, *, input_space: mk.SignalSpace) -> None:
+        super().__init__(options, input_space=input_space)
+        self.input_space, self.latent_space = input_space, None
         self.drop, self.spread = options.drop, options.spread
         self.text = options.text.build()
         self.unet = options.unet.build(
-            channels=below.channels, context_channels=0, text_features=self.text.features
+            channels=input_space.channels, context_channels=0, text_features=self.text.features
         )
         self.schedule = options.schedule.build()
         self.sampler = options.sampler.build(schedule=self.schedule)
         self.null = nn.Parameter(torch.zeros(self.text.tokens, self.text.features))
-        self.register_buffer("mean", torch.zeros(below.channels, 1))
-        self.register_buffer("deviation", torch.ones(below.channels, 1))
+        self.register_buffer("mean", torch.zeros(input_space.channels, 1))
+        self.register_buffer("deviation", torch.ones(input_space.channels, 1))
 
-    def ready(self) -> None:
+    def download(self) -> None:
         """Let the text encoder fetch what it needs."""
-        self.text.ready()
+        self.text.download()
 
-    def prepare(self, signals: Iterable[Tensor], captions: Sequence[str]) -> None:
+    def fit_statistics(self, signals: Iterable[Tensor], captions: Sequence[str]) -> None:
         """Measure mean and deviation per channel; let the text encoder learn its vocabulary."""
         count, total, squares = 0, torch.zeros_like(self.mean), torch.zeros_like(self.mean)
         for signal in signals:
@@ -83,7 +83,7 @@ class RectifiedFlow(mk.Stage):
         self.mean.copy_(total / count)
         variance = squares / count - self.mean.square()
         self.deviation.copy_(variance.clamp(min=1e-8).sqrt())
-        self.text.prepare(captions)
+        self.text.fit_statistics(captions)
 
     def loss(
         self,
@@ -108,13 +108,15 @@ class RectifiedFlow(mk.Stage):
         """Refuse: above this stage there is only text."""
         raise mk.RequestError("rectified-flow makes signals from text; nothing stands above it")
 
-    def decode(self, latents: Tensor | None, request: mk.Request) -> Tensor:
+    def decode(self, latents: Tensor | None, request: mk.GenerationRequest) -> Tensor:
         """Make signals for the request's prompts."""
         text = self.text(request.prompts)
-        flow = mk.Guided(self.unet, text, self._nothing(len(text)), scale=request.guidance)
+        flow = mk.ClassifierFreeGuidance(
+            self.unet, text, self._nothing(len(text)), scale=request.guidance
+        )
         source = request.noise()
-        noise = source.normal(self.below.channels, self.below.frames(request.samples))
-        velocity = request.counted(self.velocity(flow))
+        noise = source.normal(self.input_space.channels, self.input_space.frames(request.samples))
+        velocity = request.count_evaluations(self.velocity(flow))
         made = self.sampler.sample(velocity, noise.to(self.mean.device), generator=source)
         return made * self.deviation + self.mean
 
@@ -129,20 +131,24 @@ class RectifiedFlow(mk.Stage):
 
         return velocity
 
-    def _told(self, prompts: Sequence[str], condition: mk.Condition, dropped: Tensor) -> mk.Text:
+    def _told(
+        self, prompts: Sequence[str], condition: mk.Condition, dropped: Tensor
+    ) -> mk.TextEmbedding:
         """Return what the network hears of the prompts [b] under a condition."""
         if condition == "none":
             return self._nothing(len(prompts))
         if condition == "other":
             prompts = [*prompts[1:], prompts[0]]
-        text: mk.Text = self.text(prompts)
+        text: mk.TextEmbedding = self.text(prompts)
         if condition != "training":
             return text
         null = self._nothing(len(prompts))
         embedding = torch.where(dropped[:, None, None], null.embedding, text.embedding)
-        return mk.Text(embedding, text.mask | dropped[:, None])
+        return mk.TextEmbedding(embedding, text.mask | dropped[:, None])
 
-    def _nothing(self, count: int) -> mk.Text:
+    def _nothing(self, count: int) -> mk.TextEmbedding:
         """Return the learned embedding that stands for no text."""
         embedding = self.null.expand(count, -1, -1)
-        return mk.Text(embedding, embedding.new_ones(embedding.shape[:2], dtype=torch.bool))
+        return mk.TextEmbedding(
+            embedding, embedding.new_ones(embedding.shape[:2], dtype=torch.bool)
+        )

@@ -21,7 +21,7 @@ from torch import Tensor
 LARGEST = 4.0
 """Weights beyond this multiply the network's errors; such a stride is made in single turns."""
 
-Point = tuple[Tensor, mk.Level]
+Point = tuple[Tensor, mk.NoiseLevel]
 """sigma [b] for the network, and the level where it stands."""
 
 
@@ -35,7 +35,7 @@ class Kutta(mk.SteppedSampler):
 
     name = "kutta-3"
 
-    class Options(mk.StepOptions):
+    class Options(mk.SamplerOptions):
         """Options of `sampler: kutta-3`."""
 
         steps: int = mk.Field(30, ge=1, le=10_000, description="evaluations of the network")
@@ -49,11 +49,11 @@ class Kutta(mk.SteppedSampler):
             x = _stride(velocity, x, nodes, end)
         return x
 
-    def _strides(self, x: Tensor) -> Iterator[tuple[list[Point], mk.Level]]:
+    def _strides(self, x: Tensor) -> Iterator[tuple[list[Point], mk.NoiseLevel]]:
         """Yield the nodes of each stride, one to three, and the level where it ends."""
         nodes: list[Point] = []
         left = self.steps
-        for sigma, now, later in self.descent(x):
+        for sigma, now, later in self.iterate_levels(x):
             nodes.append((sigma, now))
             left -= 1
             if left % 3 == 0:
@@ -92,7 +92,7 @@ class Weights:
         return max(abs(weight) for row in self.stages for weight in row)
 
 
-def _stride(velocity: mk.Velocity, x: Tensor, nodes: list[Point], end: mk.Level) -> Tensor:
+def _stride(velocity: mk.Velocity, x: Tensor, nodes: list[Point], end: mk.NoiseLevel) -> Tensor:
     """Return x [b, c, t] carried from the first node's level to the end."""
     begin = nodes[0][1].angle
     half = (end.angle - begin) / 2
@@ -113,14 +113,16 @@ def _moved(z: Tensor, slopes: list[Tensor], row: list[float], length: float) -> 
     return z
 
 
-def _nodes(nodes: list[Point], end: mk.Level) -> list[float]:
+def _nodes(nodes: list[Point], end: mk.NoiseLevel) -> list[float]:
     """Return where the nodes lie in u, the stride being 0 to 1."""
     begin = nodes[0][1].angle
     half = (end.angle - begin) / 2
     return [(1 + tan(level.angle - begin - half) / tan(half)) / 2 for _, level in nodes]
 
 
-def _well_placed(nodes: list[Point], end: mk.Level) -> Iterator[tuple[list[Point], mk.Level]]:
+def _well_placed(
+    nodes: list[Point], end: mk.NoiseLevel
+) -> Iterator[tuple[list[Point], mk.NoiseLevel]]:
     """Yield a stride, or single turns in its place where the nodes would make it shake."""
     if Weights.of(_nodes(nodes, end)).largest <= LARGEST:
         yield nodes, end

@@ -50,14 +50,14 @@ class NGrams(mk.TextEncoder):
         self.features, self.tokens = options.features, options.tokens
         self.table = nn.Embedding(options.buckets + 1, options.features, padding_idx=0)
 
-    def forward(self, prompts: Sequence[str]) -> mk.Text:
-        """Encode prompts as mk.Text of [b, n, d] and [b, n]."""
+    def forward(self, prompts: Sequence[str]) -> mk.TextEmbedding:
+        """Encode prompts as mk.TextEmbedding of [b, n, d] and [b, n]."""
         ids = torch.tensor([self._text(it) for it in prompts], dtype=torch.long)
         ids = ids.reshape(len(prompts), self.tokens, self.options.grams)
         ids = ids.to(self.table.weight.device)
         counts: Tensor = (ids > 0).sum(2)
         embedding = self.table(ids).sum(2) / counts.clamp(min=1)[:, :, None]
-        return mk.Text(embedding, counts > 0)
+        return mk.TextEmbedding(embedding, counts > 0)
 
     def _text(self, text: str) -> list[list[int]]:
         """Return the buckets [n, g] of a text, 0 where there is no word or no n-gram."""

@@ -1,0 +1,184 @@
+"""Commands that train, and that make music: run, generate, reconstruct, evaluate."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mousai_kit.cli.app import (
+    Json,
+    Out,
+    Revision,
+    Set,
+    Source,
+    Target,
+    app,
+    on_interrupt,
+    print_json,
+)
+from mousai_kit.core.errors import Problem, RequestError
+
+
+@app.command()
+def run(source: Source, overrides: Set = None, out: Out = None, as_json: Json = False) -> None:
+    """Train what is not trained yet, make the recipe's prompts into music, write the report."""
+    from mousai_kit.core.console import Screen
+
+    screen = Screen()
+    with screen.busy("reading the recipe"):  # and all that it may name
+        from mousai_kit.evaluation import report
+        from mousai_kit.generation import generate as making
+        from mousai_kit.runs import status
+        from mousai_kit.runs.resolve import resolve_recipe
+        from mousai_kit.runs.run import Run
+        from mousai_kit.runs.run_folder import RunFolder
+        from mousai_kit.training.run import train_run
+
+        recipe = resolve_recipe(source, overrides, run=out, screen=screen)
+    folder = RunFolder(out) if out else RunFolder.default(recipe)
+    with on_interrupt(lambda: status.status_message(recipe, folder)), folder.lock():
+        system = Run(recipe, folder, screen)
+        jobs = making.recipe_jobs(system)
+        train_run(system)
+        made = making.generate(system, jobs, folder=folder.audio)
+        if not system.ranks.main:
+            return
+        figures = report.write_report(system)
+    if as_json:
+        print_json(
+            {"folder": str(folder.path), "clips": [asdict(result) for result in made], **figures}
+        )
+    else:
+        typer.echo(
+            report.closing_message(system, figures, [clip.path for clip in made], source=source)
+        )
+
+
+@app.command()
+def generate(
+    target: Target,
+    prompts: Annotated[list[str] | None, typer.Argument(help="What to play.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--prompts", help="A text file with a prompt a line.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="Length of a clip.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the first clip of each prompt.")] = 0,
+    steps: Annotated[int | None, typer.Option(help="Steps of every stage's sampler.")] = None,
+    guidance: Annotated[
+        float | None, typer.Option(help="How strictly to follow the prompt: 1 to 15.")
+    ] = None,
+    adapter: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH[:STRENGTH]",
+            help="A tuned run, or a file of adapters, to play with; repeatable.",
+        ),
+    ] = None,
+    count: Annotated[int, typer.Option(help="Clips for each prompt, with seeds counting up.")] = 1,
+    batch: Annotated[int | None, typer.Option(help="Clips to make at a time.", min=1)] = None,
+    revision: Revision = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the clips.")] = None,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Make music from prompts with a trained system: a run, or one that others trained."""
+    from mousai_kit.core.files import check_folder
+    from mousai_kit.generation import generate as making
+    from mousai_kit.runs.resolve import trained_system
+
+    if out is not None:
+        check_folder(out)
+    texts = [*(prompts or []), *(_read_prompts(file) if file else [])]
+    system = trained_system(target, overrides, steps, adapter or (), revision)
+    if not texts:
+        making.require_text_conditioning(system)
+        raise RequestError("there is no prompt; give one or more, or a file of them with --prompts")
+    jobs = making.jobs_of(system, texts, seed=seed, count=count, seconds=seconds, guidance=guidance)
+    made = making.generate(
+        system.load_for_inference(), jobs, folder=out or system.folder.audio, batch=batch
+    )
+    if not system.ranks.main:
+        return
+    if as_json:
+        print_json([asdict(result) for result in made])
+    else:
+        typer.echo("\n".join(str(clip.path) for clip in made))
+
+
+@app.command()
+def reconstruct(
+    target: Target,
+    source: Annotated[Path, typer.Argument(help="An audio file.")],
+    out: Annotated[Path | None, typer.Option(help="The file to write.")] = None,
+    start: Annotated[float, typer.Option(help="Where to begin, in seconds.")] = 0.0,
+    seconds: Annotated[float | None, typer.Option(help="How much; default: all of it.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.", min=0)] = 0,
+    steps: Annotated[int | None, typer.Option(help="Steps of every stage's sampler.")] = None,
+    revision: Revision = None,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Bring a file through the autoencoder and back, with a mel picture of both."""
+    from mousai_kit.generation import generate as making
+    from mousai_kit.runs.resolve import half_trained_system
+
+    system = half_trained_system(target, overrides, steps, revision)
+    name = f"{source.stem}-reconstructed.{system.recipe.generate.format}"
+    out = out or system.folder.audio / name
+    _check_file(out, source)
+    made = making.reconstruct(
+        system.load_for_inference(system.autoencoder_stages),
+        source,
+        out=out,
+        seconds=seconds,
+        start=start,
+        seed=seed,
+    )
+    typer.echo(json.dumps({"path": str(made)}) if as_json else str(made))
+
+
+@app.command()
+def evaluate(
+    target: Target, revision: Revision = None, overrides: Set = None, as_json: Json = False
+) -> None:
+    """Show whether a trained run listens to its latents and its text; write report.md."""
+    from mousai_kit.evaluation import report
+    from mousai_kit.runs.resolve import half_trained_system
+
+    system = half_trained_system(target, overrides, revision=revision)
+    system.folder.check_own()
+    figures = report.write_report(system.load(system.evaluable_stages))
+    if as_json:
+        print_json(figures)
+    else:
+        typer.echo((system.folder.path / "report.md").read_text())
+
+
+def _read_prompts(file: Path) -> list[str]:
+    """Return the prompts of a file, one a line; a byte order mark and blank lines are none."""
+    if file.is_dir():
+        raise RequestError(Problem(str(file), "", "is a folder; --prompts names a text file"))
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise RequestError(Problem(str(file), "", "is no UTF-8 text; save it as such")) from None
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _check_file(out: Path, source: Path) -> None:
+    """Raise RequestError where a result can't be written to `out`, before it is made."""
+    from mousai_kit import audio
+
+    if out.is_dir():
+        told = "is a folder; --out names a file"
+    elif out.suffix.lower() not in audio.FORMATS:
+        told = f"--out must end in one of {', '.join(audio.FORMATS)}"
+    elif out.exists() and source.exists() and out.samefile(source):
+        told = "is the file to be read; --out is another"
+    else:
+        return
+    raise RequestError(Problem(audio.display_path(out), "", told))

@@ -1,0 +1,239 @@
+"""The card of a publication: what it is, what it learned and what it can't do, in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mousai_kit import __version__
+from mousai_kit.cli.publishing.facts import Facts
+from mousai_kit.cli.tables import duration, size
+from mousai_kit.runs.model_card import LIBRARY
+from mousai_kit.runs.vocabulary import telling
+
+WAYS = {
+    "trained": "trained",
+    "draft": "its draft alone",
+    "untrained": "untrained",
+    "other": "from another's latent",
+}
+"""What the ways are called in which clips are brought back."""
+FREQUENT = 40
+"""Words that are told of those that a system learned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """All that a card tells."""
+
+    called: str
+    """What others load it by: `owner/name`, or the folder's name."""
+    licence: str
+    credits: str
+    """The file with the credits; empty where there is none."""
+    prompts: Sequence[str]
+    recipe: Facts
+    """As `inspection.recipe_facts` tells."""
+    bytes: int
+    half: bool
+    text: bool
+    """Whether it makes music from text."""
+    requires: Sequence[str]
+    words: Sequence[str] | None
+    data: Facts
+    training: Mapping[str, Facts]
+    starts: Mapping[str, str]
+    figures: Facts | None
+
+    def markdown(self) -> str:
+        """Return the card: a YAML front matter, then Markdown."""
+        parts = [
+            *([self._front_matter(), f"# {self.recipe['name']}", self._what()]),
+            *("## Use it", self._use(), "## What it is", self._parts()),
+            *("## What it learned from", self._data(), "## How it was trained", self._training()),
+            *("## What was measured", self._figures(), "## What it can't do", self._limits()),
+            *("## Licence", self._licence()),
+        ]
+        return "\n\n".join(parts) + "\n"
+
+    def _front_matter(self) -> str:
+        task = "text-to-audio" if self.text else "audio-to-audio"
+        tags = "[music, text-to-music, diffusion, mousai-kit]"
+        lines = [f"license: {self.licence}", f"library_name: {LIBRARY}", f"pipeline_tag: {task}"]
+        return "\n".join(["---", *lines, f"tags: {tags}", "---"])
+
+    def _what(self) -> str:
+        recipe = self.recipe
+        makes = "makes {} music from text" if self.text else "brings {} music to latents and back"
+        channels = {1: "mono", 2: "stereo"}.get(recipe["channels"], f"{recipe['channels']}-channel")
+        sound = f"{channels} {recipe['sample_rate'] / 1000:g} kHz"
+        return (
+            f"A diffusion system of {_millions(recipe['parameters'])} parameters that "
+            f"{makes.format(sound)}. It was published with mousai-kit {__version__}."
+        )
+
+    def _use(self) -> str:
+        prompt = (self.prompts or ["music"])[0].replace('"', "'")
+        packages = " ".join(["mousai-kit", *(f"'{name}'" for name in self.requires)])
+        if not self.text:
+            play = f"mousai-kit reconstruct {self.called} some-music.flac"
+            return f"```sh\npip install {packages}\n{play}\n```"
+        return "\n".join(
+            [
+                "```sh",
+                f"pip install {packages}",
+                f'mousai-kit generate {self.called} "{prompt}" --seconds 10',
+                "```",
+                "",
+                "```python",
+                "import mousai_kit.api as mk",
+                "",
+                f'music = mk.load("{self.called}").generate("{prompt}", seconds=10)',
+                'music.save("music.flac")',
+                "```",
+            ]
+        )
+
+    def _parts(self) -> str:
+        rows = [
+            [stage["name"], stage["use"], _millions(stage["parameters"]), _latent(stage["latent"])]
+            for stage in self.recipe["stages"]
+        ]
+        kept = (
+            "in half precision (float16; cast to float32 when loaded)"
+            if self.half
+            else "as trained"
+        )
+        told = f"`recipe.yaml` says all of it. The weights are {kept}: {size(self.bytes)}."
+        return f"{_table(['stage', 'component', 'parameters', 'latent'], rows)}\n\n{told}"
+
+    def _data(self) -> str:
+        data, lines = self.data, list[str]()
+        if data["tracks"] is not None:
+            lines.append(
+                f"- {data['tracks']:,} tracks, {data['hours']:.3g} hours; {data['held_out']:,} of "
+                f"them were held out (dataset `{data['use']}`)"
+            )
+            told = ", ".join(f"{name} ({count:,})" for name, count in data["licences"].items())
+            lines.append(f"- licences that their tags tell: {told}")
+        elif data["clips"] is not None:
+            lines.append(f"- {data['clips']:,} clips (dataset `{data['use']}`)")
+        else:
+            lines.append(f"- dataset `{data['use']}`; it was not at hand when this was written")
+        if self.words:
+            told = ", ".join(telling(self.words)[:FREQUENT])
+            lines.append(f"- {len(self.words):,} words of captions, most often: {told}")
+        return "\n".join(lines)
+
+    def _training(self) -> str:
+        head = [
+            "stage",
+            "steps",
+            "time",
+            "clips a step",
+            "seconds a clip",
+            "learning rate",
+            "precision",
+        ]
+        rows = [
+            [
+                *(name, f"{training['steps']:,}" if training["steps"] else "-"),
+                *(duration(training["seconds"]) if training["seconds"] else "-", training["batch"]),
+                *(
+                    f"{training['crop']:.3g}",
+                    f"{training['learning_rate']:g}",
+                    training["precision"],
+                ),
+            ]
+            for name, training in self.training.items()
+        ]
+        lines = [f"- {name} started from {told}" for name, told in self.starts.items() if told]
+        lines += [
+            f"- {name} was imported: steps and settings of its training are another project's"
+            for name, training in self.training.items()
+            if training["imported"]
+        ]
+        return "\n".join([_table(head, rows), *(["", *lines] if lines else [])])
+
+    def _figures(self) -> str:
+        if self.figures is None:
+            return "Nothing: there was no report of these weights (`mousai-kit evaluate`)."
+        lines = ["Figures say whether the system listens, not how it sounds."]
+        if self.half:
+            lines.append("They were measured before the weights were rounded to float16.")
+        tables = [*_reconstruction_rows(self.figures["decoded"]), *_losses(self.figures["loss"])]
+        return "\n\n".join([" ".join(lines), *tables])
+
+    def _limits(self) -> str:
+        lines = list[str]()
+        if self.words:
+            lines.append(
+                f"- It knows {len(self.words):,} words. Others it spells out of pieces, which say "
+                "little or nothing to it; `mousai-kit generate` tells which they are."
+            )
+        longest = max(training["crop"] for training in self.training.values())
+        lines.append(
+            f"- It learned from crops of up to {longest:.3g} seconds. Longer music is made, but "
+            "has no form beyond that: no verse comes back."
+        )
+        lines.append(
+            "- It resembles what it learned from, in style, quality and gaps, and may come near to "
+            "single pieces of it, the more so the fewer there were."
+        )
+        lines.append("- Nobody listened to all that it can make. Listen before you use any of it.")
+        return "\n".join(lines)
+
+    def _licence(self) -> str:
+        also = (
+            f" Whose music it learned from: [{self.credits}]({self.credits})."
+            if self.credits
+            else ""
+        )
+        return f"The weights: {self.licence}.{also}"
+
+
+def _reconstruction_rows(parts: Sequence[Facts]) -> Iterator[str]:
+    """Yield a table of how near clips come back, by stage, metric and split."""
+    found = {way for part in parts for means in part["metrics"].values() for way in means}
+    ways = [item for item in WAYS if item in found]
+    rows = [
+        [
+            *(part["stage"], metric, f"{part['clips']} {part['split']}"),
+            *(f"{means[way]:.2f}" if way in means else "-" for way in ways),
+        ]
+        for part in parts
+        for metric, means in part["metrics"].items()
+    ]
+    if rows:
+        yield _table(["stage", "metric", "clips", *(WAYS[item] for item in ways)], rows)
+
+
+def _losses(losses: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Iterator[str]:
+    """Yield a table of the loss with the right caption, another's and none."""
+    rows = [
+        [
+            stage,
+            split,
+            *(f"{ways[way]:.4f}" if way in ways else "-" for way in ("right", "other", "none")),
+        ]
+        for stage, splits in losses.items()
+        for split, ways in splits.items()
+    ]
+    if rows:
+        yield _table(["stage", "clips", "loss, right caption", "another's", "none"], rows)
+
+
+def _latent(latent: Facts | None) -> str:
+    if latent is None:
+        return "-"
+    return f"{latent['channels']} x {latent['frames_per_second']:g} a second"
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:.3g} M" if count >= 1e5 else f"{count:,}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

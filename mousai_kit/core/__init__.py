@@ -1,0 +1,1 @@
+"""What a component is: kinds, plug-ins, the registry, building, errors, the console."""

@@ -1,0 +1,169 @@
+"""Stage: one rung of the cascade, with its objective and its way back."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from torch import Tensor, nn
+
+from mousai_kit.core.component import Component, Options
+from mousai_kit.core.interfaces.noise import NoiseSource, PositionalNoise
+from mousai_kit.core.interfaces.sampler import Sampler
+from mousai_kit.core.interfaces.unet import Velocity
+
+Condition = Literal["training", "right", "other", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class SignalSpace:
+    """Where signals live: `channels` numbers per frame, `stride` samples of audio per frame.
+
+    A space fixes no length. Audio itself is `Space(channels=2, stride=1, sample_rate=48000)`.
+    """
+
+    channels: int
+    stride: int
+    sample_rate: int
+
+    def frames(self, samples: int) -> int:
+        """Return how many frames cover so many samples of audio."""
+        return -(-samples // self.stride)
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """What is to be made: b clips of one length."""
+
+    prompts: Sequence[str]
+    """b texts."""
+    seeds: Sequence[int]
+    """b seeds: a clip depends on its own alone."""
+    samples: int
+    """Length in samples of audio."""
+    guidance: float = 1.0
+    """Scale of classifier-free guidance: 1 follows the prompt as learned, more insists on it."""
+    window: int | None = None
+    """Samples of audio that are made at a time, or about so many; None is all."""
+    together: int = 1
+    """Windows that are made in one batch, at most. It changes no result."""
+    progress: Callable[[], None] | None = None
+    """Called after each evaluation of a network."""
+
+    def tick(self) -> None:
+        """Report an evaluation, or whatever a stage counts as one, to `progress`."""
+        if self.progress is not None:
+            self.progress()
+
+    def count_evaluations(self, velocity: Velocity) -> Velocity:
+        """Return a velocity that reports each of its evaluations to `progress`."""
+        if (report := self.progress) is None:
+            return velocity
+
+        def counting(x: Tensor, sigma: Tensor) -> Tensor:
+            result = velocity(x, sigma)
+            report()
+            return result
+
+        return counting
+
+    def noise(self, starts: Sequence[int] = (0,)) -> PositionalNoise:
+        """Return a fresh source of noise for signals that begin at each of `starts`, in frames.
+
+        It has an item for every clip from the first start on, then for every clip from the next.
+        """
+        return PositionalNoise([(seed, start) for start in starts for seed in self.seeds])
+
+
+class Stage(Component, nn.Module):
+    """Learns to make the signals of the space below it from those of its own space, or from text.
+
+    Built with `input_space`, the one whose signals it learns: audio for the lowest stage, else the
+    space of the stage below.
+    """
+
+    kind: ClassVar[str] = "stage"
+    build_kwargs: ClassVar[tuple[str, ...]] = ("input_space",)
+
+    input_space: SignalSpace
+    latent_space: SignalSpace | None
+    """The space of `encode`'s result; None for a stage that makes signals from text alone."""
+
+    def __init__(self, options: Options, *, input_space: SignalSpace) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def loss(
+        self,
+        signal: Tensor,
+        prompts: Sequence[str],
+        *,
+        noise: NoiseSource,
+        condition: Condition = "training",
+    ) -> Tensor:
+        """Return the training loss per clip [b] for signals [b, input_space.channels, t].
+
+        All that is random (level, noise, dropped text) comes from `noise`. `condition` says what
+        the network is told (a text or a latent): as in `training` (text dropped at times), the
+        `right` one, the `other` one (the next clip's in the batch, the first one's for the last)
+        or `none`. A network that listens does worse with another clip's. t may be any length. No
+        clip influences another, and neither the signals nor the stage are changed.
+        """
+
+    @abstractmethod
+    def encode(self, signal: Tensor) -> Tensor:
+        """Return latents [b, latent_space.channels, n] of signals [b, input_space.channels, t].
+
+        A latent covers latent_space.stride / input_space.stride frames of the signal, the last one
+        perhaps less. RequestError where `latent_space` is None.
+        """
+
+    @abstractmethod
+    def decode(self, latents: Tensor | None, request: GenerationRequest) -> Tensor:
+        """Make signals [b, input_space.channels, input_space.frames(request.samples)].
+
+        `latents` come from the stage above, or are None at the top, where the text is all.
+        RequestError where they are None and needed. The same latents, text and seed make the same
+        clip, alone or in a batch.
+        """
+
+    def stream(self, latents: Tensor | None, request: GenerationRequest) -> Iterator[Tensor]:
+        """Yield pieces [b, input_space.channels, n] of `decode`'s signal in order; default: one.
+
+        A stage that works in windows of `request.window` needs memory for a window only.
+        """
+        yield self.decode(latents, request)
+
+    def windows(self, request: GenerationRequest) -> int:
+        """Return in how many windows `stream` makes what is asked for; default: one."""
+        return 1
+
+    @property
+    def nfe(self) -> int:
+        """Return about how many evaluations of its network a window takes."""
+        return sum(sampler.steps for sampler in vars(self).values() if isinstance(sampler, Sampler))
+
+    @property
+    def first(self) -> dict[str, Stage]:
+        """Return the stages inside this one that learn before it, each alone, by their option.
+
+        They stand on the same space below. Their parameters require no gradient here: each learns
+        as a stage of its own, and its weights are then loaded into this one.
+        """
+        return {name: child for name, child in self.named_children() if isinstance(child, Stage)}
+
+    @property
+    def refines(self) -> Stage | None:
+        """Return the one of `first` whose signals this stage begins from, of the same latents."""
+        return None
+
+    def download(self) -> None:
+        """Fetch what must be there before any stage trains (a model, say); default: nothing."""
+
+    def fit_statistics(self, signals: Iterable[Tensor], captions: Sequence[str]) -> None:
+        """Measure what must be known before training (statistics, vocabulary); default: nothing.
+
+        The signals [b, input_space.channels, t] can be gone through once.
+        """

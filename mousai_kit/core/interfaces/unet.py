@@ -1,0 +1,106 @@
+"""U-Net: the network that denoises."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from typing import ClassVar, Protocol
+
+from torch import Tensor, nn
+
+from mousai_kit.core.component import Component, Options
+from mousai_kit.core.errors import MousaiError
+from mousai_kit.core.interfaces.text_encoder import TextEmbedding
+
+
+class Velocity(Protocol):
+    """A denoising network whose conditioning is fixed."""
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Return v [b, c, t] for noised signals x [b, c, t] at noise levels sigma [b] in [0, 1]."""
+
+
+class UNet(Component, nn.Module):
+    """Predicts the velocity v of a noised sequence, given a context and a text.
+
+    Built with `channels` (of x and v), `context_channels` (0: takes no context) and
+    `text_features` (0: takes no text).
+    """
+
+    kind: ClassVar[str] = "unet"
+    build_kwargs: ClassVar[tuple[str, ...]] = ("channels", "context_channels", "text_features")
+
+    downsampling: int
+    """x's length is best a multiple of this; any other length is padded inside and cut again."""
+
+    def __init__(
+        self, options: Options, *, channels: int, context_channels: int, text_features: int
+    ) -> None:
+        super().__init__()
+        self.context_channels, self.text_features = context_channels, text_features
+
+    @abstractmethod
+    def forward(
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        *,
+        context: Tensor | None = None,
+        text: TextEmbedding | None = None,
+    ) -> Tensor:
+        """Return v [b, channels, t], of x's type, for x [b, channels, t] and sigma [b] in [0, 1].
+
+        `context` [b, context_channels, frames] spans the same time as x at a rate of its own;
+        `text`'s masked tokens have no influence, and it may be masked whole. Items don't mix.
+        Gradients reach the context and the text, whose encoders learn by them.
+        """
+
+    def bind(
+        self,
+        context: Tensor | None = None,
+        text: TextEmbedding | None = None,
+        *,
+        levels: Tensor | None = None,
+    ) -> Velocity:
+        """Return the velocity for fixed conditioning.
+
+        An implementation computes here, once, what does not change from step to step. `levels` [n]
+        are those at which a sampler will ask, as far as it knows: the velocity is right at any
+        other level too. Where they are given, the network is about to be used many times; empty
+        ones say nothing. Gradients pass as through `forward`; other bindings may be in use beside
+        it, and each new one follows the weights as they are.
+        """
+
+        def velocity(x: Tensor, sigma: Tensor) -> Tensor:
+            result: Tensor = self(x, sigma, context=context, text=text)
+            return result
+
+        return velocity
+
+    def repeated_blocks(self) -> Iterable[nn.Module]:
+        """Return the modules that training may run in another way, one by one; default: none.
+
+        With `recompute: true` only what each was given is kept for the backward pass, which calls
+        it once more: it must do the same both times, and find nothing that it kept of the first.
+        With `compile: true` each runs compiled. They are this module's own; a list is fine.
+        """
+        return ()
+
+    def check_conditioning(self, context: Tensor | None, text: TextEmbedding | None) -> None:
+        """Raise MousaiError where the conditioning is not what the network was built for."""
+        embedding = None if text is None else text.embedding
+        kinds = (
+            ("a context of", "channels", self.context_channels, context, 1),
+            ("a text of", "features", self.text_features, embedding, 2),
+        )
+        for what, unit, size, given, dim in kinds:
+            found = 0 if given is None else given.shape[dim]
+            if found != size:
+                needs = f"needs {what} {size} {unit}" if size else f"takes no {what.split()[1]}"
+                raise MousaiError(f"{self.name}: {needs}, but {found or 'none'} came")
+
+    def prepare_for_inference(self) -> None:
+        """Sample only, from now on: weights may be kept in another form; default: nothing changes.
+
+        Called where a process will not train or save: a settled network may refuse its state dict.
+        """

@@ -1,0 +1,90 @@
+"""Plug-ins: entry points -> pluggy -> Registry, with one report for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from importlib import metadata
+from importlib.metadata import EntryPoint
+
+from mousai_kit.core.errors import PluginError
+from mousai_kit.core.hookspecs import GROUP
+from mousai_kit.core.plugins.entry_points import (
+    OWN,
+    PluginEntry,
+    installed_entries,
+    is_disabled,
+    is_misspelled,
+)
+from mousai_kit.core.plugins.loader import PluginLoader
+from mousai_kit.core.plugins.reports import PluginProblem, PluginReport, add_warnings
+from mousai_kit.core.registry import Registry
+
+__all__ = ["PluginProblem", "PluginReport", "discover", "installed_registry"]
+
+
+def discover(points: Iterable[EntryPoint] | None = None) -> tuple[Registry, list[PluginReport]]:
+    """Load every installed plug-in by itself; one that fails is reported, the rest load.
+
+    Given entry points, those are loaded; all that is installed for another version of the
+    interface is reported in either case.
+    """
+    registry = Registry()
+    there = installed_entries()
+    ours = there if points is None else [PluginEntry.of(point) for point in points]
+    ordered = sorted((our for our in ours if our.group == GROUP), key=_order)
+    reports = [_load(entry, ordered[:place], registry) for place, entry in enumerate(ordered)]
+    reports += [_other_version(entry, registry) for entry in there if entry.group != GROUP]
+    return registry, add_warnings(reports, registry)
+
+
+@cache
+def installed_registry() -> Registry:
+    """Return the components of all installed plug-ins that load."""
+    return discover()[0]
+
+
+def _order(entry: PluginEntry) -> tuple[bool, str, str]:
+    return entry.package != OWN, entry.package, entry.name
+
+
+def _load(entry: PluginEntry, before: list[PluginEntry], registry: Registry) -> PluginReport:
+    """Load a plug-in, unless there is a reason not even to try."""
+    if entry.fault:
+        return _left_out(entry, entry.fault, registry)
+    if is_disabled(entry):
+        told = "is switched off by MOUSAI_KIT_WITHOUT; take it out of there to load it"
+        return _left_out(entry, told, registry, off=True)
+    if any(other.owner == entry.owner for other in before):
+        told = f"the entry point '{entry.name}' stands there twice; give each a name of its own"
+        return _left_out(entry, told, registry)
+    return PluginLoader(entry, registry).load()
+
+
+def _other_version(entry: PluginEntry, registry: Registry) -> PluginReport:
+    told = f"is written for {entry.group}; this mousai-kit loads {GROUP}: install a version for it"
+    if is_misspelled(entry.group):
+        told = f"is offered under '{entry.group}'; did you mean '{GROUP}'?"
+    return _left_out(entry, told, registry)
+
+
+def _left_out(
+    entry: PluginEntry, told: str, registry: Registry, *, off: bool = False
+) -> PluginReport:
+    registry.mark_unavailable(entry.owner)
+    faults = (PluginProblem(told, entry.place),)
+    return PluginReport(entry.name, entry.package, entry.version, faults=faults, switched_off=off)
+
+
+def first_party() -> Registry:
+    """Return the components of mousai-kit's own plug-ins; PluginError where one is left out."""
+    own = [
+        entry
+        for entry in metadata.entry_points(group=GROUP)
+        if entry.dist and entry.dist.name == "mousai-kit"
+    ]
+    registry, reports = discover(own)
+    names = {point.name for point in own}
+    if faults := [report.fault for report in reports if report.fault and report.name in names]:
+        raise PluginError(*faults)
+    return registry

@@ -1,0 +1,1 @@
+"""Data: tracks, captions, crops, loaders, latents made beforehand, what a data set is like."""

@@ -1,0 +1,1 @@
+"""Evaluation: figures of trained stages, and the report."""

@@ -1,0 +1,1 @@
+"""From a prompt or a wave to audio files."""

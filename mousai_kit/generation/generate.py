@@ -1,0 +1,154 @@
+"""What a trained system makes: clips from prompts, and music brought through its latents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from pathlib import Path
+
+from torch import Tensor
+
+from mousai_kit import audio
+from mousai_kit.core.errors import Problem, RequestError, argument_error
+from mousai_kit.generation.generator import (
+    SOFTWARE,
+    GeneratedFile,
+    GenerationJob,
+    Generator,
+    make_jobs,
+)
+from mousai_kit.generation.output import GeneratedAudio
+from mousai_kit.runs import checkpoint
+from mousai_kit.runs.run import Run
+from mousai_kit.runs.vocabulary import unknown_words_told
+
+
+def generate(
+    system: Run, jobs: Sequence[GenerationJob], *, folder: Path, batch: int | None = None
+) -> list[GeneratedFile]:
+    """Return the clips of all jobs, made or found made, with their pictures in `folder`.
+
+    `batch` clips are made at a time: by default the recipe's, else one on a CPU, eight elsewhere.
+    """
+    if not jobs:
+        return []
+    suffix = system.recipe.generate.format
+    return _generator_for(system, jobs, batch).write(jobs, folder=folder, suffix=suffix)
+
+
+def play(
+    system: Run, jobs: Sequence[GenerationJob], *, batch: int | None = None
+) -> list[GeneratedAudio]:
+    """Return the clips of all jobs in memory: as `generate` writes them."""
+    return _generator_for(system, jobs, batch).play(jobs)
+
+
+def jobs_of(
+    system: Run,
+    prompts: Sequence[str],
+    *,
+    seed: int,
+    count: int = 1,
+    seconds: float | None = None,
+    guidance: float | None = None,
+) -> list[GenerationJob]:
+    """Return what to make of prompts; what is not given is the recipe's.
+
+    RequestError where the system reads no text, there is no prompt or a number is out of range.
+    """
+    require_text_conditioning(system)
+    settings = system.recipe.generate
+    return make_jobs(
+        prompts,
+        seed=seed,
+        count=count,
+        seconds=settings.seconds if seconds is None else seconds,
+        guidance=settings.guidance if guidance is None else guidance,
+    )
+
+
+def recipe_jobs(system: Run) -> list[GenerationJob]:
+    """Return what a recipe itself asks for; an error, before any training, where it can't be."""
+    settings, seed = system.recipe.generate, system.recipe.seed
+    if not settings.prompts:
+        return []
+    return jobs_of(system, settings.prompts, seed=seed, count=settings.count)
+
+
+def _generator_for(system: Run, jobs: Sequence[GenerationJob], batch: int | None) -> Generator:
+    """Return what makes jobs, tagged with its weights; say which words the system never saw."""
+    for line in unknown_words_told(system.cascade, [job.prompt for job in jobs]):
+        system.screen.print(line)
+    files = [system.folder.stage(name).weights for name in system.cascade.stages]
+    weights = [checkpoint.read_header(file)["digest"] for file in files]
+    return Generator(
+        system.recipe,
+        system.cascade,
+        system.screen,
+        tags={
+            "weights": " ".join([*weights, *(adapter.tag for adapter in system.adapters)]),
+            "steps": "+".join(map(str, reversed(system.cascade.nfe.values()))),
+        },
+        batch=batch or system.recipe.generate.batch or (1 if system.device.type == "cpu" else 8),
+        ranks=system.ranks,
+    )
+
+
+def require_text_conditioning(system: Run) -> None:
+    """Raise RequestError where a system makes no music from text."""
+    if (top := system.cascade.top).latent_space is not None:
+        raise RequestError(
+            f"the top stage, {top.name}, makes no music from text, so that there is nothing to do "
+            "with prompts; leave them out (`generate.prompts`), or add a stage above it"
+        )
+
+
+def reconstruct(
+    system: Run, source: Path, *, out: Path, seconds: float | None, start: float, seed: int
+) -> Path:
+    """Bring a file through the latents and back; return the audio file, a picture beside it.
+
+    `start` and `seconds` say what to read of the file; None is all from there on.
+    """
+    if seconds is not None and not 0 < seconds < inf:
+        raise argument_error("seconds", f"must be a number above 0 (got {seconds:g})")
+    if not 0 <= start < inf:
+        raise argument_error("start", f"must be a number of 0 or more (got {start:g})")
+    top = _highest_with_latents(system)
+    wave = _read_source(system, source, start=start, seconds=seconds)
+    tags = {"title": f"{source.stem} through {system.recipe.name}", "seed": str(seed)}
+    tags |= {"recipe_hash": system.recipe.hash, **SOFTWARE}
+    generator = Generator(system.recipe, system.cascade, system.screen, tags={})
+    generator.reconstruct(wave, out, top=top, seed=seed, real=source.name, tags=tags)
+    return out
+
+
+def _highest_with_latents(system: Run) -> str:
+    names = [
+        name for name, stage in system.cascade.stages.items() if stage.latent_space is not None
+    ]
+    if not names:
+        raise RequestError(
+            "this recipe has no stage that encodes audio; nothing to reconstruct with"
+        )
+    return names[-1]
+
+
+def _read_source(system: Run, source: Path, *, start: float, seconds: float | None) -> Tensor:
+    """Return a file's audio [c, t] as the system takes it; an error where it is silent."""
+    if source.is_dir():
+        raise RequestError(
+            Problem(audio.display_path(source), "", "is a folder; name an audio file")
+        )
+    wave = audio.read(
+        source,
+        sample_rate=system.recipe.audio.sample_rate,
+        channels=system.recipe.audio.channels,
+        start=start,
+        seconds=seconds,
+    )
+    if wave.abs().max() < audio.SILENCE:
+        raise RequestError(
+            Problem(audio.display_path(source), "", "is silent; there is nothing to reconstruct")
+        )
+    return wave

@@ -1,0 +1,295 @@
+"""Generation: from prompts, or through the latents, to tagged audio in files or in memory.
+
+Legend: b clips, c channels, n samples of a piece, t samples of a clip.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor
+
+from mousai_kit import __version__, audio
+from mousai_kit.core.console import Screen
+from mousai_kit.core.errors import Argument, Problem, RequestError, argument_error, format_value
+from mousai_kit.core.interfaces import GenerationRequest
+from mousai_kit.distributed import Communicator
+from mousai_kit.generation.output import GeneratedAudio
+from mousai_kit.generation.rendering import FileSink, MemorySink, is_recorded
+from mousai_kit.models.cascade import Cascade
+from mousai_kit.models.device import autocast
+from mousai_kit.models.memory import check_memory, check_output_space, report_out_of_memory
+from mousai_kit.recipe import Recipe
+
+Sink = FileSink | MemorySink
+SOFTWARE = {"software": f"mousai-kit {__version__}"}
+"""The tag of every file that is made."""
+STRICTEST = 1000
+"""Guidance beyond which there are only infinities."""
+A_DAY = 24 * 60 * 60
+"""Seconds that a clip may last."""
+MOST = 10_000
+"""Clips that are made at a time for each prompt, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationJob:
+    """A prompt to be made into one clip."""
+
+    prompt: str
+    seed: int
+    seconds: float
+    guidance: float
+
+    @property
+    def stem(self) -> str:
+        """Return a file name without suffix."""
+        return f"{clip_file_name(self.prompt)}-{self.seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedFile:
+    """A clip on the disk."""
+
+    path: Path
+    picture: Path
+    prompt: str
+    seed: int
+    reused: bool
+
+
+def make_jobs(
+    prompts: Sequence[str], *, seed: int, count: int, seconds: float, guidance: float
+) -> list[GenerationJob]:
+    """Return what to make: each prompt with the seeds `seed` .. `seed + count - 1`.
+
+    RequestError where there is no prompt, or a number is out of range.
+    """
+    _check_types(prompts, seed=seed, count=count, seconds=seconds, guidance=guidance)
+    if not prompts:
+        raise RequestError("there is no prompt; give one or more")
+    if not 0 < seconds < math.inf:
+        raise argument_error("seconds", f"must be a number above 0 (got {seconds:g})")
+    if seconds > A_DAY:
+        raise argument_error("seconds", f"must be at most {A_DAY}, a day (got {seconds:g})")
+    if not 0 <= guidance <= STRICTEST:
+        told = f"must be a number from 0 to {STRICTEST} (got {guidance:g})"
+        raise argument_error("guidance", told)
+    if not 1 <= count <= MOST:
+        raise argument_error("count", f"must be 1 to {MOST} (got {count})")
+    if seed < 0:
+        raise argument_error("seed", f"must be 0 or more (got {seed})")
+    return [
+        GenerationJob(_printable(prompt), seed + number, seconds, guidance)
+        for prompt in prompts
+        for number in range(count)
+    ]
+
+
+def _check_types(prompts: Sequence[str], **numbers: float) -> None:
+    """Raise RequestError where a caller gives what is no text, or no number."""
+    if isinstance(prompts, str | bytes | Mapping) or not isinstance(prompts, Sequence):
+        raise RequestError(f"prompts must be a list of texts (got {format_value(prompts)})")
+    if others := [prompt for prompt in prompts if not isinstance(prompt, str)]:
+        raise RequestError(f"a prompt must be text (got {format_value(others[0])})")
+    for name, value in numbers.items():
+        whole = name in ("seed", "count")
+        if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+            told = "a whole number" if whole else "a number"
+            raise argument_error(name, f"must be {told} (got {format_value(value)})")
+
+
+def _printable(prompt: str) -> str:
+    """Return a prompt as a file's tags can hold it: without what is no text."""
+    return prompt.replace("\0", " ").encode(errors="replace").decode()
+
+
+class Generator:
+    """Makes clips with a recipe's cascade, in its windows and precision, `batch` at a time.
+
+    `tags` say beside the recipe's what every file is made with.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        cascade: Cascade,
+        screen: Screen,
+        *,
+        tags: Mapping[str, str],
+        batch: int = 1,
+        ranks: Communicator | None = None,
+    ) -> None:
+        self.cascade, self.screen, self.batch = cascade, screen, batch
+        self.window, self.ranks = recipe.window_samples, ranks or Communicator()
+        self.precision = next(iter(recipe.stages.values())).train.precision
+        self.tags = {"recipe": recipe.name, "recipe_hash": recipe.hash, **tags, **SOFTWARE}
+
+    def write(
+        self, jobs: Sequence[GenerationJob], *, folder: Path, suffix: str
+    ) -> list[GeneratedFile]:
+        """Return the clips as files, those that are there already from the same weights included.
+
+        Processes that work together share those that are missing.
+        """
+        pairs = list(zip(jobs, _paths(jobs, folder, suffix), strict=True))
+        missing = [(job, path) for job, path in pairs if not is_recorded(path, self._job_tags(job))]
+        self.ranks.barrier()  # until each knows what is missing
+        mine = self.ranks.share(missing)
+        sinks = [self._file(job, path) for job, path in mine]
+        self._generate([job for job, _ in mine], sinks, folder)
+        self.ranks.barrier()
+        fresh = {path for _, path in missing}
+        return [
+            GeneratedFile(path, path.with_suffix(".png"), job.prompt, job.seed, path not in fresh)
+            for job, path in pairs
+        ]
+
+    def play(self, jobs: Sequence[GenerationJob]) -> list[GeneratedAudio]:
+        """Return the clips in memory: as `write` writes them."""
+        sinks = [MemorySink() for _ in jobs]
+        self._generate(jobs, sinks)
+        rate = self.cascade.audio.sample_rate
+        return [
+            GeneratedAudio(sink.audio, rate, job.prompt, job.seed, self._job_tags(job))
+            for sink, job in zip(sinks, jobs, strict=True)
+        ]
+
+    def reconstruct(
+        self, wave: Tensor, out: Path, *, top: str, seed: int, real: str, tags: Mapping[str, str]
+    ) -> None:
+        """Bring audio [c, t] through the latents of stage `top` and back, into a tagged file.
+
+        Its picture shows the `real` one too. RequestError where memory or the disk won't suffice.
+        """
+        stage = self.cascade.stages[top]
+
+        def through(request: GenerationRequest) -> Iterator[Tensor]:
+            device = next(stage.parameters()).device
+            latents = self.cascade.encode_to(wave[None].to(device), top, window=self.window)
+            yield from self.cascade.stream(latents, request, top=top)
+
+        request = GenerationRequest([""], [seed], wave.shape[-1], window=self.window)
+        title, above = "through the latents and back", {f"real: {real}": wave}
+        sink = FileSink(
+            out, self.cascade.audio, request.samples, title=title, tags=tags, above=above
+        )
+        self._render("reconstructing", through, [request], [sink], top=top, folder=out.parent)
+
+    def _generate(
+        self, jobs: Sequence[GenerationJob], sinks: Sequence[Sink], folder: Path | None = None
+    ) -> None:
+        """Hand the clips of jobs, of one length and guidance, to their sinks."""
+        groups = [jobs[first : first + self.batch] for first in range(0, len(jobs), self.batch)]
+        requests = [
+            GenerationRequest(
+                prompts=[job.prompt for job in group],
+                seeds=[job.seed for job in group],
+                samples=self._samples(group[0]),
+                guidance=group[0].guidance,
+                window=self.window,
+                together=max(1, self.batch // len(group)),
+            )
+            for group in groups
+        ]
+        self._render("generating", self.cascade.generate_stream, requests, sinks, folder=folder)
+
+    def _render(
+        self,
+        label: str,
+        source: Callable[[GenerationRequest], Iterator[Tensor]],
+        requests: Sequence[GenerationRequest],
+        sinks: Sequence[Sink],
+        *,
+        top: str | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        """Hand each clip of the requests, the first of which is the largest, to its sink.
+
+        `source` yields the clips of a request from stage `top` down, as pieces [b, c, n].
+        """
+        if requests:
+            check_memory(self.cascade, requests[0], top=top)
+        if folder is not None:
+            check_output_space(folder, self.cascade.audio, requests)
+        total = sum(len(item.prompts) * self.cascade.reports(item, top=top) for item in requests)
+        waiting = iter(sinks)
+        with self.screen.bar(label, total) as bar:
+            for request in requests:
+                tick = partial(bar.advance, len(request.prompts))
+                pieces = source(replace(request, progress=tick))
+                group = [next(waiting) for _ in request.prompts]
+                with ExitStack() as stack:
+                    for sink in group:
+                        stack.enter_context(sink)
+                    for piece in self._report_computed(pieces, request.samples):
+                        for sink, clip in zip(group, piece, strict=True):
+                            sink.add(clip)
+                    for sink in group:
+                        sink.finish()
+
+    def _report_computed(self, pieces: Iterator[Tensor], samples: int) -> Iterator[Tensor]:
+        """Yield pieces [b, c, n] as float32 on the CPU; RequestError where memory runs out.
+
+        Precision is lowered while a piece is computed, not while it is used.
+        """
+        device = next(self.cascade.top.parameters()).device
+        seconds = samples / self.cascade.audio.sample_rate
+        too_long = f"{seconds:g} s do not fit into memory; ask for less"
+        told = Problem(Argument("seconds"), "", too_long)
+        while True:
+            with report_out_of_memory(told), autocast(device, self.precision):
+                piece = next(pieces, None)
+                if piece is None:
+                    return
+                piece = piece.float().cpu()
+            yield piece
+
+    def _job_tags(self, job: GenerationJob) -> dict[str, str]:
+        return {
+            **self.tags,
+            "title": " ".join(job.prompt.split())[:120],
+            "prompt": job.prompt,
+            "seed": str(job.seed),
+            "seconds": f"{job.seconds:g}",
+            "guidance": f"{job.guidance:g}",
+        }
+
+    def _file(self, job: GenerationJob, path: Path) -> FileSink:
+        space, tags = self.cascade.audio, self._job_tags(job)
+        return FileSink(path, space, self._samples(job), title=job.prompt, tags=tags)
+
+    def _samples(self, job: GenerationJob) -> int:
+        return max(1, round(job.seconds * self.cascade.audio.sample_rate))
+
+
+def clip_file_name(text: str) -> str:
+    """Return a file name without suffix: safe on any system, whatever the text holds."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:48].strip("-") or "clip"
+
+
+def _paths(jobs: Sequence[GenerationJob], folder: Path, suffix: str) -> list[Path]:
+    """Return a file for each job, numbered where its name is another prompt's already."""
+    taken: dict[Path, None] = {}
+    for job in jobs:
+        path, number = folder / f"{job.stem}.{suffix}", 2
+        while path in taken or _is_another(path, job):
+            path, number = folder / f"{job.stem}-{number}.{suffix}", number + 1
+        taken[path] = None
+    return list(taken)
+
+
+def _is_another(path: Path, job: GenerationJob) -> bool:
+    """Return whether a file is there that must not be replaced: no clip of this prompt and seed."""
+    if not path.exists():
+        return False
+    found = audio.read_tags(path)
+    return (found.get("prompt", ""), found.get("seed")) != (job.prompt, str(job.seed))

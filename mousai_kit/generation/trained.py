@@ -1,0 +1,118 @@
+"""Trained: a system in Python's hands, from a recipe or a run folder to music."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import overload
+
+import torch
+
+from mousai_kit.core.console import Screen
+from mousai_kit.core.errors import argument_error, format_value
+from mousai_kit.generation import generate as making
+from mousai_kit.generation.output import GeneratedAudio
+from mousai_kit.models.cascade import Cascade
+from mousai_kit.recipe import with_sampler_steps
+from mousai_kit.runs import resolve
+from mousai_kit.runs.adapter import load_adapters
+from mousai_kit.runs.run import Run
+
+
+class Pipeline(Cascade):
+    """A cascade with the weights of a run, ready to make music. See `load` and `train`."""
+
+    def __init__(self, system: Run) -> None:
+        super().__init__(system.cascade.audio, system.cascade.stages)
+        self.recipe, self.folder = system.recipe, system.folder.path
+        self._system = system
+        self._other: Run | None = None
+
+    @overload
+    def generate(
+        self,
+        prompts: str,
+        *,
+        seconds: float | None = None,
+        seed: int = 0,
+        guidance: float | None = None,
+        steps: int | None = None,
+        batch: int | None = None,
+    ) -> GeneratedAudio: ...
+    @overload
+    def generate(
+        self,
+        prompts: list[str] | tuple[str, ...],
+        *,
+        seconds: float | None = None,
+        seed: int = 0,
+        guidance: float | None = None,
+        steps: int | None = None,
+        batch: int | None = None,
+    ) -> list[GeneratedAudio]: ...
+    def generate(
+        self,
+        prompts: str | list[str] | tuple[str, ...],
+        *,
+        seconds: float | None = None,
+        seed: int = 0,
+        guidance: float | None = None,
+        steps: int | None = None,
+        batch: int | None = None,
+    ) -> GeneratedAudio | list[GeneratedAudio]:
+        """Make music from a prompt, or from each of several: what `mousai-kit generate` makes.
+
+        What is not given is the recipe's. With another number of `steps` the weights are loaded
+        once more, and kept for the next time. RequestError where a number is out of range, the
+        top stage reads no text or memory does not suffice.
+        """
+        if batch is not None and not (type(batch) is int and batch >= 1):
+            told = f"must be a whole number of at least 1 (got {format_value(batch)})"
+            raise argument_error("batch", told)
+        system = self._system if steps is None else self._with_steps(steps)
+        jobs = making.jobs_of(
+            system,
+            [prompts] if isinstance(prompts, str) else prompts,
+            seed=seed,
+            seconds=seconds,
+            guidance=guidance,
+        )
+        made = making.play(system, jobs, batch=batch)
+        return made[0] if isinstance(prompts, str) else made
+
+    def _with_steps(self, steps: int) -> Run:
+        """Return the same with other steps; the last one asked for is kept."""
+        recipe = with_sampler_steps(self.recipe, steps)
+        if self._other is None or self._other.recipe != recipe:
+            one = self._system
+            with torch.random.fork_rng(devices=[]):
+                other = Run(recipe, one.folder, one.screen, one.adapters)
+                self._other = other.load_for_inference()
+        return self._other
+
+    def __repr__(self) -> str:
+        return f"Pipeline({self.recipe.name}, {self.folder})"
+
+
+def load(
+    run: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    revision: str | None = None,
+    steps: int | None = None,
+    adapters: Mapping[str, float] | Mapping[Path, float] | None = None,
+    quiet: bool = False,
+) -> Pipeline:
+    """Load a trained system: a run folder, a recipe that was run, or a system by name.
+
+    A name is a package's (`starter`) or one on the Hugging Face hub (`owner/name`), of which
+    `revision` says the commit. `overrides` change its recipe (`device=cpu`), `steps` all its
+    samplers; `adapters` are tuned runs or files of adapters, each with its strength; `quiet` shows
+    no progress. An error tells which stage is not trained, or is another recipe's.
+    """
+    recipe, folder = resolve.resolve_run(str(run), overrides, steps, revision)
+    folder.check_trained(recipe)
+    strengths = {str(path): strength for path, strength in (adapters or {}).items()}
+    found = load_adapters(strengths, recipe.stages)
+    with torch.random.fork_rng(devices=[]):
+        return Pipeline(Run(recipe, folder, Screen(quiet=quiet), found).load_for_inference())

@@ -1,1 +1,0 @@
-"""A library of music: what it holds, and what is wrong with it, before anything learns from it."""

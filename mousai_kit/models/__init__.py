@@ -1,0 +1,1 @@
+"""What networks are made of and stacked into: cascade, guidance, sampling, LoRA."""

@@ -1,0 +1,183 @@
+"""Cascade: stages stacked from the waveform upwards, played back in reverse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from mousai_kit.core.errors import MousaiError, RequestError
+from mousai_kit.core.interfaces import GenerationRequest, SignalSpace, Stage, UNet
+from mousai_kit.core.seeds import derive_seed
+from mousai_kit.models.overlap import overlap_add, overlapping_windows, scale_range
+from mousai_kit.recipe import Recipe
+
+
+class Cascade:
+    """The stages of a system by name, the lowest first."""
+
+    def __init__(self, audio: SignalSpace, stages: Mapping[str, Stage]) -> None:
+        self.audio = audio
+        self.stages = dict(stages)
+
+    @classmethod
+    def build(cls, recipe: Recipe, *, device: torch.device | str = "cpu") -> Cascade:
+        """Build a recipe's stages with fresh weights, the same ones for the same seed.
+
+        RecipeError where parts do not fit each other. On the `meta` device weights take no memory.
+        """
+        audio = SignalSpace(recipe.audio.channels, 1, recipe.audio.sample_rate)
+        below, stages = audio, {}
+        for name, part in recipe.stages.items():
+            torch.manual_seed(derive_seed(recipe.seed, "weights", name))
+            try:
+                with _Outline() if str(device) == "meta" else torch.device("cpu"):
+                    stage = part.model.build(input_space=below)
+            except MousaiError as error:
+                raise recipe.error_at(("stages", name, "model"), str(error)) from None
+            stages[name] = stage.to(device).eval()
+            if stage.latent_space is None:
+                break
+            below = stage.latent_space
+        if unreachable := [name for name in recipe.stages if name not in stages]:
+            raise recipe.error_at(
+                ("stages", unreachable[0]),
+                f"stands above '{name}', which makes signals from text alone; leave it out",
+            )
+        return cls(audio, stages)
+
+    def prepare_for_inference(self) -> None:
+        """Let all networks keep their weights as sampling reads them: nothing is trained or saved.
+
+        See `UNet.prepare_for_inference`.
+        """
+        for stage in self.stages.values():
+            for module in stage.modules():
+                if isinstance(module, UNet):
+                    module.prepare_for_inference()
+
+    def input_space(self, name: str) -> SignalSpace:
+        """Return the space whose signals a stage learns."""
+        return self.stages[name].input_space
+
+    @torch.no_grad()
+    def encode(self, wave: Tensor, *, up_to: str | None = None) -> Tensor:
+        """Return the signals that stage `up_to` learns, of audio [b, c, t]; None: the highest."""
+        signal = wave
+        for name, stage in self.stages.items():
+            if name == up_to or stage.latent_space is None:
+                break
+            signal = stage.encode(signal)
+        return signal
+
+    @torch.no_grad()
+    def encode_to(self, wave: Tensor, top: str, *, window: int | None = None) -> Tensor:
+        """Return the latents of stage `top` of audio [b, c, t].
+
+        Audio of more than `window` samples is encoded in overlapping windows of that length.
+        """
+        below: Tensor | None = None
+        for name, stage in self.stages.items():
+            below = _in_windows(stage, wave, window) if below is None else stage.encode(below)
+            if name == top:
+                break
+        assert below is not None
+        return below
+
+    @torch.no_grad()
+    def stream(
+        self, latents: Tensor | None, request: GenerationRequest, *, top: str | None = None
+    ) -> Iterator[Tensor]:
+        """Yield audio [b, c, n] piece by piece, from the latents of stage `top` downwards.
+
+        The stages above the lowest make their signals whole: they are short.
+        """
+        signal, names = latents, self.down_from(top)
+        for name in names:
+            order = replace(request, seeds=[derive_seed(seed, name) for seed in request.seeds])
+            if name == names[-1]:
+                yield from self.stages[name].stream(signal, order)
+            else:
+                signal = self.stages[name].decode(signal, order)
+
+    def decode(
+        self, latents: Tensor | None, request: GenerationRequest, *, top: str | None = None
+    ) -> Tensor:
+        """Return audio [b, c, request.samples], from the latents of stage `top` downwards."""
+        return torch.cat([*self.stream(latents, request, top=top)], -1)
+
+    def generate_signal(self, request: GenerationRequest) -> Tensor:
+        """Make audio [b, c, request.samples] from the request's prompts."""
+        return torch.cat([*self.generate_stream(request)], -1)
+
+    def generate_stream(self, request: GenerationRequest) -> Iterator[Tensor]:
+        """Make audio from the request's prompts, and yield it [b, c, n] piece by piece."""
+        if (top := self.top).latent_space is not None:
+            raise RequestError(
+                f"the top stage, {top.name}, does not make music from text; "
+                "this recipe can only `reconstruct`"
+            )
+        return self.stream(None, request)
+
+    def down_from(self, top: str | None) -> list[str]:
+        """Return the names of stage `top` (None: the highest) and of those below, downwards."""
+        names = list(self.stages)
+        return names[names.index(top) :: -1] if top else names[::-1]
+
+    def reports(self, request: GenerationRequest, *, top: str | None = None) -> int:
+        """Return about how often `stream` will report progress."""
+        stages = [self.stages[name] for name in self.down_from(top)]
+        rounds = [-(-stage.windows(request) // request.together) for stage in stages]
+        return sum(stage.nfe * count for stage, count in zip(stages, rounds, strict=True))
+
+    @property
+    def top(self) -> Stage:
+        """Return the highest stage."""
+        return next(reversed(self.stages.values()))
+
+    @property
+    def nfe(self) -> dict[str, int]:
+        """Return about how many evaluations of its network each stage takes to decode a window."""
+        return {name: stage.nfe for name, stage in self.stages.items()}
+
+    def named_parts(self) -> Iterator[tuple[str, str, nn.Module, int]]:
+        """Yield (stage, part, module, parameters) for each named part of each stage."""
+        for name, stage in self.stages.items():
+            for part, module in stage.named_children():
+                yield name, part, module, sum(p.numel() for p in module.parameters())
+
+
+class _Outline(TorchFunctionMode):
+    """Makes what waits to be filled on the meta device, and does not fill it: weights, that is.
+
+    What is computed at once (windows, filters) stays on the CPU: on meta torch imports its compiler
+    for that, and for random numbers, which takes seconds.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is torch.empty and kwargs.get("device") is None:
+            return func(*args, **kwargs | {"device": "meta"})
+        if getattr(func, "__module__", "") == nn.init.__name__ or func in (
+            Tensor.normal_,
+            Tensor.uniform_,
+        ):
+            weight = args[0] if args else kwargs["tensor"]
+            return weight if weight.is_meta else func(*args, **kwargs)
+        return func(*args, **kwargs)
+
+
+def _in_windows(stage: Stage, wave: Tensor, window: int | None) -> Tensor:
+    """Return the latents of audio [b, c, t], encoded in windows of so many samples."""
+    assert stage.latent_space is not None
+    frames = stage.latent_space.frames(wave.shape[-1])
+    parts = overlapping_windows(
+        frames, None if window is None else stage.latent_space.frames(window)
+    )
+    samples = (scale_range(part, stage.latent_space.stride) for part in parts)
+    made = (stage.encode(wave[..., sample.start : sample.stop]) for sample in samples)
+    return torch.cat([*overlap_add(parts, made)], -1)

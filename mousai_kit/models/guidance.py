@@ -1,0 +1,40 @@
+"""Classifier-free guidance over a velocity (Ho & Salimans, 2022)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mousai_kit.core.interfaces import TextEmbedding, UNet, Velocity
+
+
+class ClassifierFreeGuidance:
+    """The velocity v_null + scale * (v_text - v_null), both halves evaluated in one batch.
+
+    `null` [b, n, d] is the embedding that stands for no text. At scale 1 only the text's half runs.
+    `levels` are those of the sampler, if it knows them (see `UNet.bind`).
+    """
+
+    def __init__(
+        self,
+        unet: UNet,
+        text: TextEmbedding,
+        null: TextEmbedding,
+        *,
+        scale: float,
+        context: Tensor | None = None,
+        levels: Tensor | None = None,
+    ) -> None:
+        self.scale = scale
+        self._twice = scale != 1.0
+        if self._twice:
+            text = TextEmbedding.concatenate(text, null)
+            context = None if context is None else torch.cat([context, context])
+        self._velocity: Velocity = unet.bind(context, text, levels=levels)
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Return the guided velocity [b, c, t] for x [b, c, t] and sigma [b]."""
+        if not self._twice:
+            return self._velocity(x, sigma)
+        with_text, without = self._velocity(torch.cat([x, x]), torch.cat([sigma, sigma])).chunk(2)
+        return torch.lerp(without, with_text, self.scale)

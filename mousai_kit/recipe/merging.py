@@ -1,0 +1,236 @@
+"""Recipes laid over others: `extends` another recipe, and `--set a.b=c` on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from yaml.reader import Reader
+
+from mousai_kit.core.errors import RecipeError, did_you_mean, format_value, join_quoted
+from mousai_kit.core.plugins import installed_registry
+from mousai_kit.recipe.nodes import Location, Node, ProblemCollector
+from mousai_kit.recipe.requirements import KEY, merge_requirements
+from mousai_kit.recipe.shipped import shipped_recipes, shipped_under
+from mousai_kit.recipe.yaml import DEEPEST, parse, read_file, scalar
+
+Source = tuple[Path, Location]
+"""A recipe's file, and the origin that stands for it."""
+
+
+def read_with_bases(given: Path | str, faults: ProblemCollector) -> Node:
+    """Return a recipe merged with all that it extends; `given` is a file or a shipped name."""
+    chain = [_given_source(given, faults)]
+    layers = [_read_node(chain[0], faults)]
+    while (extends := layers[-1].value.pop("extends", None)) is not None:
+        chain.append(_base(extends, chain, faults))
+        layers.append(_read_node(chain[-1], faults))
+    tree = layers.pop()
+    while layers:
+        tree = _overlay(layers.pop(), tree)
+    return tree
+
+
+def merge(over: Node, under: Node) -> Node:
+    """Return `under` changed by `over`: mappings merge, all else replaces.
+
+    A component may be a bare name. Its options stay while its name stays; another name drops them.
+    """
+    new, old = _items(over, beside=under), _items(under, beside=over)
+    if new is None or old is None or (over.value is not new and "use" not in old):
+        return over
+    if "use" in new and "use" in old and new["use"].plain() != old["use"].plain():
+        return Node(new, over.origin)
+    items = dict(old)
+    for key, item in new.items():
+        items[key] = merge(item, items[key]) if key in items else item
+    return Node(items, over.origin)
+
+
+def _overlay(over: Node, under: Node) -> Node:
+    """Return a recipe laid over the one that it extends; it requires what either requires."""
+    both = merge_requirements(over, under)
+    tree = merge(over, under)
+    return tree if both is None else Node({**tree.value, KEY: both}, tree.origin)
+
+
+def _items(written: Node, *, beside: Node) -> dict[str, Node] | None:
+    """Return a mapping's items, a bare name beside a mapping as `{use: name}`, or None."""
+    if isinstance(written.value, str) and isinstance(beside.value, dict):
+        return {"use": written}
+    return written.value if isinstance(written.value, dict) else None
+
+
+def _given_source(given: Path | str, faults: ProblemCollector) -> Source:
+    """Return the file of the recipe that the user named."""
+    name, path, origin = str(given), _expand(str(given)), Location(0, source=str(given) or "''")
+    if _is_file(path):
+        return path, origin
+    if isinstance(given, str) and (found := shipped_under(name)):
+        return found, Location(0, source=found.name)
+    if _is_folder(path):
+        raise faults.fatal(origin, (), "is a folder; a recipe is a YAML file")
+    if name in installed_registry().pretrained_systems:
+        told = f"is a trained system, which `mousai-kit generate {name}` plays"
+        raise faults.fatal(origin, (), f"{told}; a recipe can start from it (`weights: {name}`)")
+    hint = _hint(path, name)
+    raise faults.fatal(origin, (), f"there is no such file and no such shipped recipe{hint}")
+
+
+def _base(extends: Node, chain: Sequence[Source], faults: ProblemCollector) -> Source:
+    """Return the file of the recipe that the last one of the chain extends."""
+    (child, child_origin), name = chain[-1], extends.value
+    here = (extends.origin, ("extends",))
+    if not isinstance(name, str) or not name:
+        raise faults.fatal(*here, f"must be the name of a recipe (got {format_value(name)})")
+    path = child.parent / _expand(name)
+    source = str(Path(child_origin.source).parent / name)
+    if not _is_file(path):
+        if not (found := shipped_under(name)):
+            message = f"there is no recipe '{name}' beside this one and none is shipped"
+            raise faults.fatal(*here, f"{message}{_hint(path, name)}")
+        path, source = found, found.name
+    if path.resolve() in [earlier.resolve() for earlier, _ in chain]:
+        circle = " -> ".join([*(origin.source for _, origin in chain), source])
+        raise faults.fatal(*here, f"is circular: {circle}")
+    return path, Location(len(chain), source=source)
+
+
+def _read_node(source: Source, faults: ProblemCollector) -> Node:
+    path, origin = source
+    try:
+        return read_file(path, origin, faults)
+    except OSError as error:
+        raise faults.fatal(origin, (), f"can't be read: {error.strerror}") from None
+
+
+def _hint(path: Path, name: str) -> str:
+    """Return the nearest recipe in the path's folder or among the shipped, or all of these."""
+    try:
+        beside = [
+            str(Path(name).with_name(item.name)) for item in sorted(path.parent.glob("*.yaml"))
+        ]
+    except (OSError, ValueError):
+        beside = []
+    there = f"; shipped are {join_quoted(shipped_recipes())}" if shipped_recipes() else ""
+    known = [
+        *beside,
+        *(recipe if "." not in name else f"{recipe}.yaml" for recipe in shipped_recipes()),
+    ]
+    return did_you_mean(name, known) or there
+
+
+def _expand(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # ~ of a user that does not exist
+        return Path(name)
+
+
+def _is_file(path: Path) -> bool:
+    """Return whether there is something to read: a file, or a pipe."""
+    try:
+        return path.exists() and not path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+FIRST_RANK = 1_000_000
+"""Arguments are read after every file."""
+
+
+def apply_overrides(tree: Node, arguments: Sequence[str], faults: ProblemCollector) -> Node:
+    """Return a recipe changed by arguments `path=value`.
+
+    A component is chosen before its options are set, in whichever order the arguments stand.
+    """
+    changes: list[tuple[list[str], Node]] = []
+    for rank, argument in enumerate(arguments, FIRST_RANK):
+        origin = Location(rank, source=f"--set {argument}", has_lines=False)
+        changes += _change(argument, origin, faults)
+    for keys, value in sorted(changes, key=lambda key: (len(key[0]), key[0][-1] != "use")):
+        tree = _Override(keys, value, faults).of(tree)
+    return tree
+
+
+def _change(
+    argument: str, origin: Location, faults: ProblemCollector
+) -> list[tuple[list[str], Node]]:
+    """Return an argument's path and value, or nothing where it is malformed."""
+    path, equals, text = argument.partition("=")
+    keys = path.strip().split(".")
+    if strange := Reader.NON_PRINTABLE.search(argument):
+        faults.add(origin, (), f"is not text: it holds {strange.group()!a}")
+    elif not equals or not all(keys):
+        faults.add(origin, (), "must be written as path=value, such as seed=1")
+    elif len(keys) > DEEPEST:
+        faults.add(origin, (), f"is nested deeper than {DEEPEST} levels")
+    elif keys == ["extends"]:
+        faults.add(origin, ("extends",), "can't be set here; write it in a recipe file")
+    else:
+        with suppress(RecipeError):  # noted in faults
+            return [(keys, _value(text.strip(), origin, faults, keys))]
+    return []
+
+
+def _value(text: str, origin: Location, faults: ProblemCollector, keys: list[str]) -> Node:
+    """Return a value: a list or a mapping in brackets, a quoted text, or a word as it stands."""
+    if text.startswith(("[", "{", "'", '"')):
+        return parse(text, origin, faults, tuple(keys))
+    return Node(scalar(text), origin)
+
+
+class _Override:
+    """One change on its way down the tree; what can't be changed is noted and left as it is."""
+
+    def __init__(self, keys: list[str], value: Node, faults: ProblemCollector) -> None:
+        self.keys, self.value, self.faults = keys, value, faults
+
+    def of(self, node: Node, depth: int = 0) -> Node:
+        """Return a node with the change made below it."""
+        if depth == len(self.keys):
+            return merge(self.value, node)
+        if isinstance(node.value, list):
+            return self._of_list(node, depth)
+        return self._of_mapping(node, depth)
+
+    def _of_list(self, node: Node, depth: int) -> Node:
+        key, items = self.keys[depth], list(node.value)
+        if not (key.isascii() and key.isdigit()):
+            return self._fault(node, depth, "is no item of a list; they are numbered from 0")
+        if len(key) > 9 or int(key) >= len(items):
+            count = f"{len(items)} item{'' if len(items) == 1 else 's'}"
+            return self._fault(node, depth, f"is out of range; the list has {count}")
+        items[int(key)] = self.of(items[int(key)], depth + 1)
+        return Node(items, node.origin)
+
+    def _of_mapping(self, node: Node, depth: int) -> Node:
+        key, items = self.keys[depth], _overrides_items(node)
+        if items is None:
+            return self._fault(node, depth - 1, "is a single value and has nothing below it")
+        if self.keys[:depth] == ["stages"] and key not in items and len(self.keys) > 2:
+            return self._fault(node, depth, f"there is no such stage{did_you_mean(key, items)}")
+        below = self.of(items.get(key, Node({}, self.value.origin)), depth + 1)
+        if key == "use":
+            return merge(Node({"use": below}, below.origin), node)
+        origin = node.origin if node.value is items else self.value.origin
+        return Node({**items, key: below}, origin)
+
+    def _fault(self, node: Node, depth: int, message: str) -> Node:
+        self.faults.add(self.value.origin, tuple(self.keys[: depth + 1]), message)
+        return node
+
+
+def _overrides_items(node: Node) -> dict[str, Node] | None:
+    """Return what a node holds: a mapping's items, a component's name, nothing; or None."""
+    if isinstance(node.value, str):
+        return {"use": node}
+    return {} if node.value is None else node.value if isinstance(node.value, dict) else None

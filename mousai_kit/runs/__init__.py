@@ -1,0 +1,1 @@
+"""What lies on the disk: run folders, checkpoints, adapters, weights from and for elsewhere."""

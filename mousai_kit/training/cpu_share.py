@@ -1,0 +1,124 @@
+"""Processor: how much of it this process gets, how long it waits for it, what others take of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from mousai_kit.distributed import Rank
+
+THREADS = Path("/proc/self/task")
+"""Where Linux tells of each thread of this process, also for how long it waited for a core."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Seconds that were counted by now, each from a beginning of its own."""
+
+    at: float
+    """Of the clock."""
+    got: float
+    """Of all cores, that went to this process."""
+    waited: float | None
+    """In which its threads could have gone on and had no core; None where nobody tells."""
+    own: float
+    """Of all cores, that went to this process and to those that work for it or together with it."""
+    busy: float
+    """Of the cores that this process may use, that went to whatever process."""
+
+
+@dataclass(frozen=True, slots=True)
+class CpuUse:
+    """How the processor was used for a while, in cores."""
+
+    cores: int
+    """Cores that this process may use."""
+    got: float
+    """Of them, those that it had."""
+    asked: float
+    """Those that it could have used."""
+    others: float
+    """Those that other programs had."""
+
+    @classmethod
+    def between(cls, before: Reading, after: Reading) -> CpuUse:
+        """Return the use between two readings.
+
+        Where the system does not tell how long threads waited, a process that computes on the CPU
+        is taken to ask for a core for each of torch's threads.
+        """
+        seconds = max(1e-9, after.at - before.at)
+        got, own, busy = (
+            max(0.0, later - sooner) / seconds
+            for later, sooner in (
+                (after.got, before.got),
+                (after.own, before.own),
+                (after.busy, before.busy),
+            )
+        )
+        cores = len(usable())
+        asked = float(min(torch.get_num_threads(), cores))
+        if before.waited is not None and after.waited is not None:
+            asked = min(cores, got + max(0.0, after.waited - before.waited) / seconds)
+        return cls(cores, got, asked, max(0.0, busy - own))
+
+    @property
+    def stretch(self) -> float:
+        """Return how many times as long work takes as it would with all the cores asked for."""
+        return self.asked / max(self.got, 1e-9)
+
+
+def read_counters() -> Reading:
+    """Return what is counted by now."""
+    import psutil
+
+    each = psutil.cpu_times(percpu=True)
+    busy = sum(sum(each[core]) - _idle(each[core]) for core in usable() if core < len(each))
+    return Reading(time.monotonic(), time.process_time(), _seconds_waited(), _own(), busy)
+
+
+def usable() -> list[int]:
+    """Return the cores that this process may use, by their numbers."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def _idle(times: object) -> float:
+    """Return how long a core did nothing, or what is counted a second time as a guest's."""
+    names = ("idle", "iowait", "guest", "guest_nice")
+    return sum(float(getattr(times, name, 0.0)) for name in names)
+
+
+def _seconds_waited() -> float | None:
+    """Return for how many seconds the threads of this process waited for a core."""
+    waited, told = 0.0, False
+    for thread in THREADS.glob("*/schedstat"):
+        with suppress(OSError, ValueError, IndexError):  # a thread that has just ended
+            waited += int(thread.read_text().split()[1]) / 1e9
+            told = True
+    return waited if told else None
+
+
+def _own() -> float:
+    """Return the seconds of this process and its children; of several ranks, of all that are here.
+
+    A launcher's children are ranks, which share the processor by agreement.
+    """
+    import psutil
+
+    first = psutil.Process()
+    if not Rank.here().alone:
+        first = first.parent() or first
+    total = 0.0
+    for process in (first, *first.children(recursive=True)):
+        with suppress(psutil.Error):  # one that has just ended
+            times = process.cpu_times()
+            total += times.user + times.system
+            total += times.children_user + times.children_system
+    return total

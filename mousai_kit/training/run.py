@@ -1,0 +1,296 @@
+"""Training of a recipe: each stage whose weights are missing, unfinished or another recipe's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mousai_kit.core.console import Screen
+from mousai_kit.core.errors import (
+    Problem,
+    RecipeError,
+    RequestError,
+    TrainingError,
+    format_path,
+    format_value,
+    some,
+)
+from mousai_kit.data.stage_data import StageData
+from mousai_kit.distributed import Communicator
+from mousai_kit.generation.trained import Pipeline
+from mousai_kit.models.blocks import NEEDED, CompileError, check_compiler
+from mousai_kit.models.cascade import Cascade
+from mousai_kit.models.memory import report_out_of_memory
+from mousai_kit.recipe import Recipe, for_training, phases, settings_place, trainings
+from mousai_kit.runs import checkpoint
+from mousai_kit.runs.run import Run
+from mousai_kit.runs.run_folder import INITIAL_WEIGHTS, RunFolder, StageDirectory
+from mousai_kit.runs.status import is_trained, is_up_to_date
+from mousai_kit.training.callbacks import check_callbacks, default_callbacks
+from mousai_kit.training.checkpointing import TrainingPaths
+from mousai_kit.training.finetuning import (
+    FineTuning,
+    InitialWeights,
+    check_finetuning,
+    check_weights_fit,
+    find_initial_weights,
+    initial_weight_notes,
+)
+from mousai_kit.training.planning.disk import check_training_space
+from mousai_kit.training.signals import raise_on_signals
+from mousai_kit.training.trainer import Trainer
+
+
+def train(recipe: Recipe, folder: str | Path | None = None, *, quiet: bool = False) -> Pipeline:
+    """Train what is not trained yet in a run folder (`runs/<name>`), then load all of it.
+
+    As `mousai-kit run` does before it makes music: what was begun is gone on with.
+    """
+    if not isinstance(recipe, Recipe):
+        told = f"mk.train takes a recipe, as mk.load_recipe(...) gives (got {format_value(recipe)})"
+        raise RequestError(told)
+    run = RunFolder.default(recipe) if folder is None else RunFolder(Path(folder))
+    with torch.random.fork_rng(devices=[]):
+        with run.lock():
+            train_run(Run(recipe, run, Screen(quiet=quiet)))
+        return Pipeline(Run(recipe, run, Screen(quiet=quiet)).load_for_inference())
+
+
+def train_run(run: Run) -> None:
+    """Train every stage whose weights are missing, unfinished or another recipe's.
+
+    A signal that asks for an end interrupts as Ctrl-C does.
+    """
+    with raise_on_signals():
+        RunTraining(run).train_all()
+
+
+class RunTraining:
+    """Trains the stages of a system, one after the other, and loads those that are trained."""
+
+    def __init__(self, run: Run, *, skipped: dict[str, None] | None = None) -> None:
+        """`skipped` lists music that was left out before, by a training of other stages."""
+        self.run = run
+        self.data = StageData.of(run) if skipped is None else StageData(run, skipped=skipped)
+
+    def train_all(self) -> None:
+        """Train every stage that needs it, the lowest first."""
+        check_callbacks(self.run.recipe, self.run.cascade)
+        check_finetuning(self.run.recipe, self.run.cascade)
+        check_distributed(self.run.recipe, self.run.ranks)
+        trained = partial(is_up_to_date, self.run.recipe, self.run.folder)
+        with self.run.screen.busy("looking at what stages start from", drawn=False):
+            begun = find_initial_weights(
+                self.run.recipe, self.run.folder, trained, self.run.screen.print
+            )
+        with self.run.screen.busy("looking at music and disk"):
+            self.run.ranks.in_turn(partial(check_training_space, self.run.recipe, self.run.folder))
+            self._check_compiler(trained)
+        with self.run.screen.busy("fetching what stages need", drawn=False):
+            self.run.ranks.in_turn(self._fetch)  # once from the hub, then from the disk
+        check_weights_fit(
+            self.run.recipe,
+            self.run.cascade,
+            {item: None if trained(item) else begun[item] for item in begun},
+        )
+        self.run.ranks.first(self._write_recipe)
+        for name, given in begun.items():
+            self.train_or_load(name, given)
+
+    def train_or_load(self, name: str, given: InitialWeights | None) -> None:
+        """Load a stage that is trained; train another one, from given weights if there are any."""
+        files, header = (
+            self.run.folder.stage(name),
+            self.run.folder.provenance(self.run.recipe, name),
+        )
+        header |= {INITIAL_WEIGHTS: given.digest} if given else {}
+        self.run.ranks.first(partial(self._make_room, name, header))
+        if is_trained(self.run.recipe, self.run.folder, name):
+            self.run.load_stage(name)
+            known = f"imported from {files.origin}" if files.origin else "trained already"
+            self.run.screen.print(f"{name}: {known} ({files.weights})")
+        else:
+            self._train(name, header, given or InitialWeights.find(self.run.recipe, name))
+
+    def _check_compiler(self, trained: Callable[[str], bool]) -> None:
+        """RecipeError where a stage is to be compiled that can't be, before hours of others."""
+        left = (name for name in self.run.recipe.stages if not trained(name))
+        for recipe, name in (
+            training for stage in left for training in trainings(self.run.recipe, stage)
+        ):
+            if recipe.stages[name].train.compile:
+                try:
+                    check_compiler(self.run.device)
+                except CompileError as error:
+                    place = ("stages", name, "train", "compile")
+                    told = f"{error}; install what it needs ({NEEDED}), or leave `compile` out"
+                    raise self.run.recipe.error_at(place, told) from error
+
+    def _fetch(self) -> None:
+        for stage in self.run.cascade.stages.values():
+            stage.download()
+
+    def _write_recipe(self) -> None:
+        self.run.folder.write("recipe.yaml", self.run.recipe.to_yaml())
+
+    def _make_room(self, name: str, header: dict[str, Any]) -> None:
+        files = self.run.folder.stage(name)
+        self._set_aside_what_differs(name, files, header)
+        files.path.mkdir(exist_ok=True)
+
+    def _train(self, name: str, header: dict[str, Any], given: InitialWeights | None) -> None:
+        files, stage = self.run.folder.stage(name), self.run.cascade.stages[name]
+        tuned = FineTuning(self.run.recipe, name, stage, given)
+        for line in initial_weight_notes(name, given, header, learns=tuned.learns):
+            self.run.screen.print(line)
+        if not tuned.learns:
+            steps = self.run.recipe.stages[name].train.steps
+            self.run.ranks.first(
+                partial(tuned.adopt, files, {**header, "step": steps, "seconds": 0.0})
+            )
+            self._take_over(name)
+            return
+        self._learn_first(name)
+        with self.run.screen.busy(f"preparing {name}"):
+            training = self._begin(name, header, tuned)
+        settings = training.settings
+        if settings.compile and not training.is_finished:
+            self.run.screen.print(
+                f"{name}: compiling blocks in the first step, which may take minutes"
+            )
+        with report_out_of_memory(
+            f"{format_path(settings_place(name))}: a step does not fit into memory; lower `batch` "
+            f"(now {settings.batch}) or `length` (now {settings.length}), raise `accumulate` (now "
+            f"{settings.accumulate}); `mousai-kit plan` measures what would fit"
+        ):
+            training.run()
+        if tuned.saves_trainable_only:
+            self.run.ranks.first(partial(tuned.end, files))
+            self._take_over(name)
+        self.run.screen.print(f"{name}: trained, {training.step} steps in {training.seconds:.0f} s")
+
+    def _learn_first(self, name: str) -> None:
+        """Train the stages inside a stage, or find them trained, and load them into it."""
+        for whole in phases(self.run.recipe, name):
+            phase = PhaseSystem(self.run, whole)
+            RunTraining(phase, skipped=self.data.skipped_files).train_or_load(whole, None)
+            tensors, files = phase.folder.load(phase.recipe, whole), phase.folder.stage(whole)
+            inner = self.run.cascade.stages[name].first[whole.removeprefix(f"{name}/")]
+            checkpoint.load_into(inner, tensors, origin=str(files.weights))
+            inner.eval()
+
+    def _begin(self, name: str, header: dict[str, Any], tuned: FineTuning) -> Trainer:
+        """Return a stage's training, at its first step or where it goes on."""
+        files, stage = self.run.folder.stage(name), self.run.cascade.stages[name]
+        clips = self.data.clips(name, header, "train", self.run.ranks)
+        if clips is None:
+            raise TrainingError(
+                f"none of the music can be decoded; see {self.run.folder.skipped_list}"
+            )
+        held_out = self.data.clips(name, header, "validation", self.run.ranks)
+        resumed = files.checkpoint is not None
+        if not resumed and tuned.needs_preparing:
+            self.data.fit_statistics(name, clips, self.run.ranks)
+        tuned.begin()
+        weights = files.trainable_weights if tuned.saves_trainable_only else files.weights
+        training = Trainer(
+            name,
+            stage,
+            self.run.recipe.stages[name].train,
+            seed=self.run.recipe.seed,
+            place=TrainingPaths(files.checkpoints, weights, files.log, header),
+            clips=clips,
+            held_out=held_out,
+            report=self.data.report_skipped,
+            observers=default_callbacks(
+                self.run.recipe,
+                name,
+                cascade=self.run.cascade,
+                folder=self.run.folder,
+                screen=self.run.screen,
+                report=self.data.report_skipped,
+            ),
+            ranks=self.run.ranks,
+            screen=self.run.screen,
+        )
+        if resumed:
+            self._restore(training)
+        self.data.foresee(name, clips, training.upcoming, self.run.ranks)
+        return training
+
+    def _restore(self, training: Trainer) -> None:
+        """Let a training go on from its checkpoint, and say from where."""
+        for line in training.restore():
+            self.run.screen.print(f"{training.name}: {line}")
+        done = "all steps are done; its weights are written anew"
+        told = done if training.is_finished else f"going on from step {training.step}"
+        self.run.screen.print(f"{training.name}: {told}")
+
+    def _take_over(self, name: str) -> None:
+        """Load what the main process made of a stage's weights, where this is another one."""
+        if not self.run.ranks.main:
+            self.run.cascade.stages[name] = Cascade.build(
+                self.run.recipe, device=self.run.device
+            ).stages[name]
+            self.run.load_stage(name)
+
+    def _set_aside_what_differs(
+        self, name: str, files: StageDirectory, header: dict[str, Any]
+    ) -> None:
+        """Keep weights of another recipe under another name, and say in what they differ.
+
+        Stages inside that were trained before stay: they tell themselves what made them.
+        """
+        if (path := files.latest_weights()) is None:
+            return
+        if different := self.run.folder.mismatches(path, header):
+            kept = files.set_aside(but=self.run.cascade.stages[name].first)
+            self.run.screen.print(
+                f"{name}: the weights here are another recipe's (differs in "
+                f"{some(different)}); they are kept in {kept}, and training begins anew"
+            )
+
+
+class PhaseSystem(Run):
+    """A system while a stage inside one of its stages is trained, alone: it is the highest one."""
+
+    def __init__(self, whole: Run, name: str) -> None:
+        """Build what is trained anew; the stages below are the whole system's."""
+        self.recipe = for_training(whole.recipe, name)
+        self.folder, self.screen, self.adapters = whole.folder, whole.screen, ()
+        self.ranks, self.device = whole.ranks, whole.device
+        built = Cascade.build(self.recipe, device=self.device)
+        below = {
+            stage: whole.cascade.stages[stage] for stage in self.recipe.stages if stage != name
+        }
+        self.cascade = Cascade(built.audio, built.stages | below)
+
+
+def check_distributed(recipe: Recipe, ranks: Communicator) -> None:
+    """Raise RecipeError where processes can't take equal parts of a batch, or of the weights."""
+    if faults := [*_faults(recipe, ranks)]:
+        raise RecipeError(*faults)
+
+
+def _faults(recipe: Recipe, ranks: Communicator) -> Iterator[Problem]:
+    count = ranks.own.count
+    for part, name in (
+        training for stage in recipe.stages for training in trainings(recipe, stage)
+    ):
+        train = part.stages[name].train
+        if train.batch % count:
+            yield from recipe.error_at(
+                ("stages", name, "train", "batch"),
+                f"is shared by {count} processes: must be a multiple of {count} "
+                f"(got {train.batch})",
+            ).problems
+        if ranks.is_sharded and train.precision == "fp16":
+            yield from recipe.error_at(
+                ("stages", name, "train", "precision"),
+                "fp16 does not go with FSDP, where each process has a part of the weights; "
+                "use bf16, or launch without --use_fsdp",
+            ).problems

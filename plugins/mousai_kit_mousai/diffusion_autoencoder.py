@@ -1,0 +1,277 @@
+"""The lower stage: a diffusion autoencoder between audio and a short latent sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from pydantic import ValidationInfo, field_validator
+from torch import Tensor
+
+import mousai_kit.api as mk
+from mousai_kit_mousai.autoencoder_base import AudioAutoencoder, WindowDecoder, apply_condition
+from mousai_kit_mousai.envelope import (
+    Envelope,
+    EnvelopeOptions,
+    EnvelopePreconditioner,
+    gaussian_nll,
+)
+from mousai_kit_mousai.loss import mean_per_clip, velocity_loss
+from mousai_kit_mousai.refining import DomainWindows, Partway
+
+
+class DiffusionAutoencoder(AudioAutoencoder):
+    """Diffusion autoencoder: an encoder and the diffusion that decodes it, learned as one.
+
+    The encoder sees the audio; the network denoises the audio, shown in `domain`, given the latent
+    (Schneider et al., 2023, section 3.2). With a `draft`, an autoencoder that is learned before,
+    the latents are the draft's, and the diffusion begins from the sound that it makes of them.
+    """
+
+    name = "diffusion-autoencoder"
+    never_change_weights = ("start", "refine")
+
+    class Options(mk.Options):
+        """Options of `stage: diffusion-autoencoder`."""
+
+        draft: mk.Use[mk.Stage] | None = mk.Field(
+            None,
+            description="an autoencoder that is learned before, alone, whose latents these are and "
+            "from whose sound the diffusion begins; null, as in the paper: none",
+        )
+        domain: mk.Use[mk.Domain] = mk.default("waveform")
+        encoder: mk.Use[mk.SpectralEncoder] = mk.default("magnitude")
+        unet: mk.Use[mk.UNet] = mk.default("unet1d")
+        schedule: mk.Use[mk.Schedule] = mk.default("cosine")
+        sampler: mk.Use[mk.Sampler] = mk.default("ddim")
+        envelope: EnvelopeOptions | None = mk.Field(
+            None,
+            description="a head start for small machines: the latent tells each coefficient's "
+            "loudness, and the network works on top; null, as in the paper: none",
+        )
+        saturation: float = mk.Field(
+            0.0,
+            ge=0,
+            description="weight of atanh(latent)^2, which keeps a tanh latent off its bounds, "
+            "where learning stalls; 0, as in the paper: none",
+        )
+        levels: float = mk.Field(
+            1.0,
+            gt=0,
+            le=1,
+            description="noise level up to which the network learns; below 1 it can only refine a "
+            "`draft`",
+        )
+        start: float = mk.Field(
+            0.3,
+            gt=0,
+            le=1,
+            description="noise level from which the diffusion begins with a `draft`: the lower, "
+            "the more of the draft stays",
+        )
+        refine: bool = mk.Field(True, description="false plays a `draft` as it is")
+
+        @field_validator("encoder")
+        @classmethod
+        def _the_drafts(cls, encoder: mk.Use[Any], info: ValidationInfo) -> mk.Use[Any]:
+            usual = cls.model_fields["encoder"].get_default(call_default_factory=True)
+            options = encoder.options
+            default = encoder.component.name == usual and options == type(options)()
+            if info.data.get("draft") is not None and not default:
+                raise ValueError(
+                    "does not go with `draft`, whose own makes the latents; leave it out"
+                )
+            return encoder
+
+        @field_validator("saturation")
+        @classmethod
+        def _for_an_encoder(cls, saturation: float, info: ValidationInfo) -> float:
+            if info.data.get("draft") is not None and saturation:
+                raise ValueError("does not go with `draft`, whose latents are learned before")
+            return saturation
+
+        @field_validator("levels")
+        @classmethod
+        def _check_levels(cls, levels: float, info: ValidationInfo) -> float:
+            if info.data.get("draft", ...) is None and levels < 1:
+                raise ValueError(f"must be 1 without a `draft` to begin from (got {levels:g})")
+            return levels
+
+        @field_validator("start")
+        @classmethod
+        def _check_start(cls, start: float, info: ValidationInfo) -> float:
+            if start > (highest := info.data.get("levels", 1.0)):
+                raise ValueError(
+                    f"must not lie above `levels`, {highest:g}: the network learns no more noise "
+                    f"(got {start:g})"
+                )
+            return start
+
+    def __init__(self, options: Options, *, input_space: mk.SignalSpace) -> None:
+        super().__init__(options, input_space=input_space)
+        inputs = 1 if options.envelope is None else 2
+        self.draft: mk.Stage | None = None
+        self.partway: Partway | None = None
+        if options.draft is None:
+            self.build_parts(options.domain, options.encoder, options.unet, inputs=inputs)
+        else:
+            self._build_refining(options, options.draft, inputs=inputs)
+        self.envelope: Envelope | None = None
+        self.envelope_weight = 0.0
+        if options.envelope is not None:
+            self.envelope = Envelope(
+                options.envelope,
+                latent_channels=self.latent_space.channels,
+                channels=self.domain.channels,
+            )
+            self.envelope_weight = options.envelope.weight
+        self.saturation, self.refine = options.saturation, options.refine
+        self.levels = options.levels
+        self.schedule = options.schedule.build()
+        if self.draft is not None:
+            self.partway = Partway(self.schedule, options.start)
+        self.sampler = options.sampler.build(schedule=self.partway or self.schedule)
+
+    @property
+    def refines(self) -> mk.Stage | None:
+        """Return the draft, if there is one."""
+        return self.draft
+
+    @property
+    def nfe(self) -> int:
+        """Return about how many evaluations of its network a window takes."""
+        return self._played_draft.nfe if self._played_draft else super().nfe
+
+    def train(self, mode: bool = True) -> DiffusionAutoencoder:
+        """Set the mode of all but the draft, which has learned."""
+        super().train(mode)
+        if self.draft is not None:
+            self.draft.eval()
+        return self
+
+    def encode(self, signal: Tensor) -> Tensor:
+        """Return the latents [b, latent_space.channels, frames] of audio [b, c, t]."""
+        return super().encode(signal) if self.draft is None else self.draft.encode(signal)
+
+    def prepare_encoder(self, signals: Iterable[Tensor]) -> Iterable[Tensor]:
+        """Let the encoder measure what it must; a draft's has done so when it learned."""
+        if self.draft is None:
+            return super().prepare_encoder(signals)
+        return (self.pad_audio(signal) for signal in signals)
+
+    def download(self) -> None:
+        """Fetch what the draft needs, if there is one."""
+        if self.draft is not None:
+            self.draft.download()
+
+    def loss(
+        self,
+        signal: Tensor,
+        prompts: Sequence[str],
+        *,
+        noise: mk.NoiseSource,
+        condition: mk.Condition = "training",
+    ) -> Tensor:
+        """Return the loss per clip [b] for audio [b, c, t]; prompts go unused."""
+        wave = self.pad_audio(signal)
+        latent = apply_condition(self._latent(wave), condition)
+        x = self.domain(wave)
+        velocity, log_deviation = self._velocity(latent, x.shape[-1])
+        importance = self.domain.channel_weights()
+        loss = velocity_loss(
+            velocity, x, self.schedule, noise, importance=importance, highest=self.levels
+        )
+        if log_deviation is not None:
+            likelihood = mean_per_clip(gaussian_nll(log_deviation, x), importance)
+            loss = loss + self.envelope_weight * likelihood
+        if self.saturation:
+            loss = loss + self.saturation * _before_tanh(latent).square().mean((1, 2))
+        return loss
+
+    def stream(self, latents: Tensor | None, request: mk.GenerationRequest) -> Iterator[Tensor]:
+        """Yield the audio [b, c, n] piece by piece, made in windows with the same noise."""
+        if self._played_draft is None:
+            yield from super().stream(latents, request)
+        else:
+            yield from self._played_draft.stream(latents, request)
+
+    def windows(self, request: mk.GenerationRequest) -> int:
+        """Return in how many windows the audio is made."""
+        return (
+            self._played_draft.windows(request) if self._played_draft else super().windows(request)
+        )
+
+    def window_decoder(self, latents: Tensor, request: mk.GenerationRequest) -> WindowDecoder:
+        """Return what makes windows of latents, each of its stretch of the draft, if any."""
+        if self.draft is None:
+            return super().window_decoder(latents, request)
+        samples = latents.shape[-1] * self.latent_space.stride
+        pieces = self.draft.stream(latents, replace(request, samples=samples, progress=None))
+        shown = DomainWindows(pieces, self.domain)
+
+        def make(windows: Tensor, frames: int, starts: Sequence[int]) -> Tensor:
+            draft = torch.cat([shown.window(start, frames) for start in starts])
+            return self.decode_windows(windows, frames, starts, request, draft)
+
+        return make
+
+    def decode_windows(
+        self,
+        latents: Tensor,
+        frames: int,
+        starts: Sequence[int],
+        request: mk.GenerationRequest,
+        draft: Tensor | None = None,
+    ) -> Tensor:
+        """Return what the domain shows of windows of latents, from the noise of their places.
+
+        And from the draft of them [n, channels, frames], where there is one.
+        """
+        levels, partway = self.sampler.levels(), self.partway
+        source = request.noise(starts)
+        noise = source.normal(self.domain.channels, frames).to(latents.device)
+        if partway is None or draft is None:
+            velocity, _ = self._velocity(latents, frames, levels)
+        else:
+            whole, _ = self._velocity(latents, frames, partway.highest * levels)
+            velocity, noise = partway.scale_levels(whole), partway.add_noise(draft, noise)
+        return self.sampler.sample(request.count_evaluations(velocity), noise, generator=source)
+
+    def _build_refining(self, options: Options, draft: mk.Use[mk.Stage], *, inputs: int) -> None:
+        """Build the parts around a draft, which has learned before; PluginError if it can't be."""
+        self.domain = options.domain.build(audio_channels=self.input_space.channels)
+        self.draft = draft.build(input_space=self.input_space).requires_grad_(False)
+        if self.draft.latent_space is None:
+            raise mk.PluginError(f"a draft makes sound of latents; '{self.draft.name}' makes none")
+        self.latent_space = self.draft.latent_space
+        self.build_network(options.unet, inputs=inputs)
+
+    @property
+    def _played_draft(self) -> mk.Stage | None:
+        """The draft, where it is played as it is."""
+        return None if self.refine else self.draft
+
+    def _latent(self, wave: Tensor) -> Tensor:
+        """Return the latent [b, latent_space.channels, n] of audio [b, c, t] that it divides."""
+        if self.draft is None:
+            latent: Tensor = self.encoder(wave)
+            return latent
+        with torch.no_grad():
+            return self.draft.encode(wave)
+
+    def _velocity(
+        self, latent: Tensor, frames: int, levels: Tensor | None = None
+    ) -> tuple[mk.Velocity, Tensor | None]:
+        """Return the velocity given a latent, and the envelope [b, c, frames] if there is one."""
+        network = self.unet.bind(latent, None, levels=levels)
+        if self.envelope is None:
+            return network, None
+        log_deviation = self.envelope(latent, frames)
+        return EnvelopePreconditioner(network, log_deviation, self.schedule), log_deviation
+
+
+def _before_tanh(latent: Tensor) -> Tensor:
+    """Return what tanh made a latent in [-1, 1] of, as far as float32 tells."""
+    return latent.float().clamp(-1 + 1e-6, 1 - 1e-6).atanh()

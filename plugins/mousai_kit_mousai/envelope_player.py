@@ -1,0 +1,161 @@
+"""Plays log power at two resolutions: phases are found by Griffin-Lim, stereo follows the mid.
+
+Legend: b batch, t samples, n frames, k bins, m bands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import pi
+
+import torch
+from torch import Tensor, nn
+
+from mousai_kit_mousai.layers.autocast import without_autocast
+from mousai_kit_mousai.layers.band_split import BandSplitSpectrum, energy, ramps
+from mousai_kit_mousai.layers.griffin_lim import griffin_lim, inverse_stft, stft
+
+SHORTEST, LONGEST = 0.004, 0.014
+"""Delays (s) that make a copy of the mid into a side channel that is none."""
+SWING = 350.0
+"""Hz over which the delay swings by a radian: an even one would be heard as a comb."""
+
+
+@dataclass(frozen=True, slots=True)
+class Halves:
+    """Mono waves below and above the crossover: `low` [b, t / decimation] and `high` [b, t]."""
+
+    low: Tensor
+    high: Tensor
+
+
+class EnvelopePlayer(nn.Module):
+    """Turns features of a `BandSplitSpectrum` into audio; nothing is learned.
+
+    What lies below the crossover is made at a lower rate, which takes a fraction of the time. The
+    side channel is made of the mid: what the channels have in opposite phase alone is lost.
+    """
+
+    spread: Tensor
+    stereo_spread: Tensor
+    delays: Tensor
+    slow_window: Tensor
+
+    def __init__(self, spectrum: BandSplitSpectrum, *, low_rounds: int, high_rounds: int) -> None:
+        super().__init__()
+        self.spectrum, self.decimation = spectrum, _decimation(spectrum)
+        self.low_rounds, self.high_rounds = low_rounds, high_rounds
+        self.register_buffer("spread", ramps(spectrum.edges), persistent=False)
+        self.register_buffer("stereo_spread", ramps(spectrum.stereo_edges), persistent=False)
+        self.register_buffer(
+            "slow_window", torch.hann_window(spectrum.low // self.decimation), persistent=False
+        )
+        hertz = torch.arange(1, spectrum.low // 2) * spectrum.sample_rate / spectrum.low
+        swing = torch.sin(hertz / SWING).mul(0.5).add(0.5)
+        angle = -2 * pi * hertz * (SHORTEST + (LONGEST - SHORTEST) * swing)
+        self.register_buffer("delays", angle, persistent=False)
+
+    @property
+    def rounds(self) -> int:
+        """Return how many rounds of Griffin-Lim a window takes."""
+        return self.low_rounds + self.high_rounds
+
+    def halves(
+        self, features: Tensor, noise: Tensor, *, known: Halves | None, tick: Callable[[], None]
+    ) -> Halves:
+        """Return the mid channel for features [b, features, n], from the phases of noise [b, t].
+
+        t is n * hop. Waves that begin with `known` keep it. `tick` is called after each round.
+        """
+        with without_autocast(features.device):
+            low, high, *_ = self.spectrum.split(features)
+            return Halves(
+                self._make_low(low, noise, None if known is None else known.low, tick),
+                self._make_high(high, noise, None if known is None else known.high, tick),
+            )
+
+    def play(self, halves: Halves, features: Tensor) -> Tensor:
+        """Return audio [b, 1 or 2, t] of both halves and the facts of stereo in the features."""
+        with without_autocast(features.device):
+            mid = self._upsample(halves.low) + halves.high
+            if not self.spectrum.two:
+                return mid[:, None]
+            side = self._make_side(mid, features)
+            return torch.stack([mid + side, mid - side], 1)
+
+    def _make_low(
+        self, power: Tensor, noise: Tensor, known: Tensor | None, tick: Callable[[], None]
+    ) -> Tensor:
+        """Return the wave [b, t / decimation] of log power [b, k, n] in the low bins."""
+        spectrum, less = self.spectrum, self.decimation
+        bins = spectrum.low // less // 2 + 1
+        magnitude = _repeat_last(power.div(2).exp()) * energy(spectrum.low_window) ** 0.5 / less
+        whole = magnitude.new_zeros(len(magnitude), bins, magnitude.shape[2])
+        whole[:, 1 : spectrum.low_bins + 1] = magnitude
+        start = stft(noise, spectrum.low_window, spectrum.hop)[:, :bins]
+        return griffin_lim(
+            whole,
+            inverse_stft(start, self.slow_window, spectrum.hop // less),
+            window=self.slow_window,
+            hop=spectrum.hop // less,
+            rounds=self.low_rounds,
+            known=known,
+            tick=tick,
+        )
+
+    def _make_high(
+        self, power: Tensor, noise: Tensor, known: Tensor | None, tick: Callable[[], None]
+    ) -> Tensor:
+        """Return the wave [b, t] of log power [b, m, n * parts] in the bands above."""
+        spectrum = self.spectrum
+        bins = _repeat_last((self.spread @ power).div(2).exp())
+        magnitude = bins.new_zeros(len(bins), spectrum.high // 2 + 1, bins.shape[2])
+        magnitude[:, spectrum.first : spectrum.high // 2] = bins
+        return griffin_lim(
+            magnitude * energy(spectrum.high_window) ** 0.5,
+            noise,
+            window=spectrum.high_window,
+            hop=spectrum.high // 4,
+            rounds=self.high_rounds,
+            known=known,
+            tick=tick,
+        )
+
+    def _upsample(self, low: Tensor) -> Tensor:
+        """Return a wave [b, t] at the full rate of one [b, t / decimation]."""
+        spectrum, less = self.spectrum, self.decimation
+        found = stft(low, self.slow_window, spectrum.hop // less) * less
+        whole = found.new_zeros(len(found), spectrum.low // 2 + 1, found.shape[2])
+        whole[:, 1 : spectrum.low_bins + 1] = found[:, 1 : spectrum.low_bins + 1]
+        return inverse_stft(whole, spectrum.low_window, spectrum.hop)
+
+    def _make_side(self, mid: Tensor, features: Tensor) -> Tensor:
+        """Return the side channel [b, t]: of the mid [b, t] as it is, and of the mid delayed."""
+        spectrum = self.spectrum
+        _, _, level, likeness = spectrum.split(features)
+        found = stft(mid, spectrum.low_window, spectrum.hop)
+        share, alike = (self.stereo_spread @ _repeat_last(fact) for fact in (level, likeness))
+        share, alike = (share / 2).exp(), alike.clamp(-1, 1)
+        delayed = torch.polar(torch.ones_like(self.delays), self.delays)[:, None]
+        own = share * alike + share * (1 - alike.square()).sqrt() * delayed
+        side = torch.zeros_like(found)
+        side[:, 1 : spectrum.low // 2] = found[:, 1 : spectrum.low // 2] * own
+        return inverse_stft(side, spectrum.low_window, spectrum.hop)
+
+
+def _decimation(spectrum: BandSplitSpectrum) -> int:
+    """Return by how much the rate can be lowered for the bins below the crossover, a power of 2."""
+    decimation = 1
+    while (
+        spectrum.low // (4 * decimation) > spectrum.low_bins + 1
+        and spectrum.low % (4 * decimation) == 0
+        and spectrum.hop % (2 * decimation) == 0
+    ):
+        decimation *= 2
+    return decimation
+
+
+def _repeat_last(frames: Tensor) -> Tensor:
+    """Return frames [..., n] with the last one once more: the frame at the end of the wave."""
+    return torch.cat([frames, frames[..., -1:]], -1)

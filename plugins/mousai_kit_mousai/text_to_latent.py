@@ -1,0 +1,134 @@
+"""The upper stage: latent diffusion that follows a text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+import mousai_kit.api as mk
+from mousai_kit_mousai.loss import velocity_loss
+
+PAPERS_UNET: dict[str, object] = {
+    "use": "unet1d",
+    "transform": None,
+    "channels": [128, 256, 512, 512, 1024, 1024],
+    "factors": [1, 2, 2, 2, 2, 2],
+    "blocks": [2, 2, 2, 4, 8, 8],
+    "attentions": [0, 0, 1, 1, 1, 1],
+    "cross_attentions": [1, 1, 1, 1, 1, 1],
+    "context_injections": [],
+}
+"""The paper's generator: with its null embedding 562.6 M parameters."""
+
+
+class TextToLatent(mk.Stage):
+    """Latent diffusion: the latents of the stage below, given a text (section 3.3 of the paper).
+
+    Trained with the text dropped at times for a learned null embedding, sampled with guidance.
+    Latents are normalised by their mean per channel and their deviation, of each channel or of all
+    together (as in latent diffusion: Rombach et al., 2022), measured before training and kept with
+    the weights.
+    """
+
+    name = "text-to-latent"
+
+    class Options(mk.Options):
+        """Options of `stage: text-to-latent`."""
+
+        former_names: ClassVar[Mapping[str, str]] = {"drop": "text_dropout"}
+
+        text: mk.Use[mk.TextEncoder] = mk.default("t5")
+        unet: mk.Use[mk.UNet] = mk.default(PAPERS_UNET)
+        schedule: mk.Use[mk.Schedule] = mk.default("cosine")
+        sampler: mk.Use[mk.Sampler] = mk.default("ddim")
+        text_dropout: float = mk.Field(
+            0.1, ge=0, le=1, description="how often training drops the text for the null embedding"
+        )
+        normalise: Literal["channel", "all"] = mk.Field(
+            "channel",
+            description="what latents are divided by: each channel by its deviation, or all by "
+            "one, so that channels which deviate more count more and are settled first",
+        )
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, options: Options, *, input_space: mk.SignalSpace) -> None:
+        super().__init__(options, input_space=input_space)
+        self.input_space, self.latent_space, self.text_dropout = (
+            input_space,
+            None,
+            options.text_dropout,
+        )
+        self.normalise = options.normalise
+        self.text = options.text.build()
+        self.unet = options.unet.build(
+            channels=input_space.channels, context_channels=0, text_features=self.text.features
+        )
+        self.schedule = options.schedule.build()
+        self.sampler = options.sampler.build(schedule=self.schedule)
+        self.null = nn.Parameter(torch.randn(self.text.tokens, self.text.features))
+        self.register_buffer("mean", torch.zeros(input_space.channels, 1))
+        self.register_buffer("deviation", torch.ones(input_space.channels, 1))
+
+    def download(self) -> None:
+        """Let the text encoder fetch its model: a missing one shows before hours of work."""
+        self.text.download()
+
+    def fit_statistics(self, signals: Iterable[Tensor], captions: Sequence[str]) -> None:
+        """Measure the latents' mean and deviation; let the text encoder learn its vocabulary."""
+        self.text.fit_statistics(captions)
+        frames = torch.cat([signal.transpose(1, 2).flatten(0, 1) for signal in signals]).double()
+        self.mean.copy_(frames.mean(0)[:, None])
+        deviation = frames.std(0, correction=0)[:, None]
+        if self.normalise == "all":
+            deviation = deviation.square().mean().sqrt().expand_as(deviation)
+        self.deviation.copy_(deviation.clamp(min=1e-4))
+
+    def loss(
+        self,
+        signal: Tensor,
+        prompts: Sequence[str],
+        *,
+        noise: mk.NoiseSource,
+        condition: mk.Condition = "training",
+    ) -> Tensor:
+        """Return the loss per clip [b] for latents [b, c, frames] and their texts."""
+        if condition == "other":
+            prompts = [*prompts[1:], prompts[0]]
+        dropped = torch.full((len(prompts),), condition == "none")
+        if condition == "training":
+            dropped = noise.uniform() < self.text_dropout
+        velocity = self.unet.bind(None, self._drop_text(self.text(prompts), dropped))
+        normalised = (signal - self.mean) / self.deviation
+        return velocity_loss(velocity, normalised, self.schedule, noise)
+
+    def encode(self, signal: Tensor) -> Tensor:
+        """Refuse: above this stage there is only text."""
+        raise mk.RequestError("text-to-latent makes latents from text and encodes nothing")
+
+    def decode(self, latents: Tensor | None, request: mk.GenerationRequest) -> Tensor:
+        """Make latents [b, c, frames] for the request's prompts; `latents` goes unused."""
+        text = self.text(request.prompts)
+        null = self._drop_text(text, torch.ones(len(text), dtype=torch.bool))
+        levels = self.sampler.levels()
+        velocity = mk.ClassifierFreeGuidance(
+            self.unet, text, null, scale=request.guidance, levels=levels
+        )
+        frames = self.input_space.frames(request.samples)
+        whole = -(-frames // self.unet.downsampling) * self.unet.downsampling
+        source = request.noise()
+        noise = source.normal(self.input_space.channels, whole).to(self.mean)
+        x = self.sampler.sample(request.count_evaluations(velocity), noise, generator=source)
+        return x[..., :frames].float() * self.deviation + self.mean
+
+    def _drop_text(self, text: mk.TextEmbedding, dropped: Tensor) -> mk.TextEmbedding:
+        """Return the text with the null embedding in place of dropped items [b]."""
+        where = dropped.to(text.mask.device)[:, None]
+        null = self.null.to(text.embedding.dtype)
+        return mk.TextEmbedding(
+            torch.where(where[..., None], null, text.embedding), text.mask | where
+        )

@@ -1,0 +1,43 @@
+"""A run begun before the house was redrawn (commit 7537d28) goes on, and ends in the same audio.
+
+made_before/run is what `mousai-kit run nano.yaml` had left at step 4 of the generator's 6;
+expected.* is what that commit made of it: OMP_NUM_THREADS=1, torch 2.13.0, AVX-512.
+"""
+
+import shutil
+from pathlib import Path
+
+import nano
+import pytest
+import soundfile
+import torch
+from safetensors.torch import load_file
+
+KEPT = Path(__file__).with_name("made_before")
+
+
+def is_the_machine_that_made_it():
+    return (
+        torch.__version__.startswith("2.13.")
+        and torch.backends.cpu.get_cpu_capability() == "AVX512"
+        and torch.get_num_threads() == 1
+    )
+
+
+def test_a_run_of_before_opens_goes_on_and_makes_the_same_audio(here, capfd):
+    shutil.copytree(KEPT / "run", "run")
+    said = nano.call(capfd, "run", "run/recipe.yaml", "--out", "run")
+    assert said.code == 0
+    assert "autoencoder: trained already" in said.err
+    assert "generator: going on from step 4" in said.err
+    made = load_file("run/generator/weights.safetensors")
+    expected = load_file(KEPT / "expected.safetensors")
+    audio, _ = soundfile.read("run/audio/low-saw-chord-0.flac")
+    expected_audio, _ = soundfile.read(KEPT / "expected.flac")
+    assert made.keys() == expected.keys()
+    for name, tensor in made.items():
+        torch.testing.assert_close(tensor, expected[name], rtol=1e-3, atol=1e-5)
+    assert audio == pytest.approx(expected_audio, abs=1e-3)
+    if is_the_machine_that_made_it():
+        assert all(torch.equal(tensor, expected[name]) for name, tensor in made.items())
+        assert (audio == expected_audio).all()

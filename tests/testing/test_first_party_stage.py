@@ -1,0 +1,84 @@
+"""The stages of this distribution keep to the contract."""
+
+from first_party import untested
+from small_stages import AUDIO, AUTOENCODER, GENERATOR, LATENTS
+
+from mousai_kit.core.interfaces import SignalSpace
+from mousai_kit.testing import StageContract
+from mousai_kit_mousai.diffusion_autoencoder import DiffusionAutoencoder
+from mousai_kit_mousai.envelope_autoencoder import EnvelopeAutoencoder
+from mousai_kit_mousai.regression_autoencoder import RegressionAutoencoder
+from mousai_kit_mousai.text_to_latent import TextToLatent
+
+BANDS = {"low": 256, "high": 64, "bands": 6, "stereo_bands": 4}
+ENVELOPE = {
+    **BANDS,
+    "encoder": {"use": "band-split", **BANDS, "hop": 64, "channels": 32, "latent_channels": 2},
+    "channels": 32,
+    "low_rounds": 3,
+    "high_rounds": 2,
+}
+"""With a latent of two channels, `fit_statistics` leaves enough to learn that fifty steps show."""
+
+
+def options(spec, **changes):
+    return {key: value for key, value in spec.items() if key != "use"} | changes
+
+
+class TestDiffusionAutoencoder(StageContract):
+    component = DiffusionAutoencoder
+    options = options(AUTOENCODER)
+    input_space = AUDIO
+
+
+class TestDiffusionAutoencoderWithItsHeadStart(StageContract):
+    component = DiffusionAutoencoder
+    options = options(AUTOENCODER, envelope={"channels": 16}, saturation=1e-3)
+    input_space = AUDIO
+
+
+class TestDiffusionAutoencoderOnADraft(StageContract):
+    component = DiffusionAutoencoder
+    options = {
+        "draft": {"use": "envelope-autoencoder", **ENVELOPE},
+        "domain": {"use": "mdct", "hop": 16},
+        "unet": AUTOENCODER["unet"],
+        "sampler": AUTOENCODER["sampler"],
+    }
+    input_space = AUDIO
+
+
+class TestRegressionAutoencoder(StageContract):
+    component = RegressionAutoencoder
+    options = {part: AUTOENCODER[part] for part in ("domain", "encoder", "unet")}
+    input_space = AUDIO
+
+
+class TestEnvelopeAutoencoder(StageContract):
+    component = EnvelopeAutoencoder
+    options = ENVELOPE
+    input_space = AUDIO
+    learning_rate = 3e-3
+
+
+class TestEnvelopeAutoencoderInMono(StageContract):
+    component = EnvelopeAutoencoder
+    options = ENVELOPE | {"crossover": 700.0}
+    input_space = SignalSpace(channels=1, stride=1, sample_rate=8000)
+    learning_rate = 3e-3
+
+
+class TestEnvelopeAutoencoderOfAnotherEncoder(StageContract):
+    component = EnvelopeAutoencoder
+    options = ENVELOPE | {"encoder": AUTOENCODER["encoder"]}
+    input_space = AUDIO
+
+
+class TestTextToLatent(StageContract):
+    component = TextToLatent
+    options = options(GENERATOR)
+    input_space = LATENTS
+
+
+def test_every_stage_has_a_suite():
+    assert untested("stage", globals()) == []

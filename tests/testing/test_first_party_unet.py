@@ -1,0 +1,53 @@
+"""Every U-Net that comes along keeps its contract."""
+
+from first_party import untested
+
+from mousai_kit.testing import UNetContract
+from mousai_kit_dit.dit import DiT1d
+from mousai_kit_mousai.unet import UNet1d
+
+SMALL = {
+    "channels": [8, 16],
+    "factors": [1, 2],
+    "blocks": [1, 1],
+    "attentions": [0, 1],
+    "context_injections": [],
+    "attention_heads": 2,
+    "attention_features": 4,
+    "modulation_features": 16,
+    "groups": 4,
+    "transform": None,
+}
+
+
+class TestUNet1d(UNetContract):
+    component = UNet1d
+    options = {**SMALL, "transform": {"filters": 4, "window": 4, "stride": 2}}
+    options_with_context = {"context_injections": [1, 1]}
+    options_with_text = {"cross_attentions": [1, 1]}
+
+
+class TestUNet1dWithGain(UNetContract):
+    component = UNet1d
+    options = {**SMALL, "head": "gain", "skip": "concatenated"}
+    options_with_context = {"context_injections": [0, 1]}
+    options_with_text = {"cross_attentions": [0, 1]}
+
+
+class TestDiT1d(UNetContract):
+    component = DiT1d
+    options = {"features": 16, "depth": 2, "heads": 2, "feed_forward": 2.0}
+
+
+class TestDiT1dOfPatchesWithGain(UNetContract):
+    component = DiT1d
+    options = {"features": 16, "depth": 1, "heads": 2, "patch": 4, "head": "gain"}
+
+
+class TestDiT1dSteeredByTheText(UNetContract):
+    component = DiT1d
+    options = {"features": 16, "depth": 1, "heads": 2, "summary": True}
+
+
+def test_every_unet_has_a_suite():
+    assert untested("unet", globals()) == []

@@ -1,0 +1,1 @@
+"""What `judge.py` is made of: features of crops, classifiers of styles, looks at clips."""
