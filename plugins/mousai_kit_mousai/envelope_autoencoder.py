@@ -39,7 +39,7 @@ class EnvelopeAutoencoder(AudioStage):
     """
 
     name = "envelope-autoencoder"
-    never_change_weights = ("low_rounds", "high_rounds")
+    never_change_weights = ("low_rounds", "high_rounds", "contrast")
 
     class Options(SpectrumOptions):
         """Options of `stage: envelope-autoencoder`."""
@@ -54,6 +54,13 @@ class EnvelopeAutoencoder(AudioStage):
         )
         high_rounds: int = mk.Field(
             6, ge=0, le=1000, description="rounds of Griffin-Lim above the crossover"
+        )
+        contrast: float = mk.Field(
+            1.0,
+            ge=1,
+            le=3,
+            description="how far lines stand out of the bins around them, below the crossover: 1: "
+            "as the network says, whose lines are fainter than music's",
         )
         emphasis: float = mk.Field(
             0.0,
@@ -79,7 +86,10 @@ class EnvelopeAutoencoder(AudioStage):
             hop=self.encoder.downsampling,
         )
         self.player = EnvelopePlayer(
-            self.spectrum, low_rounds=options.low_rounds, high_rounds=options.high_rounds
+            self.spectrum,
+            low_rounds=options.low_rounds,
+            high_rounds=options.high_rounds,
+            contrast=options.contrast,
         )
         self.emphasis, features = options.emphasis, self.spectrum.features
         self.decoder = ResidualMap(

@@ -15,6 +15,7 @@ import mousai_kit.api as mk
 from mousai_kit.recipe import stage_hash
 from mousai_kit.testing.signals import loudness, white
 from mousai_kit.training.run import train_run
+from mousai_kit_mousai.envelope_player import _mean_around, sharpen
 
 RATE = 16_000
 LENGTH = 2 * RATE
@@ -229,6 +230,33 @@ def test_without_a_round_of_griffin_lim_it_plays_all_the_same(rounds):
     assert heard(stage, UNHEARD).isfinite().all()
 
 
+def test_contrast_brings_out_lines_that_a_network_told_too_faintly():
+    player, metric = prepared().player, mk.build(mk.Metric, "lines", sample_rate=RATE)
+    features = player.spectrum(UNHEARD)
+    low = features[:, : player.spectrum.low_bins]
+    low.copy_(_mean_around(low).lerp(low, 0.5))
+    found = {}
+    for contrast in (1.0, 1.5):
+        player.contrast = contrast
+        noise = white(len(features), features.shape[-1] * player.spectrum.hop, seed=3)
+        halves = player.halves(features, noise, known=None, tick=lambda: None)
+        made = player.play(halves, features)
+        there = UNHEARD[..., : made.shape[-1]]
+        found[contrast] = metric.score(made, there), loudness(made)
+    player.contrast = 1.0
+    assert found[1.5][0] > found[1.0][0] + 0.03
+    assert found[1.5][1] == pytest.approx(found[1.0][1], rel=0.1)
+
+
+def test_contrast_leaves_an_even_spectrum_as_it_is():
+    even = torch.full((1, 40, 3), -2.0)
+    assert torch.allclose(sharpen(even, 2.0), even)
+    line = even.index_fill(1, torch.tensor([20]), 1.0)
+    sharp = sharpen(line, 2.0)
+    assert sharp[0, 20, 0] - sharp[0, 12, 0] > line[0, 20, 0] - line[0, 12, 0] + 0.2
+    assert torch.equal(sharp[0, :10], sharp[0, :1].expand(10, -1))
+
+
 @pytest.mark.parametrize("rate", [8000, 22050, 32000, 44100, 48000])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_any_rate_is_played_at_the_sizes_of_the_options_defaults(channels, rate):
@@ -335,7 +363,8 @@ class TestRecipe:
             return stage_hash(nano.recipe(*overrides, text=RECIPE), "generator")
 
         model = "stages.autoencoder.model"
-        assert key(f"{model}.low_rounds=9", f"{model}.high_rounds=9") == key()
+        for same in ("low_rounds=9", "high_rounds=9", "contrast=1.5"):
+            assert key(f"{model}.{same}") == key()
         for other in ("crossover=900", "encoder.crossover=900", "blocks=2", "encoder.hop=64"):
             assert key(f"{model}.{other}") != key()
 
