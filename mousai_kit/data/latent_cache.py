@@ -322,5 +322,5 @@ def check_room_for(*encodings: LatentCacheBuilder) -> None:
         first.root,
         sum(encoding.needed_bytes() for encoding in encodings),
         f"the latents that '{first.name}' learns from",
-        f"lower its `passes` (now {first.layout.passes}), or use another folder with --out",
+        f"lower its `passes` (now {first.layout.passes}), or name another folder for the run",
     )

@@ -183,7 +183,7 @@ def check_output_space(
     clips = [len(request.prompts) * request.samples * space.channels for request in requests]
     needed = ENCODED_BYTES * sum(clips) + FLOAT_BYTES * max(clips, default=0)
     check_disk_space(
-        folder, needed, "what is asked for", "ask for less, or another folder with --out"
+        folder, needed, "what is asked for", "ask for less, or name another folder to write to"
     )
 
 

@@ -76,7 +76,7 @@ class Exporter:
         files = [RECIPE, *(f"{name}.{ending}" for name in self.stages for ending in endings)]
         there = [self.out / file for file in files if (self.out / file).exists()]
         if there:
-            told = "is there already; name another folder with --out"
+            told = "is there already; name another folder to write to"
             raise RequestError(*(Problem(str(path), "", told) for path in there))
 
     def _file(self, name: str, data: bytes) -> Path:

@@ -135,7 +135,7 @@ class RunFolder:
     def make(self) -> None:
         """Create the folder; RunError where that can't be."""
         if self.path.is_file():
-            raise RunError.about(self.path, "is a file; name a folder for the run with --out")
+            raise RunError.about(self.path, "is a file; name a folder for the run")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -226,7 +226,7 @@ class RunFolder:
 
     def _unusable(self, error: OSError) -> RunError:
         return RunError.about(
-            self.path, f"can't be written ({error.strerror}); name another folder with --out"
+            self.path, f"can't be written ({error.strerror}); name another folder for the run"
         )
 
 
@@ -236,9 +236,9 @@ def _used_by(owner: str) -> str:
     if started := unmanaged_launcher():
         return (
             f"{told}: {started}; for one training let it start torchrun, which starts this (see "
-            "docs/cluster.md), for several give each its own --out"
+            "docs/cluster.md), for several give each a folder of its own"
         )
-    return f"{told}; wait for it or use --out"
+    return f"{told}; wait for it or name another folder for the run"
 
 
 def packaged_under(name: str) -> Packaged | None:
