@@ -55,17 +55,14 @@ class StageDirectory:
         """Return the finished weights, else the newest checkpoint with a header, else None."""
         if self.weights.exists():
             return self.weights
-        return next(
-            filter(checkpoints.is_checkpoint, checkpoints.list_checkpoints(self.checkpoints)), None
-        )
+        found = checkpoints.list_checkpoints(self.checkpoints)
+        return next(filter(checkpoints.is_checkpoint, found), None)
 
     @property
     def origin(self) -> str:
         """Return where imported weights are from; empty for weights that were trained here."""
-        if not self.weights.exists():
-            return ""
-        found = checkpoints.read_header(self.weights).get("imported", {})
-        if not found:
+        header = checkpoints.read_header(self.weights) if self.weights.exists() else {}
+        if not (found := header.get("imported")):
             return ""
         place = "/".join(found[key] for key in ("source", "file") if key in found)
         revision = f", revision {found['revision']}" if "revision" in found else ""
@@ -188,16 +185,13 @@ class RunFolder:
             keys[0] = key_today(found)
         if "imported" in found:  # not trained here, so not on the recipe's music either
             keys = [model_key(key) for key in keys]
-        different = diff_paths(*keys)
-        if not different and found.get("below") != expected["below"]:
-            different = ["the weights of the stage below"]
-        if (
-            not different
-            and INITIAL_WEIGHTS in expected
-            and found.get(INITIAL_WEIGHTS) != expected[INITIAL_WEIGHTS]
-        ):
-            different = ["the weights that it starts from"]
-        return different
+        if different := diff_paths(*keys):
+            return different
+        if found.get("below") != expected["below"]:
+            return ["the weights of the stage below"]
+        if INITIAL_WEIGHTS in expected and found.get(INITIAL_WEIGHTS) != expected[INITIAL_WEIGHTS]:
+            return ["the weights that it starts from"]
+        return []
 
     def check_trained(self, recipe: Recipe, names: Sequence[str] | None = None) -> None:
         """Raise WeightsError naming every stage (of `names`) that is not trained."""
