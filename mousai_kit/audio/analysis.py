@@ -180,8 +180,7 @@ class AudioAnalyzer:
         self.sample_rate, self.channels = sample_rate, channels
         self._meter = LoudnessMeter(sample_rate, channels)
         self._content = blake2b(f"{sample_rate} {channels}".encode(), digest_size=16)
-        self._frames = self._clipped = 0
-        self._quiet = 0.0
+        self._frames = self._clipped = self._quiet = 0
         self._peak = 0.0
 
     def add(self, piece: Samples) -> None:

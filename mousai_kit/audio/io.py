@@ -218,8 +218,8 @@ def read(
 
     `start` and `seconds` count in the file's own time; where it ends sooner, t is less. Other
     rates are resampled (`sample_rate` in Hz); mono is repeated, more channels than asked for are
-    averaged into each. Samples may exceed 1. `file` is as in `probe`. AudioError where the audio is
-    unreadable, shorter than `start` or than its header says, or not finite.
+    averaged into each. Samples may exceed 1. `file` is as in `open_audio`. AudioError where the
+    audio is unreadable, shorter than `start` or than its header says, or not finite.
     """
     with open_audio(path, file) as sound:
         rate, first = sound.samplerate, round(start * sound.samplerate)

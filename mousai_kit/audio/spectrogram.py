@@ -132,11 +132,9 @@ def plot_mels(path: Path, strips: Mapping[str, StreamingMel]) -> None:
 
     All panels have the same colours: 70 dB down from the loudest point of the first.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 3.2 * len(strips)), layout="constrained")
-    FigureCanvasAgg(figure)
     mels = [strip.mel() for strip in strips.values()]
     loudest = float(mels[0].max())
     rows = figure.subplots(len(strips), 1, squeeze=False)[:, 0]

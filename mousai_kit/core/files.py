@@ -33,11 +33,11 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
             part.unlink()
 
 
-def check_folder(folder: Path, *, option: str = "--out") -> None:
-    """Raise RequestError where what an option names, or a part of its path, is a file."""
+def check_folder(folder: Path) -> None:
+    """Raise RequestError where what is to be a folder, or a part of its path, is a file."""
     there = next((item for item in (folder, *folder.parents) if item.exists()), None)
     if there is not None and not there.is_dir():
-        raise RequestError.about(there, f"is a file; {option} names a folder")
+        raise RequestError.about(there, "is a file; name a folder to write to")
 
 
 def sync(file: BinaryIO) -> None:
@@ -84,7 +84,7 @@ def _refusals_told(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise WeightsError.about(
-            path, f"can't be written ({error.strerror}); free some space or use --out"
+            path, f"can't be written ({error.strerror}); free some space or write elsewhere"
         ) from None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ class DatasetAnalysis:
     skipped_files: Sequence[str] = ()
     whole: bool = True
     """Whether the pieces are whole tracks; else they are clips."""
-    decoded: bool = field(default=True)
+    decoded: bool = True
     """Whether they were measured, or their headers read alone."""
 
 
@@ -73,16 +73,14 @@ def summarize_analysis(library: DatasetAnalysis) -> Facts:
         **_wrong(library),
     }
     if library.decoded:
-        loudness = np.array([clip.loudness for clip in heard if clip.loudness is not None])
-        frames = np.array([clip.seconds for clip in heard])
-        quiet = float((frames * [clip.silent for clip in heard]).sum()) if heard else 0.0
+        silent, durations = [clip.silent for clip in heard], [clip.seconds for clip in heard]
         facts |= {
             "sample_rates": _count(clip.sample_rate for clip in heard),
             "channels": _count(clip.channels for clip in heard),
             "encodings": _count(clip.encoding for clip in heard if clip.encoding),
-            "loudness": _quantiles(loudness),
-            "peak": _quantiles(np.array([clip.peak for clip in heard])),
-            "silence": quiet / float(frames.sum()) if heard else 0.0,
+            "loudness": _quantiles([clip.loudness for clip in heard if clip.loudness is not None]),
+            "peak": _quantiles([clip.peak for clip in heard]),
+            "silence": float(np.average(silent, weights=durations)) if heard else 0.0,
         }
     return facts
 
@@ -93,12 +91,9 @@ def problems(facts: Mapping[str, Any]) -> dict[str, list[Any]]:
 
 
 def _wrong(library: DatasetAnalysis) -> Facts:
-    """Return the names of the pieces that something is to be said of."""
-    pieces = [
-        clip for clip in library.pieces if not clip.fault
-    ]  # of others, that is all there is to say
-    groups = exact_duplicates(pieces)
-    alike = near_duplicates(pieces)
+    """Return the names of pieces by what is to be said of them; of unreadable ones only that."""
+    pieces = [clip for clip in library.pieces if not clip.fault]
+    groups, alike = exact_duplicates(pieces), near_duplicates(pieces)
     heard = pieces_with_stats(pieces)
     return {
         "unreadable": [clip.fault for clip in library.pieces if clip.fault],
@@ -135,20 +130,18 @@ BINS = 40
 
 def plot_histograms(path: Path, pieces: Sequence[TrackStats]) -> None:
     """Draw histograms of the pieces (PNG), those in `validation` over those in `train`."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 6.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(2, 2).ravel()
     heard = pieces_with_stats(pieces)
-    _histogram(panels[0], "duration (s)", [(clip, clip.seconds) for clip in pieces])
-    loud = [(clip, m.loudness) for clip, m in heard if m.loudness is not None]
-    _histogram(panels[1], "loudness (LUFS)", loud)
-    _histogram(
-        panels[2], "peak (dB of full scale)", [(clip, _decibels(m.peak)) for clip, m in heard]
-    )
-    _histogram(panels[3], "silence (% of a track)", [(clip, 100 * m.silent) for clip, m in heard])
+    panels: dict[str, list[tuple[TrackStats, float]]] = {
+        "duration (s)": [(clip, clip.seconds) for clip in pieces],
+        "loudness (LUFS)": [(clip, m.loudness) for clip, m in heard if m.loudness is not None],
+        "peak (dB of full scale)": [(clip, _decibels(m.peak)) for clip, m in heard],
+        "silence (% of a track)": [(clip, 100 * m.silent) for clip, m in heard],
+    }
+    for axes, (title, pairs) in zip(figure.subplots(2, 2).flat, panels.items(), strict=True):
+        _histogram(axes, title, pairs)
     figure.savefig(path, dpi=110)
 
 
@@ -165,10 +158,9 @@ def _histogram(axes: Any, title: str, pairs: Sequence[tuple[TrackStats, float]])
     edges = (
         np.geomspace(low, high, BINS) if wide else np.linspace(middle - half, middle + half, BINS)
     )
-    splits = {split: [] for split in ("train", "validation")}  # type: dict[str, list[float]]
-    for piece, value in pairs:
-        splits[piece.split].append(value)
-    axes.hist(list(splits.values()), bins=edges, stacked=True, label=list(splits))
+    splits = ["train", "validation"]
+    parts = [[value for piece, value in pairs if piece.split == split] for split in splits]
+    axes.hist(parts, bins=edges, stacked=True, label=splits)
     axes.set_xscale("log" if wide else "linear")
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.ticklabel_format(axis="y" if wide else "both", useOffset=False, style="plain")

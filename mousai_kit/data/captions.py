@@ -120,15 +120,11 @@ def _genre(text: str) -> str:
     """Return a genre by name: `(17)` and `17` are ID3's Rock, `(17)Rock` says it twice."""
     parts = re.split(r"\((\d{1,3})\)", text) if text.startswith("(") else [text]
     last = next(filter(None, map(str.strip, reversed(parts))), "")
-    return _genre_of_number(int(last)) if re.fullmatch(r"\d{1,3}", last) else last
-
-
-def _genre_of_number(number: int) -> str:
-    """Return ID3's genre of a number; empty where there is none."""
+    if not re.fullmatch(r"\d{1,3}", last):
+        return last
     from mutagen.id3 import TCON
 
-    genres: list[str] = TCON.GENRES
-    return genres[number] if number < len(genres) else ""
+    return dict(enumerate(TCON.GENRES)).get(int(last), "")
 
 
 def _year(text: str) -> str:

@@ -91,12 +91,8 @@ class ReadableClips:
 
         AudioError where none can be.
         """
-        others = [*self.indices[index + 1 :], *self.indices[:index]]
-        tried = [
-            (self.indices[index], epoch),
-            *((item, 0) for item in (self.indices[index], *others)),
-        ]
-        for place, number in tried:
+        places = [*self.indices[index:], *self.indices[:index]]
+        for place, number in [(places[0], epoch), *((place, 0) for place in places)]:
             try:
                 return self.clips.clip(place, number)
             except AudioError as error:

@@ -58,21 +58,14 @@ def near_duplicates(pieces: Iterable[TrackStats]) -> list[Pair]:
 
 def split_leaks(groups: Iterable[Sequence[TrackStats]]) -> list[Pair]:
     """Return, of each group that is in both splits, a piece of `train` and one of `validation`."""
-    found: list[Pair] = []
-    for group in groups:
-        first = {clip.split: clip for clip in reversed(group)}
-        if len(first) > 1:
-            found.append((first["train"], first["validation"]))
-    return found
+    by_split = ({clip.split: clip for clip in reversed(group)} for group in groups)
+    return [(first["train"], first["validation"]) for first in by_split if len(first) > 1]
 
 
 def _bits(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
     """Return how many bits of each number are set."""
     octets = np.ascontiguousarray(numbers).view(np.uint8).reshape(-1, 8)
-    return _SET[octets].sum(1, dtype=np.uint8)
-
-
-_SET = np.array([number.bit_count() for number in range(256)], dtype=np.uint8)
+    return np.unpackbits(octets, axis=1).sum(1, dtype=np.uint8)
 
 
 SECONDS = 2.0

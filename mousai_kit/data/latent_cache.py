@@ -33,7 +33,7 @@ from mousai_kit.data.loader import in_order
 from mousai_kit.data.track_stats import measure
 from mousai_kit.distributed import Communicator
 from mousai_kit.models.cascade import Cascade
-from mousai_kit.models.memory import check_disk_space
+from mousai_kit.models.memory import FLOAT_BYTES, check_disk_space
 from mousai_kit.recipe import fingerprint
 
 
@@ -64,9 +64,6 @@ def cache_key(header: Mapping[str, Any], split: str, layout: ShardLayout) -> dic
         "clips": layout.clips,
         "per shard": layout.per_shard,
     }
-
-
-FLOAT_BYTES = 4
 
 
 class LatentCacheBuilder:
@@ -144,10 +141,6 @@ class LatentCacheBuilder:
         )
         return max(0, self.layout.passes * self.layout.clips * self.crop_bytes - kept)
 
-    def clips_of(self, numbers: Sequence[int]) -> Iterator[int]:
-        """Yield the clips whose crops stand in some shards, once for each of them."""
-        return chain.from_iterable(map(self.layout.clips_of, numbers))
-
     def encode(self, numbers: Sequence[int], tick: Callable[[int], None]) -> None:
         """Make some shards; each is written when it is complete. `tick(1)` after each group."""
         if not numbers:
@@ -224,13 +217,11 @@ def verify(encoding: LatentCacheBuilder, kept: LatentDataset) -> float:
     TrainingError where one differs: its file changed under the same name. What can't be decoded
     any more is passed over.
     """
-    return max(
-        chain.from_iterable(_compare(encoding, kept, group) for group in _sample_groups(encoding))
-    )
+    return max(_compare(encoding, kept, group) for group in _sample_groups(encoding))
 
 
 def _sample_groups(encoding: LatentCacheBuilder) -> list[Sequence[CropKey]]:
-    """Return some groups, from the first to the last."""
+    """Return `GROUPS` groups, or fewer, from the first to the last."""
     layout = encoding.layout
     shards = {number * (layout.shards - 1) // (GROUPS - 1) for number in range(GROUPS)}
     groups = [list(layout.groups_of(number)) for number in sorted(shards)]
@@ -240,21 +231,23 @@ def _sample_groups(encoding: LatentCacheBuilder) -> list[Sequence[CropKey]]:
     return [only[place] for place in sorted({0, len(only) // 2, len(only) - 1})]
 
 
-def _compare(
-    encoding: LatentCacheBuilder, kept: LatentDataset, group: Sequence[CropKey]
-) -> list[float]:
-    """Return how much each crop of a group differs from what is kept; 0.0 where none is there."""
-    made = encoding.encode_group(group, iter([crop(encoding.clips, place) for place in group]))
-    found = [kept.cached_clip(place) for place in group]
-    differences = [0.0]
-    for (_, now), before in zip(made, found, strict=True):
+def _compare(encoding: LatentCacheBuilder, kept: LatentDataset, group: Sequence[CropKey]) -> float:
+    """Return how much crops of a group differ from what is kept; 0.0 where none is there."""
+    made = encoding.encode_group(group, (crop(encoding.clips, place) for place in group))
+    largest = 0.0
+    for (_, now), before in zip(made, map(kept.cached_clip, group), strict=True):
         if before is None or isinstance(now, str):
             continue
-        differences.append(_difference(now.wave, before.wave))
-        if differences[-1] > BOUND or now.text != before.text:
-            what = "sound" if differences[-1] > BOUND else "caption"
-            raise TrainingError(_change_problem(encoding, before, what))
-    return differences
+        difference = _difference(now.wave, before.wave)
+        if difference > BOUND or now.text != before.text:
+            what = "sound" if difference > BOUND else "caption"
+            told = (
+                f"the {what} of {before.source} is not what is kept: the music changed since, or "
+                "how it is read; delete this folder to have all encoded anew"
+            )
+            raise TrainingError.about(encoding.root, told)
+        largest = max(largest, difference)
+    return largest
 
 
 def _difference(now: Tensor, before: Tensor) -> float:
@@ -262,15 +255,6 @@ def _difference(now: Tensor, before: Tensor) -> float:
         return float("inf")
     scale = before.abs().max().clamp_min(1e-12)
     return float((now - before).abs().max() / scale)
-
-
-def _change_problem(encoding: LatentCacheBuilder, clip: Clip, what: str) -> Problem:
-    return Problem(
-        str(encoding.root),
-        "",
-        f"the {what} of {clip.source} is not what is kept: the music changed since, or how it is "
-        "read; delete this folder to have all encoded anew",
-    )
 
 
 def ensure_latents(
@@ -310,7 +294,8 @@ def _encode_missing(encoding: LatentCacheBuilder, screen: Screen, ranks: Communi
     with screen.bar(label, encoding.layout.groups) as bar:
         missing = encoding.missing(bar.advance, screen.print) if ranks.main else []
         own = ranks.share(ranks.all_gather(missing)[0])
-        measure(encoding.clips, encoding.clips_of(own), workers=encoding.workers, screen=screen)
+        clips = chain.from_iterable(map(encoding.layout.clips_of, own))
+        measure(encoding.clips, clips, workers=encoding.workers, screen=screen)
         encoding.encode(own, lambda groups: bar.advance(groups * ranks.own.count))
     encoding.made = sum(ranks.all_gather(encoding.made))
 
@@ -322,5 +307,5 @@ def check_room_for(*encodings: LatentCacheBuilder) -> None:
         first.root,
         sum(encoding.needed_bytes() for encoding in encodings),
         f"the latents that '{first.name}' learns from",
-        f"lower its `passes` (now {first.layout.passes}), or use another folder with --out",
+        f"lower its `passes` (now {first.layout.passes}), or name another folder for the run",
     )

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,8 @@ class ShardHeader:
 def write_shard(path: Path, crops: Sequence[tuple[int, Clip | str]], *, made_of: str) -> None:
     """Write clips of latents, each with its number in the dataset; a text says why one is none."""
     there = [clip for _, clip in crops if isinstance(clip, Clip)]
-    rows, row = [], 0
-    for _, clip in crops:
-        rows.append(row if isinstance(clip, Clip) else MISSING)
-        row += isinstance(clip, Clip)
+    numbers = count()
+    rows = [next(numbers) if isinstance(clip, Clip) else MISSING for _, clip in crops]
     tensors = {
         "latents": torch.stack([clip.wave for clip in there]) if there else torch.zeros(0),
         "rows": torch.tensor(rows, dtype=torch.int32),
@@ -56,13 +55,8 @@ def write_shard(path: Path, crops: Sequence[tuple[int, Clip | str]], *, made_of:
         **_pack_strings("sources", [clip.source for clip in there]),
     }
     faults = {str(number): line for number, line in crops if isinstance(line, str)}
-    header = {
-        "made_of": made_of,
-        "digest": checkpoint.digest(tensors),
-        "crops": len(there),
-        "faults": faults,
-    }
-    write_bytes(path, save(tensors, metadata={"shard": json.dumps(header)}))
+    header = ShardHeader(made_of, checkpoint.digest(tensors), len(there), faults)
+    write_bytes(path, save(tensors, metadata={"shard": json.dumps(asdict(header))}))
 
 
 def shard_header(path: Path) -> ShardHeader | None:
@@ -167,17 +161,13 @@ class ShardLayout:
         first = shard % self._per_pass * self.per_shard
         return range(first, min(first + self.per_shard, self.clips))
 
-    def epoch(self, shard: int) -> int:
-        """Return the pass that a shard belongs to."""
-        return shard // self._per_pass
-
     def groups_in(self, shard: int) -> int:
         """Return the number of groups in a shard."""
         return -(-len(self.clips_of(shard)) // GROUP)
 
     def groups_of(self, shard: int) -> Iterator[list[CropKey]]:
-        """Yield the places that are encoded together."""
-        clips, epoch = self.clips_of(shard), self.epoch(shard)
+        """Yield the places that are encoded together, all of one pass."""
+        clips, epoch = self.clips_of(shard), shard // self._per_pass
         for first in range(0, len(clips), GROUP):
             yield [(clip, epoch) for clip in clips[first : first + GROUP]]
 

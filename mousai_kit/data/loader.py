@@ -18,7 +18,6 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data._utils import signal_handling
 
 from mousai_kit.core.errors import AudioError, TrainingError
@@ -232,7 +231,7 @@ def batches(
     places = range(batch) if part is None else part
     step, failures = first, list[int]()
     while step < steps:
-        positions = _BatchSampler(step, steps, batch, places)
+        positions = ([at * batch + place for place in places] for at in range(step, steps))
         loader = _loader(_ShuffledClips(clips, seed), positions, workers, patience, pinned)
         try:
             for drawn in iter_batches(loader):
@@ -248,12 +247,16 @@ def batches(
 
 
 def _loader(
-    drawn: _ShuffledClips, positions: _BatchSampler, workers: int, patience: float, pinned: bool
+    drawn: _ShuffledClips,
+    positions: Iterator[list[int]],
+    workers: int,
+    patience: float,
+    pinned: bool,
 ) -> DataLoader[Batch | str]:
-    """Return what decodes the clips of each batch in so many processes."""
+    """Return what decodes the clips at each batch's positions, in so many processes."""
     with as_many_as_asked():
         return DataLoader(
-            drawn,  # type: ignore[arg-type]  # of clips, which `_collated` makes into batches
+            drawn,  # type: ignore[arg-type]  # of clips, which `_collate` makes into batches
             batch_sampler=positions,
             num_workers=workers,
             collate_fn=_collate,
@@ -264,24 +267,7 @@ def _loader(
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _BatchSampler:
-    """The positions of the clips of each step, of which a batch each takes `places`."""
-
-    first: int
-    steps: int
-    batch: int
-    places: range
-
-    def __len__(self) -> int:
-        return self.steps - self.first
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for step in range(self.first, self.steps):
-            yield [step * self.batch + place for place in self.places]
-
-
-class _ShuffledClips(TorchDataset[tuple[Clip | None, list[str]]]):
+class _ShuffledClips(Dataset[tuple[Clip | None, list[str]]]):
     """Clips by their position in the endless random order of all epochs."""
 
     def __init__(self, clips: ClipSource, seed: int) -> None:

@@ -68,12 +68,11 @@ class StageData:
             asked = (name, split, *header["below"])
             if asked not in self._latents:  # once is enough to read and verify gigabytes
                 encoding = self.latents_of(name, header, split, ranks)
-                kept = (
+                self._latents[asked] = (
                     ensure_latents(encoding, self.screen, self.report_skipped, ranks)
                     if encoding
                     else None
                 )
-                self._latents[asked] = kept
             return self._latents[asked]
         if (found := self._music(name, split, ranks)) is None or split == "train":
             return found
@@ -125,10 +124,9 @@ class StageData:
                 self.screen.print(f"skipped: {line}")
                 if not self.main:
                     continue
+                text = "\n".join(self.skipped_files) + "\n"
                 with suppress(WeightsError):  # a full disk, say; the next line brings them all
-                    self.folder.write(
-                        self.folder.skipped_list.name, "\n".join(self.skipped_files) + "\n"
-                    )
+                    self.folder.write(self.folder.skipped_list.name, text)
 
     def _music(self, name: str, split: Split, ranks: Communicator) -> Dataset | None:
         """Return the clips that a stage learns from, as audio; None where there are none."""
@@ -157,11 +155,10 @@ class StageData:
         tick: Callable[[], None],
     ) -> Iterator[Tensor]:
         """Yield some clips' signals [1, c, t]; TrainingError where none can be decoded."""
-        none = True
+        clip = None
         for _, clip in iter_decodable(clips, indices, self.report_skipped, tick):
-            none = False
             yield clip.wave[None].to(device)
-        if none:
+        if clip is None:
             raise TrainingError(f"none of the music can be decoded; see {self.folder.skipped_list}")
 
     def _captions(self, name: str, clips: ClipSource) -> list[str]:

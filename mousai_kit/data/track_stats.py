@@ -106,17 +106,11 @@ def _measure_tracks(
     """Return what tracks are like, or why they can't be decoded; keep what is new."""
     kept = dataset.cached_stats(tracks)
     unknown = [track for track, known in zip(tracks, kept, strict=True) if known is None]
-    new = iter(list(pool.map(partial(try_measure, dataset), unknown)))
-    found = [next(new) if known is None else known for known in kept]
-    pairs = zip(tracks, found, kept, strict=True)
-    dataset.cache_stats(
-        [
-            (track, pair)
-            for track, pair, old in pairs
-            if old is None and isinstance(pair, AudioStats)
-        ]
-    )
-    return found
+    found = list(pool.map(partial(try_measure, dataset), unknown))
+    pairs = zip(unknown, found, strict=True)
+    dataset.cache_stats([(track, new) for track, new in pairs if isinstance(new, AudioStats)])
+    measured = iter(found)
+    return [next(measured) if known is None else known for known in kept]
 
 
 def try_measure(dataset: TrackDataset, track: Track) -> AudioStats | str:

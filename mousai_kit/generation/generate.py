@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from mousai_kit import audio
-from mousai_kit.core.errors import Problem, RequestError, argument_error
+from mousai_kit.core.errors import RequestError, argument_error
 from mousai_kit.generation.generator import (
     SOFTWARE,
     GeneratedFile,
@@ -114,32 +114,22 @@ def reconstruct(
         raise argument_error("seconds", f"must be a number above 0 (got {seconds:g})")
     if not 0 <= start < inf:
         raise argument_error("start", f"must be a number of 0 or more (got {start:g})")
-    top = _highest_with_latents(system)
+    if not (stages := system.autoencoder_stages):
+        told = "this recipe has no stage that encodes audio; nothing to reconstruct with"
+        raise RequestError(told)
     wave = _read_source(system, source, start=start, seconds=seconds)
     tags = {"title": f"{source.stem} through {system.recipe.name}", "seed": str(seed)}
     tags |= {"recipe_hash": system.recipe.hash, **SOFTWARE}
     generator = Generator(system.recipe, system.cascade, system.screen, tags={})
-    generator.reconstruct(wave, out, top=top, seed=seed, real=source.name, tags=tags)
+    generator.reconstruct(wave, out, top=stages[-1], seed=seed, real=source.name, tags=tags)
     return out
-
-
-def _highest_with_latents(system: Run) -> str:
-    names = [
-        name for name, stage in system.cascade.stages.items() if stage.latent_space is not None
-    ]
-    if not names:
-        raise RequestError(
-            "this recipe has no stage that encodes audio; nothing to reconstruct with"
-        )
-    return names[-1]
 
 
 def _read_source(system: Run, source: Path, *, start: float, seconds: float | None) -> Tensor:
     """Return a file's audio [c, t] as the system takes it; an error where it is silent."""
+    name = audio.display_path(source)
     if source.is_dir():
-        raise RequestError(
-            Problem(audio.display_path(source), "", "is a folder; name an audio file")
-        )
+        raise RequestError.about(name, "is a folder; name an audio file")
     wave = audio.read(
         source,
         sample_rate=system.recipe.audio.sample_rate,
@@ -148,7 +138,5 @@ def _read_source(system: Run, source: Path, *, start: float, seconds: float | No
         seconds=seconds,
     )
     if wave.abs().max() < audio.SILENCE:
-        raise RequestError(
-            Problem(audio.display_path(source), "", "is silent; there is nothing to reconstruct")
-        )
+        raise RequestError.about(name, "is silent; there is nothing to reconstruct")
     return wave

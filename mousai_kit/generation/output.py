@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mousai_kit import audio
 from mousai_kit.audio.io import encode
-from mousai_kit.core.errors import Problem, RequestError, format_value
+from mousai_kit.core.errors import RequestError, format_value
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -48,7 +48,7 @@ class GeneratedAudio:
         file = Path(path)
         if file.exists() and not force:
             told = "is there already; name another file or use force=True"
-            raise RequestError(Problem(audio.display_path(file), "", told))
+            raise RequestError.about(audio.display_path(file), told)
         if file.suffix.lower() in audio.FORMATS:
             file.parent.mkdir(parents=True, exist_ok=True)
         audio.write(file, self.audio, sample_rate=self.sample_rate, tags=self.tags)

@@ -80,13 +80,11 @@ class Cascade:
 
         Audio of more than `window` samples is encoded in overlapping windows of that length.
         """
-        below: Tensor | None = None
-        for name, stage in self.stages.items():
-            below = _in_windows(stage, wave, window) if below is None else stage.encode(below)
-            if name == top:
-                break
-        assert below is not None
-        return below
+        *above, lowest = self.down_from(top)
+        signal = _in_windows(self.stages[lowest], wave, window)
+        for name in reversed(above):
+            signal = self.stages[name].encode(signal)
+        return signal
 
     @torch.no_grad()
     def stream(
@@ -173,11 +171,10 @@ class _Outline(TorchFunctionMode):
 
 def _in_windows(stage: Stage, wave: Tensor, window: int | None) -> Tensor:
     """Return the latents of audio [b, c, t], encoded in windows of so many samples."""
-    assert stage.latent_space is not None
-    frames = stage.latent_space.frames(wave.shape[-1])
-    parts = overlapping_windows(
-        frames, None if window is None else stage.latent_space.frames(window)
-    )
-    samples = (scale_range(part, stage.latent_space.stride) for part in parts)
+    space = stage.latent_space
+    assert space is not None
+    longest = None if window is None else space.frames(window)
+    parts = overlapping_windows(space.frames(wave.shape[-1]), longest)
+    samples = (scale_range(part, space.stride) for part in parts)
     made = (stage.encode(wave[..., sample.start : sample.stop]) for sample in samples)
     return torch.cat([*overlap_add(parts, made)], -1)

@@ -84,7 +84,7 @@ def _peak(stage: Stage, compute: Callable[[Stage], Tensor]) -> int | None:
     """Return the most bytes that a computation of a stage holds at a time, beside its weights."""
     try:
         outline = _to_meta(stage)
-        with _MemoryTracker(_tensors(outline)) as ledger:
+        with _MemoryTracker(chain(outline.parameters(), outline.buffers())) as ledger:
             kept = compute(outline)
         del kept
     except (NotImplementedError, RuntimeError):
@@ -101,10 +101,6 @@ def _to_meta(stage: Stage) -> Stage:
         shape = torch.empty_like(weight, device="meta")
         shapes[id(weight)] = nn.Parameter(shape, requires_grad=weight.requires_grad)
     return copy.deepcopy(stage, shapes)
-
-
-def _tensors(stage: Stage) -> Iterator[Tensor]:
-    return chain(stage.parameters(), stage.buffers())
 
 
 class _MemoryTracker(TorchDispatchMode):
@@ -144,7 +140,7 @@ LONGEST = 2**20
 SIGNS = ("allocate memory", "could not create a primitive", "bad_alloc", "[enforce fail a")
 """What torch, oneDNN and C++ say where an allocation fails; torch's line is at times cut short."""
 ENCODED_BYTES, FLOAT_BYTES = 3, 4
-"""Bytes of a sample in an encoded file, at most, and while it waits to be encoded."""
+"""Bytes of a sample in an encoded file, at most, and of a number in float32, such as a latent."""
 
 
 def check_memory(cascade: Cascade, request: GenerationRequest, *, top: str | None = None) -> None:
@@ -183,7 +179,7 @@ def check_output_space(
     clips = [len(request.prompts) * request.samples * space.channels for request in requests]
     needed = ENCODED_BYTES * sum(clips) + FLOAT_BYTES * max(clips, default=0)
     check_disk_space(
-        folder, needed, "what is asked for", "ask for less, or another folder with --out"
+        folder, needed, "what is asked for", "ask for less, or name another folder to write to"
     )
 
 
@@ -245,12 +241,19 @@ def free_bytes(device: torch.device) -> int:
 
 
 def peak_bytes(device: torch.device) -> int:
-    """Return the most memory that this process has held: all of it on a CPU, else the device's."""
+    """Return the most memory that this process has held: all of it on a CPU, else the device's.
+
+    psutil does not tell that of a CPU, and on Linux `ru_maxrss` would begin with the parent's.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device)
     if device.type == "mps":
         return torch.mps.driver_allocated_memory()
-    return _peak_resident_bytes()
+    with suppress(OSError, IndexError, ValueError):
+        status = Path("/proc/self/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def held_bytes(device: torch.device) -> int:
@@ -295,15 +298,3 @@ def _limit_data(limit: int) -> None:
     hardest = resource.getrlimit(resource.RLIMIT_DATA)[1]
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_DATA, (limit, hardest))
-
-
-def _peak_resident_bytes() -> int:
-    """Return the most memory that this process has held, which psutil does not tell.
-
-    On Linux `ru_maxrss` would begin with the parent's.
-    """
-    with suppress(OSError, IndexError, ValueError):
-        status = Path("/proc/self/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -14,7 +14,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from mousai_kit.core.errors import Problem, WeightsError, error_summary
+from mousai_kit.core.errors import WeightsError, error_summary
 from mousai_kit.models import hub
 from mousai_kit.models.hub import NEEDED, folder_of, lacking
 
@@ -48,9 +48,7 @@ class PretrainedCheckpoint:
 
     def fault(self, why: str, *, instead: bool = True) -> WeightsError:
         """Return the error that says why it can't be used, and what to do instead if asked to."""
-        return WeightsError(
-            Problem(self.model, "", f"{why}; {self.fallback_hint}" if instead else why)
-        )
+        return WeightsError.about(self.model, f"{why}; {self.fallback_hint}" if instead else why)
 
     def check_features(self, found: int, wanted: int) -> None:
         """Raise where embeddings have another size than the recipe says."""

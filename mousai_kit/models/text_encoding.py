@@ -169,22 +169,17 @@ class _LazyModel:
         known = {text: self.memory[text] for text in texts if text in self.memory}
         if new := [text for text in dict.fromkeys(texts) if text not in known]:
             known.update(zip(new, self._encode(new, device), strict=True))
-        self._remember(known)
-        return [known[text] for text in texts]
-
-    def _remember(self, embeddings: dict[str, Tensor]) -> None:
-        """Keep the most recently used embeddings."""
-        for text, embedding in embeddings.items():
+        for text, embedding in known.items():
             self.memory[text] = embedding
             self.memory.move_to_end(text)
-        while len(self.memory) > REMEMBERED:
+        while len(self.memory) > REMEMBERED:  # the most recently used ones stay
             self.memory.popitem(last=False)
+        return [known[text] for text in texts]
 
     def _encode(self, texts: Sequence[str], device: torch.device) -> list[Tensor]:
         """Encode texts, in float32 also where training computes in less."""
         network = self.load().to(device)
-        tokens, padding = self.options.tokens, network.padding
-        ids, mask = tokenize(network.tokenizer, texts, tokens, padding=padding)
+        ids, mask = tokenize(network.tokenizer, texts, self.options.tokens, padding=network.padding)
         with torch.autocast(device.type, enabled=False):
             found = network(input_ids=ids.to(device), attention_mask=mask.to(device)).cpu()
         return [row[real].clone() for row, real in zip(found, mask, strict=True)]

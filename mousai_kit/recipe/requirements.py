@@ -74,7 +74,7 @@ def required_packages(tree: Node) -> list[str]:
 
 def unmet_requirements(tree: Node, *, complete: bool) -> Iterator[tuple[KeyPath, str]]:
     """Yield each required package that is not here; `complete`: all components are, even so."""
-    way_out = "; no component is missing, so --set 'requires=[]' may do as well"
+    way_out = "; no component is missing, so setting 'requires=[]' may do as well"
     for index, item in _readable(tree):
         if wrong := unmet_reason(item):
             told = f"{item} {wrong}: {command([item])}"

@@ -90,10 +90,8 @@ class Adapter:
         faults = {name: self.fault(stages[name]) for name in named}
         if fitting := next((name for name, fault in faults.items() if not fault), None):
             return fitting
-        nearest = max(
-            named,
-            key=lambda layers: len(self.pairs.keys() & eligible_layers(stages[layers]).keys()),
-        )
+        known = {name: eligible_layers(stages[name]).keys() for name in named}
+        nearest = max(named, key=lambda name: len(self.pairs.keys() & known[name]))
         told = f"is an adapter for another model: {nearest} {faults[nearest]}"
         raise WeightsError.about(self.origin, told)
 

@@ -94,10 +94,7 @@ def _pieces(tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> Iterator
 def _compare(file: BinaryIO, expected: Tensor) -> None:
     """Read on in a file; OSError where it says something else."""
     for part in expected.split(READ):
-        data = bytearray(file.read(len(part)))
-        if len(data) != len(part) or (
-            data and not torch.frombuffer(data, dtype=torch.uint8).equal(part)
-        ):
+        if file.read(len(part)) != part.numpy().tobytes():
             raise OSError(errno.EIO, "what was read back is not what was written")
 
 
@@ -222,13 +219,9 @@ def check_tensors_fit(
         "has {} too many": tensors.keys() - state.keys(),
         "has another shape for {}": reshaped,
     }
-    told = [
-        fault.format(some(sorted(names), 3, join_quoted))
-        for fault, names in faults.items()
-        if names
-    ]
-    if told:
-        raise WeightsError.about(origin, f"fits another model: {'; '.join(told)}")
+    shown = {fault: some(sorted(names), 3, join_quoted) for fault, names in faults.items() if names}
+    if told := "; ".join(fault.format(names) for fault, names in shown.items()):
+        raise WeightsError.about(origin, f"fits another model: {told}")
 
 
 def is_extra_state(name: str) -> bool:
@@ -245,9 +238,6 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
     return total.hexdigest()[:16]
 
 
-def _seal(texts: Mapping[str, str], form: Mapping[str, tuple[str, list[int]]]) -> str:
+def _seal(texts: dict[str, str], form: dict[str, tuple[str, list[int]]]) -> str:
     """Return 16 hex digits that stand for a header: its texts, and types and shapes of tensors."""
-    told = json.dumps(
-        [dict(texts), {name: list(shapes) for name, shapes in form.items()}], sort_keys=True
-    )
-    return sha256(told.encode()).hexdigest()[:16]
+    return sha256(json.dumps([texts, form], sort_keys=True).encode()).hexdigest()[:16]

@@ -49,9 +49,8 @@ class Exporter:
             told = f"the recipe has no stage '{stage}'{suggest(stage, recipe.stages)}"
             raise argument_error("stage", told)
         folder.check_trained(recipe, self.stages or None)
-        self.names: dict[str, TensorNames] = {}
-        if form != OWN:
-            self.names = {name: resolve_layouts(form, recipe, name)[0][0] for name in self.stages}
+        foreign = [] if form == OWN else self.stages
+        self.names = {name: resolve_layouts(form, recipe, name)[0][0] for name in foreign}
         self._check_out()
 
     def write(self) -> list[Path]:
@@ -76,7 +75,7 @@ class Exporter:
         files = [RECIPE, *(f"{name}.{ending}" for name in self.stages for ending in endings)]
         there = [self.out / file for file in files if (self.out / file).exists()]
         if there:
-            told = "is there already; name another folder with --out"
+            told = "is there already; name another folder to write to"
             raise RequestError(*(Problem(str(path), "", told) for path in there))
 
     def _file(self, name: str, data: bytes) -> Path:

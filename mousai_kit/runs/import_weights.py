@@ -114,5 +114,4 @@ def _format(name: str) -> WeightFormat:
         found: Any = installed_registry().find("weight_format", name)
     except LookupError as error:
         raise RequestError(str(error)) from None
-    known: WeightFormat = found(found.Options())
-    return known
+    return found(found.Options())

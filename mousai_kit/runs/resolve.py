@@ -152,11 +152,10 @@ def import_target(
 
     RequestError where a run that is there has a recipe and another is named.
     """
-    folder = RunFolder(into) if into else None
-    if folder is None:
-        folder = RunFolder.default(resolve_recipe(recipe or IMPORTS_INTO, overrides))
+    wanted = recipe or IMPORTS_INTO
+    folder = RunFolder(into) if into else RunFolder.default(resolve_recipe(wanted, overrides))
     if not RunFolder.is_run(folder.path):
-        return resolve_recipe(recipe or IMPORTS_INTO, overrides, run=into), folder
+        return resolve_recipe(wanted, overrides, run=into), folder
     if recipe is not None:
         told = "has a recipe of its own; leave --recipe out, or use --into for another folder"
         raise RequestError.about(folder.path, told)

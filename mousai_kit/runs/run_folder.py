@@ -55,17 +55,14 @@ class StageDirectory:
         """Return the finished weights, else the newest checkpoint with a header, else None."""
         if self.weights.exists():
             return self.weights
-        return next(
-            filter(checkpoints.is_checkpoint, checkpoints.list_checkpoints(self.checkpoints)), None
-        )
+        found = checkpoints.list_checkpoints(self.checkpoints)
+        return next(filter(checkpoints.is_checkpoint, found), None)
 
     @property
     def origin(self) -> str:
         """Return where imported weights are from; empty for weights that were trained here."""
-        if not self.weights.exists():
-            return ""
-        found = checkpoints.read_header(self.weights).get("imported", {})
-        if not found:
+        header = checkpoints.read_header(self.weights) if self.weights.exists() else {}
+        if not (found := header.get("imported")):
             return ""
         place = "/".join(found[key] for key in ("source", "file") if key in found)
         revision = f", revision {found['revision']}" if "revision" in found else ""
@@ -135,7 +132,7 @@ class RunFolder:
     def make(self) -> None:
         """Create the folder; RunError where that can't be."""
         if self.path.is_file():
-            raise RunError.about(self.path, "is a file; name a folder for the run with --out")
+            raise RunError.about(self.path, "is a file; name a folder for the run")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -188,16 +185,13 @@ class RunFolder:
             keys[0] = key_today(found)
         if "imported" in found:  # not trained here, so not on the recipe's music either
             keys = [model_key(key) for key in keys]
-        different = diff_paths(*keys)
-        if not different and found.get("below") != expected["below"]:
-            different = ["the weights of the stage below"]
-        if (
-            not different
-            and INITIAL_WEIGHTS in expected
-            and found.get(INITIAL_WEIGHTS) != expected[INITIAL_WEIGHTS]
-        ):
-            different = ["the weights that it starts from"]
-        return different
+        if different := diff_paths(*keys):
+            return different
+        if found.get("below") != expected["below"]:
+            return ["the weights of the stage below"]
+        if INITIAL_WEIGHTS in expected and found.get(INITIAL_WEIGHTS) != expected[INITIAL_WEIGHTS]:
+            return ["the weights that it starts from"]
+        return []
 
     def check_trained(self, recipe: Recipe, names: Sequence[str] | None = None) -> None:
         """Raise WeightsError naming every stage (of `names`) that is not trained."""
@@ -226,7 +220,7 @@ class RunFolder:
 
     def _unusable(self, error: OSError) -> RunError:
         return RunError.about(
-            self.path, f"can't be written ({error.strerror}); name another folder with --out"
+            self.path, f"can't be written ({error.strerror}); name another folder for the run"
         )
 
 
@@ -236,9 +230,9 @@ def _used_by(owner: str) -> str:
     if started := unmanaged_launcher():
         return (
             f"{told}: {started}; for one training let it start torchrun, which starts this (see "
-            "docs/cluster.md), for several give each its own --out"
+            "docs/cluster.md), for several give each a folder of its own"
         )
-    return f"{told}; wait for it or use --out"
+    return f"{told}; wait for it or name another folder for the run"
 
 
 def packaged_under(name: str) -> Packaged | None:

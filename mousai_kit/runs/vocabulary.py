@@ -53,13 +53,10 @@ def unknown_words_told(cascade: Cascade, prompts: Sequence[str]) -> Iterator[str
     """
     if (encoder := text_encoder(cascade)) is None:
         return
-    found = {
-        fromkey: words
-        for fromkey in dict.fromkeys(prompts)
-        if (words := encoder.unknown_words(fromkey))
-    }
-    for prompt in list(found)[:TOLD]:
-        new = some([word[:LONGEST] for word in found[prompt]], FREQUENT, join_quoted)
+    unknown = {prompt: encoder.unknown_words(prompt) for prompt in dict.fromkeys(prompts)}
+    found = [(prompt, words) for prompt, words in unknown.items() if words]
+    for prompt, words in found[:TOLD]:
+        new = some([word[:LONGEST] for word in words], FREQUENT, join_quoted)
         told = f"{format_value(prompt)}: of these words the system never saw {new}"
         yield escape_control_chars(told)
     if len(found) > TOLD:

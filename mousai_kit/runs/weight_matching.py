@@ -80,16 +80,17 @@ class NameMatch:
             for item in inside
             if item not in known and not item.startswith(self.names.foreign or ())
         ]
-        yield from _fault_lines("lacks", self.prefix, reversed(missing))
-        yield from _fault_lines("has left over", self.prefix, left)
-        yield from _fault_lines(
-            "has another shape for", self.prefix, self._differing_shapes(inside, state)
-        )
-        yield from _fault_lines("has different copies of", self.prefix, self._unlike(inside))
-        yield from _fault_lines(
-            "has numbers that are not finite in", self.prefix, self._infinite(inside)
-        )
-        yield from _fault_lines("has other constants in", self.prefix, self._inconstant(inside))
+        faults = {
+            "lacks": reversed(missing),
+            "has left over": left,
+            "has another shape for": self._differing_shapes(inside, state),
+            "has different copies of": self._unlike(inside),
+            "has numbers that are not finite in": self._infinite(inside),
+            "has other constants in": self._inconstant(inside),
+        }
+        for fault, tensors in faults.items():
+            if names := [f"{self.prefix}{name}" for name in tensors]:
+                yield f"{fault} {some(names, SHOWN)}"
 
     def _differing_shapes(
         self, inside: Mapping[str, Tensor], state: Mapping[str, Tensor]
@@ -145,12 +146,6 @@ def _prefixes(names: TensorNames, found: Collection[str]) -> list[str]:
         name.removesuffix(known) for known in sample for name in found if name.endswith(known)
     )
     return list(dict.fromkeys(["", *before]))
-
-
-def _fault_lines(fault: str, prefix: str, tensors: Iterable[str]) -> Iterator[str]:
-    """Yield one line on tensors with the same fault, if there are any."""
-    if names := [f"{prefix}{name}" for name in tensors]:
-        yield f"{fault} {some(names, SHOWN)}"
 
 
 def _shape(sizes: Iterable[int]) -> str:

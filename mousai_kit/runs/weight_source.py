@@ -118,10 +118,8 @@ def _from_hub(
     except (RequestError, WeightsError):
         raise
     except Exception as error:  # whatever the hub's client and its network library raise
-        told = hub.explain_hub_error(error, "such file")
-        raise WeightsError.about(
-            model, f"can't be fetched: {told}; download it and name the file"
-        ) from error
+        told = f"can't be fetched: {hub.explain_hub_error(error, 'such file')}"
+        raise WeightsError.about(model, f"{told}; download it and name the file") from error
 
 
 def _files(folder: Path) -> list[str]:

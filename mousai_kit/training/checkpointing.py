@@ -80,7 +80,7 @@ class Checkpointer:
             what = (
                 f"{keep + 1} checkpoints of {size / GIB:.2g} GiB, and the weights, need "
                 f"{needed / GIB:.2g} GiB more on the disk and {free / GIB:.2g} GiB are free; free "
-                "some, lower `keep_checkpoints`, or name another folder with --out"
+                "some, lower `keep_checkpoints`, or name another folder for the run"
             )
             raise TrainingError(Problem(str(self.folder.parent), "", what))
 

@@ -388,6 +388,6 @@ def _check_initial(recipe: Recipe, folder: RunFolder, name: str) -> InitialWeigh
     given = InitialWeights.find(recipe, name)
     own = folder.stage(name).path.resolve()
     if given is not None and given.path.resolve().is_relative_to(own):
-        told = f"{given.origin} is in this run's own folder; name another for the run (--out)"
+        told = f"{given.origin} is in this run's own folder; name another for the run"
         raise recipe.error_at(("stages", name, "weights"), told)
     return given

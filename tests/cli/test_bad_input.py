@@ -42,9 +42,9 @@ CARELESS = {
     "validate empty": "empty: is empty; a recipe begins with `version: 1`",
     "run nano.yaml --set seed=x": "--set seed=x: seed: must be a whole number (got 'x')",
     "run nano.yaml --set seed": "--set seed: must be written as path=value, such as seed=1",
-    "run nano.yaml --out tone.wav": "tone.wav: is a file; name a folder for the run with --out",
+    "run nano.yaml --out tone.wav": "tone.wav: is a file; name a folder for the run",
     "run nano.yaml --out tone.wav/x": (
-        "tone.wav/x: can't be written (Not a directory); name another folder with --out"
+        "tone.wav/x: can't be written (Not a directory); name another folder for the run"
     ),
     "show nope": f"nope: {NO_RECIPE}",
     "show ddmi": "there is no component and no recipe 'ddmi'; did you mean 'ddim'?",
@@ -90,8 +90,8 @@ CARELESS = {
         "there is no prompt; give one or more, or a file of them with --prompts"
     ),
     "generate runs/nano --prompts latin.txt": "latin.txt: is no UTF-8 text; save it as such",
-    "generate runs/nano x --out tone.wav": "tone.wav: is a file; --out names a folder",
-    "generate runs/nano x --out tone.wav/x": "tone.wav: is a file; --out names a folder",
+    "generate runs/nano x --out tone.wav": "tone.wav: is a file; name a folder to write to",
+    "generate runs/nano x --out tone.wav/x": "tone.wav: is a file; name a folder to write to",
     "generate runs/nano x --set seed=3": (
         "runs/nano/autoencoder/weights.safetensors: was made by another recipe; it differs in seed"
     ),
@@ -127,9 +127,9 @@ CARELESS = {
     "data check latin.txt": f"latin.txt: {NO_MUSIC}",
     "data check empty": f"empty: {NO_MUSIC}",
     "data check nope": f"nope: {NO_RECIPE}",
-    "data check nano.yaml --out tone.wav": "tone.wav: is a file; --out names a folder",
-    "data check nano.yaml --out tone.wav/x": "tone.wav: is a file; --out names a folder",
-    "data encode nano.yaml --out tone.wav": "tone.wav: is a file; --out names a folder",
+    "data check nano.yaml --out tone.wav": "tone.wav: is a file; name a folder to write to",
+    "data check nano.yaml --out tone.wav/x": "tone.wav: is a file; name a folder to write to",
+    "data encode nano.yaml --out tone.wav": "tone.wav: is a file; name a folder to write to",
     "data encode runs/nano --stage nope": (
         "--stage: the recipe has no stage 'nope'; there is 'generator'"
     ),
@@ -241,7 +241,7 @@ def test_a_disk_that_is_full_to_the_end_of_a_training_ends_it_in_one_line(desk):
     *warnings, last = done.stderr.splitlines()
     assert last == (
         "new/autoencoder/checkpoints/step-00000004.safetensors: can't be written (File too large); "
-        "free some space or use --out"
+        "free some space or write elsewhere"
     )
     assert all(it.startswith("autoencoder: step ") for it in warnings)
     assert not list(Path("new").rglob(".*.part"))
@@ -262,7 +262,8 @@ def test_a_run_folder_that_is_in_use_is_one_line(desk, command):
         answer = command("run", "nano.yaml")
     assert (answer.code, answer.out) == (2, "")
     assert answer.err == (
-        "runs/nano: is in use by another run (process 123); wait for it or use --out\n"
+        "runs/nano: is in use by another run (process 123); wait for it or name another folder "
+        "for the run\n"
     )
 
 

@@ -325,7 +325,7 @@ def test_more_than_the_disk_holds_is_refused(system, monkeypatch):
         make(system, "a", "b", seconds=30)
     assert str(refused.value) == (
         "out: what is asked for would take about 0.0 GiB on the disk and 0.0 GiB are free; "
-        "ask for less, or another folder with --out"
+        "ask for less, or name another folder to write to"
     )
     assert not Path("out").exists()
 

@@ -160,7 +160,7 @@ class TestExtends:
 
     def test_each_is_told_where_it_is_written(self, desk, good):
         desk.write("base.yaml", requiring(good, "\n- other\n- one"))
-        way_out = "; no component is missing, so --set 'requires=[]' may do as well"
+        way_out = "; no component is missing, so setting 'requires=[]' may do as well"
         assert desk.errors(text="extends: base.yaml\nrequires:\n- two\n- one\n") == [
             f"r.yaml:3: requires.2: two is not installed: pip install two{way_out}",
             f"r.yaml:4: requires.1: one is not installed: pip install one{way_out}",
@@ -171,7 +171,7 @@ class TestExtends:
 class TestWhatIsMissing:
     def test_a_missing_package_is_an_error_by_itself(self, errors, good):
         assert errors(requiring(good, "[mousai-kit-acme]")) == [
-            f"r.yaml:3: requires.0: {MISSING}; no component is missing, so --set 'requires=[]' may do as well"
+            f"r.yaml:3: requires.0: {MISSING}; no component is missing, so setting 'requires=[]' may do as well"
         ]
 
     def test_a_missing_component_names_the_package_that_brings_it(self, errors, good):

@@ -33,7 +33,10 @@ def test_on_a_full_disk_the_schema_that_was_there_stays(command):
     with nano.full_disk(8000):
         said = command("schema", "--out", "s.json")
     assert said.code == 2
-    assert said.err == "s.json: can't be written (File too large); free some space or use --out\n"
+    assert (
+        said.err
+        == "s.json: can't be written (File too large); free some space or write elsewhere\n"
+    )
     assert Path("s.json").read_text() == before
     assert nano.names() == ["s.json"]
 

@@ -93,7 +93,7 @@ def test_a_disk_that_is_full_leaves_what_was_there_and_nothing_else(here, before
         [sys.executable, "-c", TOO_LARGE], capture_output=True, text=True, check=True
     )
     assert done.stdout == (
-        "w.safetensors: can't be written (File too large); free some space or use --out\n"
+        "w.safetensors: can't be written (File too large); free some space or write elsewhere\n"
     )
     assert nano.names() == (["w.safetensors"] if before else [])
     assert not before or PATH.read_bytes() == held
@@ -105,7 +105,7 @@ def test_the_reason_that_the_system_gives_is_told(here, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     assert refusal(lambda: write_bytes(Path("log"), b"text")) == (
-        "log: can't be written (No space left on device); free some space or use --out"
+        "log: can't be written (No space left on device); free some space or write elsewhere"
     )
     assert nano.names() == []
 
@@ -113,7 +113,7 @@ def test_the_reason_that_the_system_gives_is_told(here, monkeypatch):
 def test_a_place_below_a_file_is_refused(here):
     Path("file").write_text("")
     assert refusal(lambda: write_bytes(Path("file/w"), b"")) == (
-        "file/w: can't be written (Not a directory); free some space or use --out"
+        "file/w: can't be written (Not a directory); free some space or write elsewhere"
     )
 
 

@@ -93,7 +93,7 @@ def test_nothing_is_written_over(run, command):
     Path("out").mkdir()
     Path("out/autoencoder.safetensors").write_text("mine")
     assert refused(command("export", run, "--out", "out")) == [
-        "out/autoencoder.safetensors: is there already; name another folder with --out"
+        "out/autoencoder.safetensors: is there already; name another folder to write to"
     ]
     assert nano.names("out") == ["autoencoder.safetensors"]
 
@@ -101,7 +101,7 @@ def test_nothing_is_written_over(run, command):
 def test_a_file_is_no_folder(run, command):
     Path("out").write_text("mine")
     assert refused(command("export", run, "--out", "out")) == [
-        "out: is a file; --out names a folder"
+        "out: is a file; name a folder to write to"
     ]
 
 

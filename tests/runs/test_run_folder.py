@@ -47,17 +47,18 @@ def test_processes_that_were_started_without_a_launcher_are_told_of_one(
         assert refusal("run") == (
             f"run: is in use by another run (process {os.getpid()}): `{starter}` started this "
             "command 2 times; for one training let it start torchrun, which starts this (see "
-            "docs/cluster.md), for several give each its own --out"
+            "docs/cluster.md), for several give each a folder of its own"
         )
         monkeypatch.setenv(name, "1")
-        assert refusal("run").endswith("wait for it or use --out")
+        assert refusal("run").endswith("wait for it or name another folder for the run")
 
 
 def test_a_folder_that_another_run_uses_is_refused_until_that_one_is_gone(here):
     with subprocess.Popen([sys.executable, "-c", HOLDING], stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"locked\n"
         assert refusal("run") == (
-            f"run: is in use by another run (process {other.pid}); wait for it or use --out"
+            f"run: is in use by another run (process {other.pid}); wait for it or name another "
+            "folder for the run"
         )
         other.kill()
         other.wait()
@@ -73,20 +74,20 @@ def test_a_folder_can_be_used_again_after_use(here):
 
 def test_a_file_in_the_folders_place(here):
     Path("run").write_text("")
-    assert refusal("run") == "run: is a file; name a folder for the run with --out"
+    assert refusal("run") == "run: is a file; name a folder for the run"
 
 
 def test_a_place_below_a_file(here):
     Path("file").write_text("")
     assert refusal("file/run") == (
-        "file/run: can't be written (Not a directory); name another folder with --out"
+        "file/run: can't be written (Not a directory); name another folder for the run"
     )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 def test_a_folder_that_can_not_be_written(here):
     assert refusal("/proc/self") == (
-        "/proc/self: can't be written (No such file or directory); name another folder with --out"
+        "/proc/self: can't be written (No such file or directory); name another folder for the run"
     )
 
 

@@ -88,7 +88,7 @@ def test_what_comes_back_from_the_disk_other_than_it_was_is_no_checkpoint(here, 
         work.run()
     assert str(refused.value) == (
         f"a/c/{FIRST}: can't be written (what was read back is not what was written); "
-        "free some space or use --out"
+        "free some space or write elsewhere"
     )
     assert kept() == ["step-00000002.safetensors"]
 
@@ -261,7 +261,7 @@ def test_a_checkpoint_that_can_not_be_written_is_a_warning_and_training_goes_on(
     finally:
         checkpoint.write_tensors = write
     assert heard == [
-        f"parts/c/step-00000002.safetensors: {FULL}; free some space or use --out; {NONE_YET}"
+        f"parts/c/step-00000002.safetensors: {FULL}; free some space or write elsewhere; {NONE_YET}"
     ]
     told = contents("parts")
     told["log"] = [line for line in told["log"] if "warning" not in line]
@@ -277,7 +277,7 @@ def test_checkpoints_that_fail_again_and_again_end_a_training(here, monkeypatch)
         each(work, waiting(work, lambda: None))
     assert str(stopped.value) == (
         "a/c/step-00000012.safetensors: can't be written (No space left on device); free some "
-        "space or use --out; that was so 5 times in a row"
+        "space or write elsewhere; that was so 5 times in a row"
     )
     assert kept() == ["step-00000002.safetensors"]
 
@@ -311,7 +311,7 @@ def test_a_disk_that_will_not_hold_the_checkpoints_is_told_before_the_first_step
     assert str(told.value) == (
         "a: 4 checkpoints of 3.2e-07 GiB, and the weights, need 1.5e-06 GiB more on the disk and "
         "8.4e-07 GiB are free; free some, lower `keep_checkpoints`, or name "
-        "another folder with --out"
+        "another folder for the run"
     )
     assert not Path("a/log.jsonl").exists()
 

@@ -43,7 +43,7 @@ def publish_to_folder(publisher: Publisher, out: Path) -> list[Path]:
 
 def check_replaceable(out: Path, run: Path) -> None:
     """Raise RequestError where a folder holds anything but an earlier publication."""
-    check_folder(out, option="--to")
+    check_folder(out)
     for folder, what in {run: "the run's own folder", Path(): "where we stand"}.items():
         if out.resolve() in (folder.resolve(), *folder.resolve().parents):
             told = f"is {what}, or holds it; name another folder with --to"

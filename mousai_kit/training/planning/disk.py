@@ -73,7 +73,7 @@ def check_training_space(recipe: Recipe, folder: RunFolder) -> None:
         folder.path,
         needed,
         f"training {join_quoted(names)} (checkpoints, weights, latents)",
-        "free some, lower `keep_checkpoints` or `passes`, or use another folder with --out",
+        "free some, lower `keep_checkpoints` or `passes`, or name another folder for the run",
     )
 
 

@@ -242,7 +242,7 @@ class TestRefusals:
     def test_a_file_and_the_folders_that_we_need_are_none(self, trained, command):
         Path("out").write_text("mine")
         assert refused(command("publish", trained, "--to", "out", *MIT)) == (
-            "out: is a file; --to names a folder\n"
+            "out: is a file; name a folder to write to\n"
         )
         assert refused(command("publish", trained, "--to", "runs/nano", *MIT)) == (
             "runs/nano: is the run's own folder, or holds it; name another folder with --to\n"

@@ -104,7 +104,7 @@ def test_a_full_disk_is_one_line_and_what_was_made_is_used(monkeypatch):
             kept(Numbers())
     assert str(refused.value) == (
         f"{SHARDS}/00003.safetensors: can't be written (File too large); free some space or "
-        "use --out"
+        "write elsewhere"
     )
     assert encoding(Numbers()).missing(lambda _: None, print) == [3, 4, 5]
     kept(Numbers())
@@ -120,7 +120,7 @@ def test_latents_that_the_disk_would_not_hold_are_refused_before_any_is_made(mon
         check_room_for(many, encoding(Numbers(10**7), passes=2))
     assert str(refused.value) == (
         "latents-train: the latents that 'upper' learns from would take about 0.3 GiB on the "
-        "disk and 0.2 GiB are free; lower its `passes` (now 2), or use another folder with --out"
+        "disk and 0.2 GiB are free; lower its `passes` (now 2), or name another folder for the run"
     )
     assert not FOLDER.exists()
 

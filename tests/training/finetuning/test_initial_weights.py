@@ -132,7 +132,7 @@ def test_partial_takes_what_fits_and_measures_the_rest(trained):
          "'autoencoders'?")),
         ("runs/none", "runs/none: has no trained stage 'autoencoder'"),
         ("runs/new", ("runs/new/autoencoder/weights.safetensors is in this run's own folder; name "
-         "another for the run (--out)")),
+         "another for the run")),
     ],
 )  # fmt: skip
 def test_what_can_not_be_started_from_is_one_line(trained, said, message):

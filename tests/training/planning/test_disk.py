@@ -14,7 +14,7 @@ from mousai_kit.training.run import train_run
 
 Usage = namedtuple("Usage", "total used free")
 RUN = RunFolder(Path("runs/nano"))
-ADVICE = "free some, lower `keep_checkpoints` or `passes`, or use another folder with --out"
+ADVICE = "free some, lower `keep_checkpoints` or `passes`, or name another folder for the run"
 
 
 @pytest.fixture
