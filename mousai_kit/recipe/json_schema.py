@@ -41,10 +41,7 @@ def options_schema(model: type[BaseModel], name: str) -> dict[str, Schema]:
         ref_template=f"{PLACE}{name}.{{model}}", schema_generator=_Draft7
     )
     inner = schema.pop("$defs", {})
-    return {
-        name: _clean(schema),
-        **{f"{name}.{key}": _clean(inner[key]) for key in sorted(inner)},
-    }
+    return {name: _clean(schema)} | {f"{name}.{key}": _clean(inner[key]) for key in sorted(inner)}
 
 
 def map_schemas(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
