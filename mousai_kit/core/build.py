@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, cast, get_args
 
 from pydantic_core import PydanticCustomError
 
-from mousai_kit.core.component import Component, Use, interfaces_of, resolve_slot
+from mousai_kit.core.component import Component, K, Use, interfaces_of, resolve_slot
 from mousai_kit.core.errors import (
     Problem,
     RequestError,
@@ -20,8 +20,6 @@ from mousai_kit.core.errors import (
 from mousai_kit.core.interfaces import KINDS, Schedule, SignalSpace, Split
 from mousai_kit.core.plugins import installed_registry
 from mousai_kit.core.registry import interface_name
-
-K = TypeVar("K", bound=Component)
 
 ComponentConfig = str | Mapping[str, Any]
 """What a recipe says in a slot: a name, or `use` with options."""

@@ -62,10 +62,9 @@ class Registry:
     @property
     def kinds(self) -> dict[str, type[Component]]:
         """Return the interface of each kind: mousai-kit's own, then those that plug-ins bring."""
-        bases = (
-            base for component, _ in self._components.values() for base in interfaces_of(component)
-        )
-        return {**KINDS, **{base.kind: base for base in bases}}
+        return KINDS | {
+            kind: interfaces_of(found)[0] for (kind, _), (found, _) in self._components.items()
+        }
 
     @property
     def pretrained_systems(self) -> dict[str, Packaged]:

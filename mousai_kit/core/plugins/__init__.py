@@ -78,11 +78,8 @@ def _left_out(
 
 def first_party() -> Registry:
     """Return the components of mousai-kit's own plug-ins; PluginError where one is left out."""
-    own = [
-        entry
-        for entry in metadata.entry_points(group=GROUP)
-        if entry.dist and entry.dist.name == "mousai-kit"
-    ]
+    points = metadata.entry_points(group=GROUP)
+    own = [point for point in points if point.dist and point.dist.name == OWN]
     registry, reports = discover(own)
     names = {point.name for point in own}
     if faults := [report.fault for report in reports if report.fault and report.name in names]:
