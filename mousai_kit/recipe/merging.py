@@ -110,15 +110,12 @@ def _read_node(source: Source, faults: ProblemCollector) -> Node:
 
 def _hint(path: Path, name: str) -> str:
     """Return the nearest recipe in the path's folder or among the shipped, or all of these."""
-    try:
-        beside = [
-            str(Path(name).with_name(item.name)) for item in sorted(path.parent.glob("*.yaml"))
-        ]
-    except (OSError, ValueError):
-        beside = []
     shipped = shipped_recipes()
-    ending = ".yaml" if "." in name else ""
-    known = [*beside, *(f"{recipe}{ending}" for recipe in shipped)]
+    known: list[str] = []
+    with suppress(OSError, ValueError):
+        beside = sorted(path.parent.glob("*.yaml"))
+        known += [str(Path(name).with_name(item.name)) for item in beside]
+    known += [f"{recipe}.yaml" if "." in name else recipe for recipe in shipped]
     there = f"; shipped are {join_quoted(shipped)}" if shipped else ""
     return did_you_mean(name, known) or there
 

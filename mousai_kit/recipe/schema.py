@@ -160,8 +160,7 @@ class StageRecipe(Options):
         what = self.model.component.name
         if not self.inner:
             return f"'{what}' has no stage inside here that could be trained first"
-        hint = suggest(name, self.inner)
-        return f"'{what}' has no stage '{name}' inside{hint}"
+        return f"'{what}' has no stage '{name}' inside{suggest(name, self.inner)}"
 
 
 class Generate(Options):
