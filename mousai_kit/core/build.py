@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar, cast, get_args
+from typing import Any, cast, get_args
 
 from pydantic_core import PydanticCustomError
 
-from mousai_kit.core.component import Component, Use, interfaces_of, resolve_slot
+from mousai_kit.core.component import Component, K, Use, interfaces_of, resolve_slot
 from mousai_kit.core.errors import (
     Problem,
     RequestError,
@@ -21,45 +21,32 @@ from mousai_kit.core.interfaces import KINDS, Schedule, SignalSpace, Split
 from mousai_kit.core.plugins import installed_registry
 from mousai_kit.core.registry import interface_name
 
-K = TypeVar("K", bound=Component)
-
 ComponentConfig = str | Mapping[str, Any]
 """What a recipe says in a slot: a name, or `use` with options."""
 
 
-class _KeywordCheck(NamedTuple):
-    """What a build keyword must be."""
-
-    holds: Callable[[Any], bool]
-    told: str
-
-
-def _at_least(least: int, told: str) -> _KeywordCheck:
-    return _KeywordCheck(lambda value: type(value) is int and value >= least, told)
+def _is_count(value: Any, least: int = 1) -> bool:
+    return type(value) is int and value >= least
 
 
 _SPLITS = get_args(Split)
-_COUNT = _at_least(1, "must be a whole number of at least 1")
-_COUNT_OR_NONE = _at_least(0, "must be a whole number, 0 for none")
-_KEYWORD_CHECKS = {
-    "schedule": _KeywordCheck(
-        lambda value: isinstance(value, Schedule),
+_KEYWORD_CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "schedule": (
         "must be a schedule, as mk.build(mk.Schedule, ...) makes",
+        lambda value: isinstance(value, Schedule),
     ),
-    "input_space": _KeywordCheck(
-        lambda value: isinstance(value, SignalSpace), "must be an mk.SignalSpace"
+    "input_space": ("must be an mk.SignalSpace", lambda value: isinstance(value, SignalSpace)),
+    "split": (f"must be {' or '.join(map(repr, _SPLITS))}", lambda value: value in _SPLITS),
+    **dict.fromkeys(
+        ("sample_rate", "channels", "audio_channels", "length"),
+        ("must be a whole number of at least 1", _is_count),
     ),
-    "split": _KeywordCheck(
-        lambda value: value in _SPLITS, f"must be {' or '.join(map(repr, _SPLITS))}"
+    **dict.fromkeys(
+        ("context_channels", "text_features"),
+        ("must be a whole number, 0 for none", lambda value: _is_count(value, least=0)),
     ),
-    "sample_rate": _COUNT,
-    "channels": _COUNT,
-    "audio_channels": _COUNT,
-    "length": _COUNT,
-    "context_channels": _COUNT_OR_NONE,
-    "text_features": _COUNT_OR_NONE,
 }
-"""The rule of each keyword of mousai-kit's kinds; those of plug-ins check their own."""
+"""Rule and test of each keyword of mousai-kit's kinds; those of plug-ins check their own."""
 
 
 # Not `type[K]`, for which mypy takes no abstract class.
@@ -75,10 +62,8 @@ def build(kind: Callable[..., K], what: ComponentConfig, **build_kwargs: Any) ->
 
 def _interface(kind: object) -> type[Component]:
     """Return the interface that a caller means; RequestError names it where it is not given."""
-    bases: list[type[Component]] = []
-    if isinstance(kind, type) and issubclass(kind, Component):
-        bases = interfaces_of(kind)
-    elif isinstance(kind, str):
+    bases = interfaces_of(kind)
+    if isinstance(kind, str):
         bases = [base for name, base in KINDS.items() if name == kind.replace("-", "_")]
     if bases == [kind]:
         return bases[0]
@@ -111,9 +96,10 @@ def _check_wiring(component: type[Component], build_kwargs: Mapping[str, Any]) -
         if key not in known
     ]
     problems = [Problem(origin, "", fault) for fault in faults]
-    for key in known:
-        if key in build_kwargs and key in checks and not checks[key].holds(build_kwargs[key]):
+    for key in (key for key in known if key in build_kwargs and key in checks):
+        rule, holds = checks[key]
+        if not holds(build_kwargs[key]):
             got = escape_control_chars(format_value(build_kwargs[key]))
-            problems.append(Problem(origin, key, f"{checks[key].told} (got {got})"))
+            problems.append(Problem(origin, key, f"{rule} (got {got})"))
     if problems:
         raise RequestError(*problems)

@@ -73,8 +73,10 @@ class Component(ABC):
     Options: ClassVar[type[_Options]] = Options
 
 
-def interfaces_of(component: type[Component]) -> list[type[Component]]:
+def interfaces_of(component: object) -> list[type[Component]]:
     """Return the classes that set the kind of a component: one, where it is sound."""
+    if not (isinstance(component, type) and issubclass(component, Component)):
+        return []
     return [base for base in component.__mro__ if "kind" in vars(base)]
 
 
@@ -102,7 +104,8 @@ class Use(Generic[K]):
     def build(self, **build_kwargs: Any) -> K:
         """Build the component with its kind's keywords; PluginError where it is unfinished."""
         built = cast("Any", self.component)(self.options, **build_kwargs)
-        if missing := list(missing_attributes(built)):
+        interface = interfaces_of(self.component)[-1]
+        if missing := list(missing_attributes(interface, built)):
             of, what = self.component, f"{self.component.kind} '{self.component.name}'"
             told = f"{what} must set self.{{}} in its constructor"
             origin = f"{of.__module__}.{of.__qualname__}"
@@ -190,8 +193,7 @@ def to_plain_dict(options: BaseModel, *, without: Collection[str] = ()) -> dict[
             case _:
                 return to_jsonable_python(value, fallback=str)
 
-    fields = {key: getattr(options, key) for key in type(options).model_fields}
-    return {key: value_of(value) for key, value in fields.items() if is_kept(value)}
+    return {key: value_of(value) for key, value in options if is_kept(value)}
 
 
 def _find_class(kind: str, value: Any, context: Mapping[str, Any]) -> type[Component]:

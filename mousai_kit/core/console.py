@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from itertools import takewhile
 
@@ -25,7 +25,6 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     SpinnerColumn,
-    TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
@@ -95,14 +94,13 @@ class Screen:
 
         0 or None is work of which nothing is counted. A bar that does not stay is gone afterwards.
         """
-        with ExitStack() as shown:
-            if self.is_interactive:
-                progress = self._progress(counted=bool(total))
-                board = shown.enter_context(self._place(progress, stays=stays))
+        if self.is_interactive:
+            progress = self._progress(counted=bool(total))
+            with self.board(progress, stays=stays) as board:
                 yield ProgressBar(label, total, self, progress, board)
-            else:
-                bar = ProgressBar(label, total, self)
-                shown.enter_context(bar.lines.going_on())
+        else:
+            bar = ProgressBar(label, total, self)
+            with bar.lines.going_on():
                 yield bar
 
     @contextmanager
@@ -116,34 +114,20 @@ class Screen:
             yield
 
     @contextmanager
-    def board(self, shown: RenderableType) -> Iterator[LiveDisplay]:
+    def board(self, shown: RenderableType, *, stays: bool = True) -> Iterator[LiveDisplay]:
         """Keep something at the bottom of the terminal, below all lines, while the context lasts.
 
-        What is drawn last stays there. Nothing is drawn where there is no terminal.
+        What is there already stays above it. What is drawn last stays there, if it is to. Nothing
+        is drawn where there is no terminal.
         """
-        if not self.is_interactive:
-            yield LiveDisplay(self._console, shown)
-            return
-        with self._place(shown) as board:
-            yield board
-
-    def _progress(self, *, counted: bool) -> Progress:
-        """Return what a bar is drawn by."""
-        columns: list[ProgressColumn] = [SpinnerColumn("line"), TimeElapsedColumn()]
-        if counted:
-            columns = [BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn()]
-            columns += [TextColumn("left"), TimeRemainingColumn()]
-            columns += [TextColumn("{task.fields[note]}")]
-        return Progress(TextColumn("{task.description}"), *columns, console=self._console)
-
-    @contextmanager
-    def _place(self, shown: RenderableType, *, stays: bool = True) -> Iterator[LiveDisplay]:
-        """Show something at the bottom of the terminal, below what is there already."""
         if self._board is not None:
             with self._board.joined_by(shown):
                 yield self._board
             return
         board = LiveDisplay(self._console, shown, stays=stays)
+        if not self.is_interactive:
+            yield board
+            return
         with board.live:
             self._console.show_cursor()  # whoever is killed leaves the terminal as it was
             self._board = board
@@ -152,6 +136,14 @@ class Screen:
                     yield board
             finally:
                 self._board = None
+
+    def _progress(self, *, counted: bool) -> Progress:
+        """Return what a bar is drawn by."""
+        columns: list[ProgressColumn | str] = [SpinnerColumn("line"), TimeElapsedColumn()]
+        if counted:
+            columns = [BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn()]
+            columns += ["left", TimeRemainingColumn(), "{task.fields[note]}"]
+        return Progress("{task.description}", *columns, console=self._console)
 
 
 @contextmanager

@@ -152,8 +152,12 @@ def format_value(value: object) -> str:
         return str({None: "null", True: "true", False: "false"}[value])
     if isinstance(value, Mapping | list | tuple):
         return "a mapping" if isinstance(value, Mapping) else "a list"
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return shorten(repr(value), 60)
+
+
+def shorten(text: str, most: int) -> str:
+    """Return text, or its beginning and `...`: `most` characters at most."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def escape_control_chars(text: str) -> str:

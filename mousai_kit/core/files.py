@@ -99,23 +99,19 @@ def file_lock(path: Path) -> Iterator[None]:
     LockHeldError where another holds it; OSError where the file can't be written.
     """
     with path.open("a+") as file:
-        _take(file)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+        except BlockingIOError:
+            file.seek(0)
+            raise LockHeldError(file.read().strip() or "unknown") from None
         _HELD.add(file)
         try:
             yield
         finally:
             _HELD.discard(file)
-
-
-def _take(file: TextIO) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-    except BlockingIOError:
-        file.seek(0)
-        raise LockHeldError(file.read().strip() or "unknown") from None
 
 
 _HELD: set[TextIO] = set()

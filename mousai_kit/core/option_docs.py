@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from mousai_kit.core.component import Use
 from mousai_kit.core.errors import join_quoted
+from mousai_kit.core.validation import is_options_class
 
 _BOUNDS = {
     "ge": ">= {}",
@@ -59,7 +60,7 @@ def type_name(annotation: Any) -> str:
         return f"list of {type_name(inner[0])}"
     if origin is dict:
         return f"mapping to {type_name(inner[1])}"
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if is_options_class(annotation):
         return "mapping"
     plain = {int: "integer", float: "number", str: "text", bool: "true | false"}
     return plain.get(annotation, getattr(annotation, "__name__", str(annotation)))
@@ -104,7 +105,4 @@ def _meaning(model: type[BaseModel], name: str, field: FieldInfo) -> str:
 
 def _model(annotation: Any) -> type[BaseModel] | None:
     """Return the plain model inside an annotation, if there is one."""
-    for part in (annotation, *get_args(annotation)):
-        if isinstance(part, type) and issubclass(part, BaseModel):
-            return part
-    return None
+    return next(filter(is_options_class, (annotation, *get_args(annotation))), None)

@@ -62,10 +62,9 @@ class Registry:
     @property
     def kinds(self) -> dict[str, type[Component]]:
         """Return the interface of each kind: mousai-kit's own, then those that plug-ins bring."""
-        bases = (
-            base for component, _ in self._components.values() for base in interfaces_of(component)
-        )
-        return {**KINDS, **{base.kind: base for base in bases}}
+        return KINDS | {
+            kind: interfaces_of(found)[0] for (kind, _), (found, _) in self._components.items()
+        }
 
     @property
     def pretrained_systems(self) -> dict[str, Packaged]:
@@ -189,9 +188,7 @@ def _kind_fault(component: object, kinds: Mapping[str, type[Component]]) -> str:
     """Return why something is no component of one kind; empty where it is."""
     if isinstance(component, Component):
         return "is an instance; return the class"
-    bases: list[type[Component]] = []
-    if isinstance(component, type) and issubclass(component, Component):
-        bases = interfaces_of(component)
+    bases = interfaces_of(component)
     if not bases:
         names = join_quoted(map(interface_name, KINDS.values()))
         return f"is of no kind; derive it from one of {names}"
@@ -213,14 +210,9 @@ def _wiring_faults(component: type[Component], build_kwargs: tuple[str, ...]) ->
     parameters = list(inspect.signature(component.__init__).parameters.values())[1:]
     keywords = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
     required = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty}
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    loose = any(p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in parameters)
-    if (
-        loose
-        or len(positional) != 1
-        or not set(build_kwargs) <= keywords
-        or not required <= set(build_kwargs)
-    ):
+    others = [p.kind for p in parameters if p.kind is not p.KEYWORD_ONLY]
+    takes_options = others in ([Parameter.POSITIONAL_ONLY], [Parameter.POSITIONAL_OR_KEYWORD])
+    if not (takes_options and required <= set(build_kwargs) <= keywords):
         expected = ", ".join(("self", "options", *(("*", *build_kwargs) if build_kwargs else ())))
         yield f"must be built with ({expected}) (got {inspect.signature(component.__init__)})"
 
@@ -242,15 +234,13 @@ def _calls(method: Signature) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
     What has no default is given by place; the rest by place, by name or not at all.
     """
     parameters = list(method.parameters.values())
-    by_place = [
-        parameter for parameter in parameters if parameter.kind is not Parameter.KEYWORD_ONLY
-    ]
-    by_name = [parameter for parameter in parameters if parameter.kind is Parameter.KEYWORD_ONLY]
-    needed, needed_names = ([p for p in ps if p.default is p.empty] for ps in (by_place, by_name))
-    optional = [key for key in by_place if key not in needed]
-    calls = (needed, needed_names), (by_place, by_name), (needed, optional + by_name)
-    for places, names in calls:
-        yield [place.name for place in places], [name.name for name in names]
+    by_name = [item.name for item in parameters if item.kind is item.KEYWORD_ONLY]
+    by_place = [item.name for item in parameters if item.name not in by_name]
+    optional = [item.name for item in parameters if item.default is not item.empty]
+    needed = [name for name in by_place if name not in optional]
+    yield needed, [name for name in by_name if name not in optional]
+    yield by_place, by_name
+    yield needed, [name for name in method.parameters if name not in needed]
 
 
 def _accepts(method: Signature, places: Sequence[str], names: Sequence[str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping
 from types import UnionType
-from typing import Any, ClassVar, Union, get_args, get_origin
+from typing import Any, ClassVar, TypeGuard, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
@@ -77,7 +77,7 @@ def _nearest(model: type[BaseModel], place: Place) -> str:
     owner: Any = model
     for key in place[:-1]:
         owner = _child_annotation(owner, key)
-    if not _is_model(owner):
+    if not is_options_class(owner):
         return ""
     known = list(owner.model_fields)
     if not known:
@@ -87,7 +87,7 @@ def _nearest(model: type[BaseModel], place: Place) -> str:
 
 def _child_annotation(annotation: Any, key: Any) -> Any:
     """Return the annotation of what lies under `key` in a value so annotated."""
-    if _is_model(annotation):
+    if is_options_class(annotation):
         field = annotation.model_fields.get(key)
         inner = field.annotation if field else None
     else:
@@ -100,7 +100,8 @@ def _is_union(annotation: Any) -> bool:
     return get_origin(annotation) in (Union, UnionType)
 
 
-def _is_model(annotation: Any) -> bool:
+def is_options_class(annotation: Any) -> TypeGuard[type[BaseModel]]:
+    """Tell whether an annotation is a class of options."""
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
@@ -116,13 +117,11 @@ def check_class_attributes(kind: type, component: type) -> Iterator[str]:
             yield f"has a class attribute '{name}' that {broken} (got {format_value(value)})"
 
 
-def missing_attributes(built: object) -> Iterator[str]:
-    """Yield the attributes that a component's constructor had to set and did not."""
-    component = type(built)
-    kind = next((base for base in reversed(component.__mro__) if "kind" in vars(base)), component)
+def missing_attributes(kind: type, built: object) -> Iterator[str]:
+    """Yield the attributes of a kind that a component's constructor had to set and did not."""
     for name, _ in _declared_attributes(kind, on_class=False):
         # what the class has, a property say, may not be there before training
-        if not (hasattr(component, name) or hasattr(built, name)):
+        if not (hasattr(type(built), name) or hasattr(built, name)):
             yield name
 
 
@@ -141,7 +140,6 @@ def _broken_rule(annotation: Any, value: object) -> str:
         TypeAdapter(annotation, config=ConfigDict(strict=True)).validate_python(value)
     except ValidationError as error:
         mistake = error.errors(include_url=False)[0]
-        return (
-            describe_constraint(mistake["type"], mistake.get("ctx", {})) or f"must be {annotation}"
-        )
+        rule = describe_constraint(mistake["type"], mistake.get("ctx", {}))
+        return rule or f"must be {annotation}"
     return ""

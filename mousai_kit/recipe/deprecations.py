@@ -31,26 +31,17 @@ class DeprecationPass:
     def of(self, tree: Node, annotation: Any, place: KeyPath = ()) -> Node:
         """Return the tree of a value so annotated, each former name in it replaced and noted."""
         for form in _alternatives(annotation):
-            inner = get_args(form)
-            if get_origin(form) is Use:
+            value, origin, inner = tree.value, get_origin(form), get_args(form)
+            if origin is Use:
                 return self._slot(tree, inner[0].kind, place)
-            if (
-                isinstance(tree.value, dict)
-                and isinstance(form, type)
-                and issubclass(form, Options)
-            ):
-                return self._options(tree, form, place)
-            if isinstance(tree.value, dict) and get_origin(form) is dict:
-                items = {
-                    key: self.of(child, inner[1], (*place, key))
-                    for key, child in tree.value.items()
-                }
-                return replace(tree, value=items)
-            if isinstance(tree.value, list) and get_origin(form) is list:
-                listed = [
-                    self.of(child, inner[0], (*place, at)) for at, child in enumerate(tree.value)
-                ]
+            if origin is list and isinstance(value, list):
+                listed = [self.of(item, inner[0], (*place, at)) for at, item in enumerate(value)]
                 return replace(tree, value=listed)
+            if origin is dict and isinstance(value, dict):
+                items = {key: self.of(item, inner[1], (*place, key)) for key, item in value.items()}
+                return replace(tree, value=items)
+            if isinstance(value, dict) and isinstance(form, type) and issubclass(form, Options):
+                return self._options(tree, form, place)
         return tree
 
     def _slot(self, tree: Node, kind: str, place: KeyPath) -> Node:

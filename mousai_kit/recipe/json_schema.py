@@ -41,10 +41,7 @@ def options_schema(model: type[BaseModel], name: str) -> dict[str, Schema]:
         ref_template=f"{PLACE}{name}.{{model}}", schema_generator=_Draft7
     )
     inner = schema.pop("$defs", {})
-    return {
-        name: _clean(schema),
-        **{f"{name}.{key}": _clean(inner[key]) for key in sorted(inner)},
-    }
+    return {name: _clean(schema)} | {f"{name}.{key}": _clean(inner[key]) for key in sorted(inner)}
 
 
 def map_schemas(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
@@ -87,10 +84,6 @@ class _Draft7(GenerateJsonSchema):
     def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> JsonSchemaValue:
         """Allow anything where a plug-in checks in a way that no schema can tell."""
         return {}
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        """Set none: a title says what the name says already."""
-        return False
 
     def get_default_value(self, schema: core_schema.WithDefaultSchema) -> Any:
         """Return a default, that of `default` too."""
@@ -151,8 +144,7 @@ def _definitions(kinds: Iterable[str], components: Sequence[type[Component]]) ->
     for component in components:
         whole |= _component(component)
     changes = {name: _change_definition(schema) for name, schema in whole.items()}
-    changed = {f"{name}{CHANGED}": _referring(name, whole, changes) for name in whole}
-    definitions = whole | changed
+    definitions = whole | {f"{name}{CHANGED}": _referring(name, whole, changes) for name in whole}
     for kind in kinds:
         found = [component for component in components if component.kind == kind]
         definitions[f"{kind}{NAMES}"] = _names(found)
@@ -308,8 +300,7 @@ def write_schema(file: Path) -> Path:
     """
     check_schema(file)
     if not file.parent.is_dir():
-        told = f"can't be made: there is no folder '{file.parent}'"
-        raise RequestError.about(file, told)
+        raise RequestError.about(file, f"can't be made: there is no folder '{file.parent}'")
     write_bytes(file, schema_text(installed_registry()).encode())
     return file
 

@@ -74,12 +74,9 @@ def _validate(tree: Node, faults: ProblemCollector, registry: Registry, run: Pat
         faults.add(tree.origin_of(place), place, message)
     if faults.found:
         raise faults.error()
+    systems = registry.pretrained_systems
     starts = (part.weights for part in recipe.stages.values())
-    owners = [
-        registry.pretrained_systems[name].owner
-        for name in starts
-        if name in registry.pretrained_systems
-    ]
+    owners = [systems[name].owner for name in starts if name in systems]
     requires = add_plugin_requirements(recipe.requires, [*finder.owners, *owners])
     return recipe.model_copy(update={"requires": requires}).with_source(tree, today.notices)
 
@@ -92,9 +89,7 @@ def with_sampler_steps(recipe: Recipe, steps: int) -> Recipe:
     change = _Steps(steps)
     stages = change.of(recipe.stages, ("stages",))
     if not change.changed:
-        change.problems.append(
-            Problem(change.origin, "", "no sampler of this recipe has an option 'steps'")
-        )
+        raise RequestError.about(change.origin, "no sampler of this recipe has an option 'steps'")
     if change.problems:
         raise RequestError(*change.problems)
     return recipe.model_copy(update={"stages": stages})
@@ -114,8 +109,7 @@ class _Steps:
             case Use():
                 return self._of_use(Use(value.component, self.of(value.options, place)), place)
             case BaseModel():
-                fields = {key: getattr(value, key) for key in type(value).model_fields}
-                return value.model_copy(update=self.of(fields, place))
+                return value.model_copy(update=self.of(dict(value), place))
             case Mapping():
                 return {key: self.of(item, (*place, key)) for key, item in value.items()}
             case list():
@@ -128,9 +122,9 @@ class _Steps:
         if use.component.kind != "sampler" or "steps" not in options.model_fields:
             return use
         self.changed = True
-        fields = {key: getattr(use.options, key) for key in options.model_fields}
+        changed = {**dict(use.options), "steps": self.steps}
         try:
-            return Use(use.component, options.model_validate({**fields, "steps": self.steps}))
+            return Use(use.component, options.model_validate(changed))
         except ValidationError as error:
             for inner, message in flatten_errors(error, options):
                 self.problems.append(Problem(self.origin, format_path((*place, *inner)), message))

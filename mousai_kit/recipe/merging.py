@@ -37,8 +37,10 @@ def merge(over: Node, under: Node) -> Node:
 
     A component may be a bare name. Its options stay while its name stays; another name drops them.
     """
-    new, old = _items(over, beside=under), _items(under, beside=over)
-    if new is None or old is None or (over.value is not new and "use" not in old):
+    new, old = _items(over), _items(under)
+    if new is None or old is None:
+        return over
+    if over.value is not new and (under.value is not old or "use" not in old):
         return over
     if "use" in new and "use" in old and new["use"].plain() != old["use"].plain():
         return Node(new, over.origin)
@@ -55,21 +57,22 @@ def _overlay(over: Node, under: Node) -> Node:
     return tree if both is None else Node({**tree.value, KEY: both}, tree.origin)
 
 
-def _items(written: Node, *, beside: Node) -> dict[str, Node] | None:
-    """Return a mapping's items, a bare name beside a mapping as `{use: name}`, or None."""
-    if isinstance(written.value, str) and isinstance(beside.value, dict):
-        return {"use": written}
-    return written.value if isinstance(written.value, dict) else None
+def _items(node: Node) -> dict[str, Node] | None:
+    """Return a mapping's items, a component's bare name as `{use: name}`, or None."""
+    if isinstance(node.value, str):
+        return {"use": node}
+    return node.value if isinstance(node.value, dict) else None
 
 
 def _given_source(given: Path | str, faults: ProblemCollector) -> Source:
     """Return the file of the recipe that the user named."""
     name, path, origin = str(given), _expand(str(given)), Location(0, source=str(given) or "''")
-    if _is_file(path):
+    there = _exists(path)
+    if there and not path.is_dir():
         return path, origin
     if isinstance(given, str) and (found := shipped_under(name)):
         return found, Location(0, source=found.name)
-    if _is_folder(path):
+    if there:
         raise faults.fatal(origin, (), "is a folder; a recipe is a YAML file")
     if name in installed_registry().pretrained_systems:
         told = f"is a trained system, which `mousai-kit generate {name}` plays"
@@ -86,7 +89,7 @@ def _base(extends: Node, chain: Sequence[Source], faults: ProblemCollector) -> S
         raise faults.fatal(*here, f"must be the name of a recipe (got {format_value(name)})")
     path = child.parent / _expand(name)
     source = str(Path(child_origin.source).parent / name)
-    if not _is_file(path):
+    if not _exists(path) or path.is_dir():
         if not (found := shipped_under(name)):
             message = f"there is no recipe '{name}' beside this one and none is shipped"
             raise faults.fatal(*here, f"{message}{_hint(path, name)}")
@@ -107,17 +110,13 @@ def _read_node(source: Source, faults: ProblemCollector) -> Node:
 
 def _hint(path: Path, name: str) -> str:
     """Return the nearest recipe in the path's folder or among the shipped, or all of these."""
-    try:
-        beside = [
-            str(Path(name).with_name(item.name)) for item in sorted(path.parent.glob("*.yaml"))
-        ]
-    except (OSError, ValueError):
-        beside = []
-    there = f"; shipped are {join_quoted(shipped_recipes())}" if shipped_recipes() else ""
-    known = [
-        *beside,
-        *(recipe if "." not in name else f"{recipe}.yaml" for recipe in shipped_recipes()),
-    ]
+    shipped = shipped_recipes()
+    known: list[str] = []
+    with suppress(OSError, ValueError):
+        beside = sorted(path.parent.glob("*.yaml"))
+        known += [str(Path(name).with_name(item.name)) for item in beside]
+    known += [f"{recipe}.yaml" if "." in name else recipe for recipe in shipped]
+    there = f"; shipped are {join_quoted(shipped)}" if shipped else ""
     return did_you_mean(name, known) or there
 
 
@@ -128,17 +127,10 @@ def _expand(name: str) -> Path:
         return Path(name)
 
 
-def _is_file(path: Path) -> bool:
-    """Return whether there is something to read: a file, or a pipe."""
+def _exists(path: Path) -> bool:
+    """Return whether anything is there; False where the path can not even be looked at."""
     try:
-        return path.exists() and not path.is_dir()
-    except (OSError, ValueError):
-        return False
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
+        return path.exists()
     except (OSError, ValueError):
         return False
 
@@ -176,16 +168,12 @@ def _change(
     elif keys == ["extends"]:
         faults.add(origin, ("extends",), "can't be set here; write it in a recipe file")
     else:
+        word = text.strip()
+        if not word.startswith(("[", "{", "'", '"')):
+            return [(keys, Node(scalar(word), origin))]
         with suppress(RecipeError):  # noted in faults
-            return [(keys, _value(text.strip(), origin, faults, keys))]
+            return [(keys, parse(word, origin, faults, tuple(keys)))]
     return []
-
-
-def _value(text: str, origin: Location, faults: ProblemCollector, keys: list[str]) -> Node:
-    """Return a value: a list or a mapping in brackets, a quoted text, or a word as it stands."""
-    if text.startswith(("[", "{", "'", '"')):
-        return parse(text, origin, faults, tuple(keys))
-    return Node(scalar(text), origin)
 
 
 class _Override:
@@ -213,7 +201,7 @@ class _Override:
         return Node(items, node.origin)
 
     def _of_mapping(self, node: Node, depth: int) -> Node:
-        key, items = self.keys[depth], _overrides_items(node)
+        key, items = self.keys[depth], {} if node.value is None else _items(node)
         if items is None:
             return self._fault(node, depth - 1, "is a single value and has nothing below it")
         if self.keys[:depth] == ["stages"] and key not in items and len(self.keys) > 2:
@@ -227,10 +215,3 @@ class _Override:
     def _fault(self, node: Node, depth: int, message: str) -> Node:
         self.faults.add(self.value.origin, tuple(self.keys[: depth + 1]), message)
         return node
-
-
-def _overrides_items(node: Node) -> dict[str, Node] | None:
-    """Return what a node holds: a mapping's items, a component's name, nothing; or None."""
-    if isinstance(node.value, str):
-        return {"use": node}
-    return {} if node.value is None else node.value if isinstance(node.value, dict) else None

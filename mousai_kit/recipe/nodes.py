@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from mousai_kit.core.errors import Problem, RecipeError, escape_control_chars, format_path
+from mousai_kit.core.errors import Problem, RecipeError, escape_control_chars, format_path, shorten
 
 KeyPath = tuple[str | int, ...]
 """Keys and list indices that lead to a value."""
@@ -97,5 +97,4 @@ class ProblemCollector:
 
 def _shorten(text: str) -> str:
     """Return text on one line, cut to 160 characters."""
-    line = escape_control_chars(text)
-    return line if len(line) <= 160 else f"{line[:157]}..."
+    return shorten(escape_control_chars(text), 160)

@@ -92,11 +92,10 @@ def merge_requirements(over: Node, under: Node) -> Node | None:
 
 def _readable(tree: Node) -> list[tuple[int, str]]:
     """Return the requirements that are such, with their places in the list."""
-    found = ((index, item.value) for index, item in enumerate(_items(tree) or []))
     return [
-        (index, requirement)
-        for index, requirement in found
-        if isinstance(requirement, str) and is_requirement(requirement)
+        (index, item.value)
+        for index, item in enumerate(_items(tree) or [])
+        if isinstance(item.value, str) and is_requirement(item.value)
     ]
 
 

@@ -149,11 +149,9 @@ class StageRecipe(Options):
     @property
     def inner(self) -> dict[str, Use[Stage]]:
         """Return the stages that are options of this one, by option."""
-        options = self.model.options
-        found = {name: getattr(options, name) for name in type(options).model_fields}
         return {
             name: option
-            for name, option in found.items()
+            for name, option in self.model.options
             if isinstance(option, Use) and option.component.kind == Stage.kind
         }
 
@@ -162,8 +160,7 @@ class StageRecipe(Options):
         what = self.model.component.name
         if not self.inner:
             return f"'{what}' has no stage inside here that could be trained first"
-        hint = suggest(name, self.inner)
-        return f"'{what}' has no stage '{name}' inside{hint}"
+        return f"'{what}' has no stage '{name}' inside{suggest(name, self.inner)}"
 
 
 class Generate(Options):
@@ -237,9 +234,8 @@ class Recipe(Options):
     @property
     def notices(self) -> list[str]:
         """A line for each word of an earlier version, in the order in which they were read."""
-        return [
-            str(notice.problem) for notice in sorted(self._notices, key=lambda fault: fault.origin)
-        ]
+        in_order = sorted(self._notices, key=lambda notice: notice.origin)
+        return [str(notice.problem) for notice in in_order]
 
     def error_at(self, place: KeyPath, message: str) -> RecipeError:
         """Return an error about the value at a place, with its file and line where known."""

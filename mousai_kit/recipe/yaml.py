@@ -17,9 +17,11 @@ LARGEST = 256 * 1024
 DEEPEST = 40
 """Levels of the deepest nesting."""
 
-_NULL = re.compile(r"(~|null|Null|NULL)?")
-_TRUE = re.compile(r"true|True|TRUE")
-_FALSE = re.compile(r"false|False|FALSE")
+_WORDS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
 _WHOLE = re.compile(r"[-+]?[0-9]{1,40}\Z")
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
@@ -61,10 +63,8 @@ def parse(text: str, origin: Location, faults: ProblemCollector, place: KeyPath 
 
 def scalar(text: str) -> Any:
     """Return what an unquoted word means: nothing, true or false, a number, or text."""
-    if _NULL.fullmatch(text):
-        return None
-    if _TRUE.fullmatch(text) or _FALSE.fullmatch(text):
-        return bool(_TRUE.fullmatch(text))
+    if text in _WORDS:
+        return _WORDS[text]
     if _WHOLE.fullmatch(text):
         return int(text)
     if _NUMBER.fullmatch(text):
@@ -139,8 +139,7 @@ class _Parser:
             key, origin = self._text(event, place), self._mark(event)
             item = self._value(self._next(), (*place, key), origin)
             if key in items:
-                message = f"is already set at {items[key].origin}"
-                self.faults.add(origin, (*place, key), message)
+                self.faults.add(origin, (*place, key), f"is already set at {items[key].origin}")
             else:
                 items[key] = item
         return items

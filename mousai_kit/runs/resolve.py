@@ -31,15 +31,19 @@ def resolve_recipe(
     overrides: Sequence[str] | None,
     *,
     run: Path | None = None,
+    own: bool = False,
     screen: Screen | None = None,
 ) -> Recipe:
     """Return a recipe by its file or its shipped name, with overrides, for a run folder or none.
 
-    What it says in words of an earlier version is told on the screen.
+    What it says in words of an earlier version is told on the screen; of a run folder's `own`
+    recipe, which this program wrote, only what the overrides say.
     """
     recipe = load_recipe(source, overrides or (), registry=installed_registry(), run=run)
+    own = own or (run is not None and Path(source) == run / RECIPE)
     for line in recipe.notices:
-        (screen or Screen()).print(line)
+        if not own or line.startswith("--set "):
+            (screen or Screen()).print(line)
     return recipe
 
 
@@ -96,7 +100,8 @@ def resolve_run(
     or that of a system on the hub, of which `revision` says the commit. What lies here comes first.
     """
     folder = _folder_called(target, revision)
-    recipe = resolve_recipe(str(folder.recipe) if folder else target, overrides)
+    source = str(folder.recipe) if folder else target
+    recipe = resolve_recipe(source, overrides, own=folder is not None)
     if steps is not None:
         recipe = with_sampler_steps(recipe, steps)
     return recipe, folder or RunFolder.default(recipe)
@@ -159,4 +164,4 @@ def import_target(
     if recipe is not None:
         told = "has a recipe of its own; leave --recipe out, or use --into for another folder"
         raise RequestError.about(folder.path, told)
-    return resolve_recipe(str(folder.recipe), overrides), folder
+    return resolve_recipe(str(folder.recipe), overrides, own=True), folder

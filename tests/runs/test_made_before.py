@@ -32,6 +32,7 @@ def test_a_run_of_before_opens_goes_on_and_makes_the_same_audio(here, capfd):
     shutil.copytree(KEPT / "run", "run")
     said = nano.call(capfd, "run", "run/recipe.yaml", "--out", "run")
     assert said.code == 0
+    assert " now\n" not in said.err
     assert "autoencoder: trained already" in said.err
     assert "generator: going on from step 4" in said.err
     made = load_file("run/generator/weights.safetensors")
@@ -45,3 +46,19 @@ def test_a_run_of_before_opens_goes_on_and_makes_the_same_audio(here, capfd):
     if is_a_machine_like_that():
         assert all(torch.equal(tensor, expected[name]) for name, tensor in made.items())
         assert (audio == expected_audio).all()
+
+
+def test_a_run_folders_own_recipe_is_read_in_silence(tmp_path, capfd):
+    run = shutil.copytree(KEPT / "run", tmp_path / "run")
+    assert nano.call(capfd, "show", run).err == ""
+    assert nano.call(capfd, "show", run, "--set", "stages.generator.train.keep=3").err == (
+        "--set stages.generator.train.keep=3: stages.generator.train.keep: "
+        "is called 'keep_checkpoints' now\n"
+    )
+
+
+def test_a_recipe_that_the_user_wrote_keeps_its_notices(tmp_path, capfd):
+    mine = shutil.copy(KEPT / "run/recipe.yaml", tmp_path / "mine.yaml")
+    told = nano.call(capfd, "show", mine).err.splitlines()
+    assert len(told) == 13
+    assert told[-1] == f"{mine}:191: stages.generator.train.finish: is called 'final_weights' now"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 
 import torch
@@ -25,21 +25,15 @@ class NoiseSource:
 
     def normal(self, *shape: int) -> Tensor:
         """Return standard normal noise [b, *shape], float32, where the generators are."""
-        return torch.stack(
-            [
-                torch.randn(shape, generator=generator, device=generator.device)
-                for generator in self._generators
-            ]
-        )
+        return self._draw(torch.randn, shape)
 
     def uniform(self) -> Tensor:
         """Return one number in [0, 1) per clip [b], float32, where the generators are."""
-        return torch.stack(
-            [
-                torch.rand((), generator=generator, device=generator.device)
-                for generator in self._generators
-            ]
-        )
+        return self._draw(torch.rand, ())
+
+    def _draw(self, random: Callable[..., Tensor], shape: Sequence[int]) -> Tensor:
+        drawn = [random(shape, generator=each, device=each.device) for each in self._generators]
+        return torch.stack(drawn)
 
     def like(self, x: Tensor) -> Tensor:
         """Return standard normal noise of the shape, type and device of x [b, ...]."""

@@ -32,9 +32,12 @@ def discover(points: Iterable[EntryPoint] | None = None) -> tuple[Registry, list
     registry = Registry()
     there = installed_entries()
     ours = there if points is None else [PluginEntry.of(point) for point in points]
-    ordered = sorted((our for our in ours if our.group == GROUP), key=_order)
+    ordered = sorted(
+        (our for our in ours if our.point.group == GROUP),
+        key=lambda our: (our.package != OWN, our.package, our.name),
+    )
     reports = [_load(entry, ordered[:place], registry) for place, entry in enumerate(ordered)]
-    reports += [_other_version(entry, registry) for entry in there if entry.group != GROUP]
+    reports += [_other_version(entry, registry) for entry in there if entry.point.group != GROUP]
     return registry, add_warnings(reports, registry)
 
 
@@ -42,10 +45,6 @@ def discover(points: Iterable[EntryPoint] | None = None) -> tuple[Registry, list
 def installed_registry() -> Registry:
     """Return the components of all installed plug-ins that load."""
     return discover()[0]
-
-
-def _order(entry: PluginEntry) -> tuple[bool, str, str]:
-    return entry.package != OWN, entry.package, entry.name
 
 
 def _load(entry: PluginEntry, before: list[PluginEntry], registry: Registry) -> PluginReport:
@@ -62,9 +61,10 @@ def _load(entry: PluginEntry, before: list[PluginEntry], registry: Registry) -> 
 
 
 def _other_version(entry: PluginEntry, registry: Registry) -> PluginReport:
-    told = f"is written for {entry.group}; this mousai-kit loads {GROUP}: install a version for it"
-    if is_misspelled(entry.group):
-        told = f"is offered under '{entry.group}'; did you mean '{GROUP}'?"
+    group = entry.point.group
+    told = f"is written for {group}; this mousai-kit loads {GROUP}: install a version for it"
+    if is_misspelled(group):
+        told = f"is offered under '{group}'; did you mean '{GROUP}'?"
     return _left_out(entry, told, registry)
 
 
@@ -78,11 +78,8 @@ def _left_out(
 
 def first_party() -> Registry:
     """Return the components of mousai-kit's own plug-ins; PluginError where one is left out."""
-    own = [
-        entry
-        for entry in metadata.entry_points(group=GROUP)
-        if entry.dist and entry.dist.name == "mousai-kit"
-    ]
+    points = metadata.entry_points(group=GROUP)
+    own = [point for point in points if point.dist and point.dist.name == OWN]
     registry, reports = discover(own)
     names = {point.name for point in own}
     if faults := [report.fault for report in reports if report.fault and report.name in names]:

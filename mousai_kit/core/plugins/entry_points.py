@@ -29,9 +29,7 @@ class PluginEntry:
     name: str
     package: str
     version: str
-    group: str
-    value: str
-    point: EntryPoint | None
+    point: EntryPoint
     fault: str = ""
     """Why it can't even be tried; most often empty."""
 
@@ -40,13 +38,12 @@ class PluginEntry:
         """Return the entry for an entry point, whatever state its package's metadata is in."""
         package, version, fault = "unknown package", "0", ""
         if point.dist is not None:
-            try:
+            package = version = ""
+            with suppress(Exception):  # a file missing, cut off or no text: it differs by Python
                 package, version = point.dist.name, point.dist.version
-            except Exception:  # a file that is missing, cut off or no text: it differs by Python
-                package, version, fault = _folder_name(point.dist), "0", DAMAGED
             if not (package and version):
                 package, version, fault = _folder_name(point.dist), version or "0", DAMAGED
-        return cls(point.name, package, version, point.group, point.value, point, fault)
+        return cls(point.name, package, version, point, fault)
 
     @property
     def owner(self) -> str:
@@ -57,7 +54,6 @@ class PluginEntry:
     def place(self) -> SourceLine | None:
         """Return the line that names the plug-in, None where it can't be told."""
         with suppress(Exception):  # RECORD may be missing or damaged
-            assert self.point is not None
             assert self.point.dist is not None
             for file in self.point.dist.files or ():
                 if file.name == "entry_points.txt":
@@ -105,17 +101,15 @@ def _alike(package: str) -> str:
 
 def _one_by_one() -> Iterator[PluginEntry]:
     """Yield the plug-ins of every package that can be read, and those that can't by their fault."""
-    seen: set[str] = set()
-    for dist in distributions():
-        folder = _folder_name(dist)
-        if folder in seen:
-            continue  # an earlier folder of the import path has the package too
-        seen.add(folder)
+    by_folder: dict[str, Distribution] = {}
+    for dist in distributions():  # what comes first on the import path counts
+        by_folder.setdefault(_folder_name(dist), dist)
+    for folder, dist in by_folder.items():
         try:
             points = dist.entry_points
         except Exception:  # as above
             if FAMILY.search(_entry_points_text(dist)):
-                yield PluginEntry("?", folder, "0", GROUP, "", None, DAMAGED)
+                yield PluginEntry("?", folder, "0", EntryPoint("?", "", GROUP), DAMAGED)
             continue
         yield from (PluginEntry.of(point) for point in points if FAMILY.fullmatch(point.group))
 

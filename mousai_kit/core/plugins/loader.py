@@ -17,7 +17,7 @@ import pluggy
 
 from mousai_kit.core import hookspecs
 from mousai_kit.core.component import Component
-from mousai_kit.core.errors import PluginError, did_you_mean, join_quoted
+from mousai_kit.core.errors import PluginError, did_you_mean, join_quoted, shorten
 from mousai_kit.core.hookspecs import COMPONENTS, GROUP, HOOKS, TRAINED
 from mousai_kit.core.interfaces import KINDS
 from mousai_kit.core.packaged import KIND
@@ -77,9 +77,8 @@ class TrainedOffer:
 
     def fault(self, message: str) -> PluginProblem:
         """Return what is wrong with it."""
-        return PluginProblem(
-            f"the trained system {_repr(self.name)}: {message}", place_of(self.hook)
-        )
+        called = shorten(repr(self.name), 100)
+        return PluginProblem(f"the trained system {called}: {message}", place_of(self.hook))
 
 
 @dataclass
@@ -161,13 +160,12 @@ class PluginLoader:
 
     def _import(self) -> object:
         """Return the object that the entry point names."""
-        match = (
-            None if self.entry.point is None else self.entry.point.pattern.match(self.entry.value)
-        )
+        point = self.entry.point
+        match = point.pattern.match(point.value)
         if match is None:
             raise PluginFaultError(
                 "its entry point must be a module, or module:object; correct it in "
-                f"pyproject.toml and install the package anew (got '{self.entry.value}')",
+                f"pyproject.toml and install the package anew (got '{point.value}')",
                 self.entry.place,
             )
         self.module, path = match["module"], match["attr"]
@@ -213,59 +211,45 @@ def _hooks(plugin: object) -> Iterator[tuple[str, Callable[..., Any]]]:
         if not inspect.isroutine(hook):
             continue
         mark = getattr(hook, MARK, None)
-        if mark is None and name in HOOKS:
-            raise PluginFaultError(
-                f"{name} is not marked as a hook; write @mk.hookimpl above it", place_of(hook)
-            )
-        if mark is not None or name in FORMER_HOOKS:
-            meant = (mark and mark["specname"]) or name
-            _check_hook(meant, hook)
-            yield meant, hook
+        if mark is None and name not in (*HOOKS, *FORMER_HOOKS):
+            continue
+        meant = (mark and mark["specname"]) or name
+        if fault := _hook_fault(meant, hook, is_marked=mark is not None):
+            raise PluginFaultError(fault, place_of(hook))
+        yield meant, hook
 
 
-def _check_hook(name: str, hook: Callable[..., Any]) -> None:
+def _hook_fault(name: str, hook: Callable[..., Any], *, is_marked: bool) -> str:
+    """Return why a function is no hook; empty where it is one."""
     if name in FORMER_HOOKS:
-        raise PluginFaultError(
+        return (
             f"offers the hook '{name}', which there is no longer; write `def {COMPONENTS}():`, and "
-            "return the classes of all kinds in one list",
-            place_of(hook),
+            "return the classes of all kinds in one list"
         )
     if name not in HOOKS:
         hint = did_you_mean(name, HOOKS) or f"; the hooks are {join_quoted(HOOKS)}"
-        raise PluginFaultError(f"offers an unknown hook '{name}'{hint}", place_of(hook))
-    required = [
-        parameter
-        for parameter in inspect.signature(hook).parameters.values()
-        if parameter.default is parameter.empty
-    ]
-    if required:
-        raise PluginFaultError(
-            f"{name} must take no arguments (got {inspect.signature(hook)})", place_of(hook)
-        )
+        return f"offers an unknown hook '{name}'{hint}"
+    if not is_marked:
+        return f"{name} is not marked as a hook; write @mk.hookimpl above it"
+    signature = inspect.signature(hook)
+    if any(item.default is item.empty for item in signature.parameters.values()):
+        return f"{name} must take no arguments (got {signature})"
+    return ""
 
 
 def _offers(hook: Callable[[], Any], returned: list[Any]) -> Iterator[OfferedComponent]:
-    """Yield what a hook returned, which pluggy puts into a list, without None."""
+    """Yield the components that a hook returned, of which pluggy makes a list without None."""
     told = f"{COMPONENTS} must return a list of classes"
-    if not returned:
-        raise PluginFaultError(f"{told} (got None)", place_of(hook))
-    for components in returned:
+    for components in returned or [None]:
         if not isinstance(components, Iterable) or isinstance(components, str | bytes | Mapping):
-            raise PluginFaultError(f"{told} (got {_repr(components)})", place_of(hook))
+            raise PluginFaultError(f"{told} (got {shorten(repr(components), 100)})", place_of(hook))
         yield from (OfferedComponent(component, hook) for component in components)
 
 
 def _trained_offers(hook: Callable[[], Any], returned: list[Any]) -> Iterator[TrainedOffer]:
     """Yield the trained systems that a hook returned; none is no fault."""
     told = f"{TRAINED} must return a mapping of names to folders"
-    if not returned:
-        raise PluginFaultError(f"{told} (got None)", place_of(hook))
-    for systems in returned:
+    for systems in returned or [None]:
         if not isinstance(systems, Mapping):
-            raise PluginFaultError(f"{told} (got {_repr(systems)})", place_of(hook))
+            raise PluginFaultError(f"{told} (got {shorten(repr(systems), 100)})", place_of(hook))
         yield from (TrainedOffer(name, folder, hook) for name, folder in systems.items())
-
-
-def _repr(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 100 else f"{text[:97]}..."

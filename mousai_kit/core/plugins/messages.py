@@ -13,7 +13,7 @@ from importlib import import_module
 from pydantic.errors import PydanticUserError
 
 import mousai_kit
-from mousai_kit.core.errors import MousaiError, did_you_mean, escape_control_chars
+from mousai_kit.core.errors import MousaiError, did_you_mean, escape_control_chars, shorten
 from mousai_kit.core.plugins.entry_points import OWN, PluginEntry, installed_entries
 from mousai_kit.core.plugins.reports import FRAMEWORK, SourceLine, package_paths
 
@@ -94,8 +94,8 @@ def short_error(error: BaseException) -> str:
         text = ""
     if path := getattr(error, "path", None):
         text = text.removesuffix(f" ({path})")
-    cut = text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
-    return f"{type(error).__name__}: {cut}" if cut else type(error).__name__
+    kind = type(error).__name__
+    return f"{kind}: {shorten(text, LONGEST)}" if text else kind
 
 
 WORKER = re.compile(r'^  File "(.+)", line (\d+)', re.MULTILINE)
@@ -109,7 +109,7 @@ def attribute_error(error: BaseException) -> str:
     tested, and was perhaps called wrongly.
     """
     entries = [
-        (entry, package_paths(entry.value.partition(":")[0])) for entry in installed_entries()
+        (entry, package_paths(entry.point.value.partition(":")[0])) for entry in installed_entries()
     ]
     ours = (
         FRAMEWORK,
@@ -124,15 +124,12 @@ def attribute_error(error: BaseException) -> str:
     for place in places:
         for entry, files in entries:
             if entry.package != OWN and place.file.startswith(files):
-                return f"{entry.owner}: {place}: {told}; {_theirs(entry)}"
+                blame = "a fault of this plug-in: tell its author, or set MOUSAI_KIT_WITHOUT="
+                return f"{entry.owner}: {place}: {told}; {blame}{entry.name}"
     own = next((path for path in places if path.file.startswith(ours)), None)
     version = f"{OWN} {mousai_kit.__version__}"
     where = f"{own}: " if own else ""
     return f"{version}: {where}{told}; a fault of mousai-kit: please report it"
-
-
-def _theirs(entry: PluginEntry) -> str:
-    return f"a fault of this plug-in: tell its author, or set MOUSAI_KIT_WITHOUT={entry.name}"
 
 
 def _places(error: BaseException) -> Iterator[SourceLine]:
