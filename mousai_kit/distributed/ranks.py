@@ -49,7 +49,7 @@ class Communicator:
     def barrier(self) -> None:
         """Wait until all have come to this point."""
 
-    def first(self, work: Callable[[], None]) -> None:
+    def first(self, work: Callable[[], object]) -> None:
         """Let the main process do something, while the others wait for it."""
         if self.main:
             work()
