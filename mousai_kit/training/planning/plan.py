@@ -14,10 +14,10 @@ from mousai_kit.models.cascade import Cascade
 from mousai_kit.models.memory import SAFE_SHARE
 from mousai_kit.recipe import Recipe, Train, settings_place, trainings
 from mousai_kit.training.finetuning import FineTuning
-from mousai_kit.training.planning.cost import StepCost, Suggestion, suggest_settings
+from mousai_kit.training.planning.cost import ProbeFailure, StepCost, Suggestion, suggest_settings
 from mousai_kit.training.planning.disk import Facts, dataset_usage, latent_cache_size, run_length
 from mousai_kit.training.planning.measuring import CostEstimator
-from mousai_kit.training.planning.probe import ProbeFailure, ProbeResult
+from mousai_kit.training.planning.probe import ProbeResult
 from mousai_kit.training.state import checkpoint_size
 
 
