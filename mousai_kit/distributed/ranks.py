@@ -18,7 +18,7 @@ T = TypeVar("T")
 class Communicator:
     """The processes that work together, as one of them sees them: here it is alone.
 
-    All but `place`, `main` and `share` must be called by every process, in the same order.
+    All but `own`, `main`, `share` and `part` must be called by every process, in the same order.
     """
 
     def __init__(self, own: Rank | None = None) -> None:
@@ -90,6 +90,3 @@ class Communicator:
     def report_lost_peer(self) -> AbstractContextManager[None]:
         """Return a context in which a process that does not answer is a RankError."""
         return nullcontext()
-
-    def leave(self) -> None:
-        """Come to the end, when all others have come to theirs."""
