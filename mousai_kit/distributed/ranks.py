@@ -18,7 +18,7 @@ T = TypeVar("T")
 class Communicator:
     """The processes that work together, as one of them sees them: here it is alone.
 
-    All but `place`, `main` and `share` must be called by every process, in the same order.
+    All but `own`, `main`, `share` and `part` must be called by every process, in the same order.
     """
 
     def __init__(self, own: Rank | None = None) -> None:
@@ -49,7 +49,7 @@ class Communicator:
     def barrier(self) -> None:
         """Wait until all have come to this point."""
 
-    def first(self, work: Callable[[], None]) -> None:
+    def first(self, work: Callable[[], object]) -> None:
         """Let the main process do something, while the others wait for it."""
         if self.main:
             work()
@@ -90,6 +90,3 @@ class Communicator:
     def report_lost_peer(self) -> AbstractContextManager[None]:
         """Return a context in which a process that does not answer is a RankError."""
         return nullcontext()
-
-    def leave(self) -> None:
-        """Come to the end, when all others have come to theirs."""

@@ -82,7 +82,7 @@ class Checkpointer:
                 f"{needed / GIB:.2g} GiB more on the disk and {free / GIB:.2g} GiB are free; free "
                 "some, lower `keep_checkpoints`, or name another folder for the run"
             )
-            raise TrainingError(Problem(str(self.folder.parent), "", what))
+            raise TrainingError.about(self.folder.parent, what)
 
     def save(self) -> None:
         """Begin to write a checkpoint from which training goes on to the very step.
@@ -212,7 +212,7 @@ class BestWeights(Callback):
         with training.ema_weights():
             copy = checkpoint.snapshot(training.stage.state_dict())
         header = training.header() | {"validation": losses}
-        self._writer.begin(lambda: self._write(copy, header))
+        self._writer.begin(lambda: checkpoint.write_snapshot(self.path, copy, header))
 
     def wait(self) -> None:
         """Wait until the file is there."""
@@ -235,9 +235,6 @@ class BestWeights(Callback):
         """Take over what `state` returned."""
         self.step, self.loss = state.get("step", 0), state.get("loss", math.inf)
 
-    def _write(self, copy: dict[str, Tensor], header: dict[str, Any]) -> None:
-        checkpoint.write_snapshot(self.path, copy, header)
-
 
 class Writer:
     """Does one piece of writing at a time; what it can't write, it tells when asked."""
@@ -246,7 +243,7 @@ class Writer:
         self._thread: Thread | None = None
         self._failure: BaseException | None = None
 
-    def begin(self, work: Callable[[], None]) -> None:
+    def begin(self, work: Callable[[], object]) -> None:
         """Begin a piece of work, as soon as the one before is done.
 
         A second Ctrl-C leaves it unfinished: the file is then as it was before.
@@ -269,7 +266,7 @@ class Writer:
             return failure
         raise failure
 
-    def _do(self, work: Callable[[], None]) -> None:
+    def _do(self, work: Callable[[], object]) -> None:
         try:
             work()
         except BaseException as failure:  # whatever it is, it is told in the main thread

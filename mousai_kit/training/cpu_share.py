@@ -54,12 +54,8 @@ class CpuUse:
         """
         seconds = max(1e-9, after.at - before.at)
         got, own, busy = (
-            max(0.0, later - sooner) / seconds
-            for later, sooner in (
-                (after.got, before.got),
-                (after.own, before.own),
-                (after.busy, before.busy),
-            )
+            max(0.0, getattr(after, name) - getattr(before, name)) / seconds
+            for name in ("got", "own", "busy")
         )
         cores = len(usable())
         asked = float(min(torch.get_num_threads(), cores))
@@ -97,12 +93,11 @@ def _idle(times: object) -> float:
 
 def _seconds_waited() -> float | None:
     """Return for how many seconds the threads of this process waited for a core."""
-    waited, told = 0.0, False
+    waited: list[float] = []
     for thread in THREADS.glob("*/schedstat"):
         with suppress(OSError, ValueError, IndexError):  # a thread that has just ended
-            waited += int(thread.read_text().split()[1]) / 1e9
-            told = True
-    return waited if told else None
+            waited.append(int(thread.read_text().split()[1]) / 1e9)
+    return sum(waited) if waited else None
 
 
 def _own() -> float:

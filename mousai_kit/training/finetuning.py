@@ -78,14 +78,11 @@ class InitialWeights:
         source = WeightSource.find(name, revision=revision, preferred=preferred)
         if source.path.suffix != ".safetensors":
             told = "is no safetensors file; `mousai-kit import` reads torch files"
-            raise WeightsError(Problem(str(source), "", told))
-        header = (
-            checkpoint.read_header(source.path) if checkpoint.is_checkpoint(source.path) else {}
-        )
-        digest = header.get("digest") or checkpoint.digest(
-            load_state_dict_file(source.path, str(source))
-        )
-        return cls(source.path, str(source), digest, header)
+            raise WeightsError.about(str(source), told)
+        path, origin = source.path, str(source)
+        header = checkpoint.read_header(path) if checkpoint.is_checkpoint(path) else {}
+        digest = header.get("digest") or checkpoint.digest(load_state_dict_file(path, origin))
+        return cls(path, origin, digest, header)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all tensors by name, of the types that the file has."""
@@ -128,12 +125,9 @@ class InitialWeights:
         self, tensors: Mapping[str, Tensor], state: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
         """Return those tensors that a state has too; WeightsError where there are none."""
-        if not (
-            found := {
-                name: tensor for name, tensor in tensors.items() if _fits(name, tensor, state)
-            }
-        ):
-            raise WeightsError(Problem(self.origin, "", "has no tensor that fits"))
+        found = {name: tensor for name, tensor in tensors.items() if _fits(name, tensor, state)}
+        if not found:
+            raise WeightsError.about(self.origin, "has no tensor that fits")
         return found
 
 
@@ -143,7 +137,7 @@ def _check_has(folder: Path, name: str, stage: str) -> None:
     known = [*trained, *(path.stem for path in sorted(folder.glob("*.safetensors")))]
     if stage not in known:
         hint = did_you_mean(stage, known) or (f"; it has {join_quoted(known)}" if known else "")
-        raise WeightsError(Problem(name, "", f"has no trained stage '{stage}'{hint}"))
+        raise WeightsError.about(name, f"has no trained stage '{stage}'{hint}")
 
 
 def _fits(name: str, tensor: Tensor, state: Mapping[str, Tensor]) -> bool:
@@ -190,9 +184,7 @@ class FineTuning:
     ) -> None:
         self.recipe, self.name, self.stage, self.given = recipe, name, stage, given
         self.part = recipe.stages[name]
-        self._known = [
-            key for key, parameter in stage.named_parameters() if parameter.requires_grad
-        ]
+        self._known = _parameter_names(stage, learned=True)
         self._frozen = self._frozen_names()
         self._adapted = [] if self.part.lora is None else lora.target_layers(recipe, name, stage)
         self._left_out: FrozenStateFilter | None = None
@@ -223,17 +215,10 @@ class FineTuning:
         taken = self._load()
         if self.part.lora is not None:
             lora.attach(self.stage, self._adapted, self.part.lora, seed=self.recipe.seed)
-            taken = [
-                key
-                for key, parameter in self.stage.named_parameters()
-                if not parameter.requires_grad
-            ]
+            taken = _parameter_names(self.stage, learned=False)
         for name in self._frozen:
             self.stage.get_parameter(name).requires_grad_(False)
-        stay = (
-            key for key, parameter in self.stage.named_parameters() if not parameter.requires_grad
-        )
-        if as_given := set(taken).intersection(stay):
+        if as_given := set(taken).intersection(_parameter_names(self.stage, learned=False)):
             self._left_out = FrozenStateFilter(self.stage, as_given)
 
     def end(self, files: StageDirectory) -> None:
@@ -273,6 +258,10 @@ class FineTuning:
             return self.given.load_into(self.stage, partial=self.part.partial)
         except MousaiError as error:
             raise self.recipe.error_at(("stages", self.name, "weights"), str(error)) from None
+
+
+def _parameter_names(stage: nn.Module, *, learned: bool) -> list[str]:
+    return [name for name, weight in stage.named_parameters() if weight.requires_grad == learned]
 
 
 FRESH, ON_TOP = "mousai-small", "mousai-tune"
@@ -344,26 +333,24 @@ def check_weights_fit(
     for name, given in begun.items():
         try:
             if given is not None:
-                taken = not FineTuning(recipe, name, cascade.stages[name]).learns
-                _check_model(given, recipe, name, cascade, taken=taken)
+                _check_model(given, recipe, name, cascade.stages[name])
         except WeightsError as error:
             faults += recipe.error_at(("stages", name, "weights"), str(error)).problems
     if faults:
         raise RecipeError(*faults)
 
 
-def _check_model(
-    given: InitialWeights, recipe: Recipe, name: str, cascade: Cascade, *, taken: bool
-) -> None:
+def _check_model(given: InitialWeights, recipe: Recipe, name: str, stage: Stage) -> None:
     """Raise WeightsError where weights don't fit a stage.
 
     Those that are taken as they are must be of the same model also in what no shape tells.
     """
+    taken = not FineTuning(recipe, name, stage).learns
     try:
-        given.check_fit(cascade.stages[name], partial=recipe.stages[name].partial)
+        given.check_fit(stage, partial=recipe.stages[name].partial)
         if taken and (different := given.other_model(recipe, name)):
             told = f"is of another model: it differs in {some(different)}"
-            raise WeightsError(Problem(given.origin, "", told))
+            raise WeightsError.about(given.origin, told)
     except WeightsError as error:
         instead = f"; such a model must be trained: change a recipe that does so, as {FRESH} does"
         raise WeightsError(f"{error}{instead}" if taken else str(error)) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from mousai_kit.models.memory import report_out_of_memory
 from mousai_kit.recipe import Recipe, for_training, phases, settings_place, trainings
 from mousai_kit.runs import checkpoint
 from mousai_kit.runs.run import Run
-from mousai_kit.runs.run_folder import INITIAL_WEIGHTS, RunFolder, StageDirectory
+from mousai_kit.runs.run_folder import INITIAL_WEIGHTS, RunFolder
 from mousai_kit.runs.status import is_trained, is_up_to_date
 from mousai_kit.training.callbacks import check_callbacks, default_callbacks
 from mousai_kit.training.checkpointing import TrainingPaths
@@ -74,94 +75,88 @@ class RunTraining:
 
     def __init__(self, run: Run, *, skipped: dict[str, None] | None = None) -> None:
         """`skipped` lists music that was left out before, by a training of other stages."""
-        self.run = run
+        self.run, self.recipe, self.folder = run, run.recipe, run.folder
+        self.ranks, self.screen, self.cascade = run.ranks, run.screen, run.cascade
         self.data = StageData.of(run) if skipped is None else StageData(run, skipped=skipped)
 
     def train_all(self) -> None:
         """Train every stage that needs it, the lowest first."""
-        check_callbacks(self.run.recipe, self.run.cascade)
-        check_finetuning(self.run.recipe, self.run.cascade)
-        check_distributed(self.run.recipe, self.run.ranks)
-        trained = partial(is_up_to_date, self.run.recipe, self.run.folder)
-        with self.run.screen.busy("looking at what stages start from", drawn=False):
-            begun = find_initial_weights(
-                self.run.recipe, self.run.folder, trained, self.run.screen.print
-            )
-        with self.run.screen.busy("looking at music and disk"):
-            self.run.ranks.in_turn(partial(check_training_space, self.run.recipe, self.run.folder))
+        check_callbacks(self.recipe, self.cascade)
+        check_finetuning(self.recipe, self.cascade)
+        check_distributed(self.recipe, self.ranks)
+        trained = partial(is_up_to_date, self.recipe, self.folder)
+        with self.screen.busy("looking at what stages start from", drawn=False):
+            begun = find_initial_weights(self.recipe, self.folder, trained, self.screen.print)
+        with self.screen.busy("looking at music and disk"):
+            self.ranks.in_turn(partial(check_training_space, self.recipe, self.folder))
             self._check_compiler(trained)
-        with self.run.screen.busy("fetching what stages need", drawn=False):
-            self.run.ranks.in_turn(self._fetch)  # once from the hub, then from the disk
-        check_weights_fit(
-            self.run.recipe,
-            self.run.cascade,
-            {item: None if trained(item) else begun[item] for item in begun},
-        )
-        self.run.ranks.first(self._write_recipe)
+        with self.screen.busy("fetching what stages need", drawn=False):
+            self.ranks.in_turn(self._fetch)  # once from the hub, then from the disk
+        untrained = {name: given for name, given in begun.items() if not trained(name)}
+        check_weights_fit(self.recipe, self.cascade, untrained)
+        self.ranks.first(partial(self.folder.write, "recipe.yaml", self.recipe.to_yaml()))
         for name, given in begun.items():
             self.train_or_load(name, given)
 
     def train_or_load(self, name: str, given: InitialWeights | None) -> None:
         """Load a stage that is trained; train another one, from given weights if there are any."""
-        files, header = (
-            self.run.folder.stage(name),
-            self.run.folder.provenance(self.run.recipe, name),
-        )
+        files, header = self.folder.stage(name), self.folder.provenance(self.recipe, name)
         header |= {INITIAL_WEIGHTS: given.digest} if given else {}
-        self.run.ranks.first(partial(self._make_room, name, header))
-        if is_trained(self.run.recipe, self.run.folder, name):
+        self.ranks.first(partial(self._make_room, name, header))
+        if is_trained(self.recipe, self.folder, name):
             self.run.load_stage(name)
             known = f"imported from {files.origin}" if files.origin else "trained already"
-            self.run.screen.print(f"{name}: {known} ({files.weights})")
+            self.screen.print(f"{name}: {known} ({files.weights})")
         else:
-            self._train(name, header, given or InitialWeights.find(self.run.recipe, name))
+            self._train(name, header, given or InitialWeights.find(self.recipe, name))
 
     def _check_compiler(self, trained: Callable[[str], bool]) -> None:
         """RecipeError where a stage is to be compiled that can't be, before hours of others."""
-        left = (name for name in self.run.recipe.stages if not trained(name))
-        for recipe, name in (
-            training for stage in left for training in trainings(self.run.recipe, stage)
-        ):
+        left = (name for name in self.recipe.stages if not trained(name))
+        for recipe, name in chain.from_iterable(trainings(self.recipe, stage) for stage in left):
             if recipe.stages[name].train.compile:
                 try:
                     check_compiler(self.run.device)
                 except CompileError as error:
                     place = ("stages", name, "train", "compile")
                     told = f"{error}; install what it needs ({NEEDED}), or leave `compile` out"
-                    raise self.run.recipe.error_at(place, told) from error
+                    raise self.recipe.error_at(place, told) from error
 
     def _fetch(self) -> None:
-        for stage in self.run.cascade.stages.values():
+        for stage in self.cascade.stages.values():
             stage.download()
 
-    def _write_recipe(self) -> None:
-        self.run.folder.write("recipe.yaml", self.run.recipe.to_yaml())
-
     def _make_room(self, name: str, header: dict[str, Any]) -> None:
-        files = self.run.folder.stage(name)
-        self._set_aside_what_differs(name, files, header)
+        """Keep weights of another recipe under another name, and say in what they differ.
+
+        Stages inside that were trained before stay: they tell themselves what made them.
+        """
+        files = self.folder.stage(name)
+        path = files.latest_weights()
+        if path and (different := self.folder.mismatches(path, header)):
+            kept = files.set_aside(but=self.cascade.stages[name].first)
+            self.screen.print(
+                f"{name}: the weights here are another recipe's (differs in "
+                f"{some(different)}); they are kept in {kept}, and training begins anew"
+            )
         files.path.mkdir(exist_ok=True)
 
     def _train(self, name: str, header: dict[str, Any], given: InitialWeights | None) -> None:
-        files, stage = self.run.folder.stage(name), self.run.cascade.stages[name]
-        tuned = FineTuning(self.run.recipe, name, stage, given)
+        files, stage = self.folder.stage(name), self.cascade.stages[name]
+        tuned = FineTuning(self.recipe, name, stage, given)
         for line in initial_weight_notes(name, given, header, learns=tuned.learns):
-            self.run.screen.print(line)
+            self.screen.print(line)
         if not tuned.learns:
-            steps = self.run.recipe.stages[name].train.steps
-            self.run.ranks.first(
-                partial(tuned.adopt, files, {**header, "step": steps, "seconds": 0.0})
-            )
+            steps = self.recipe.stages[name].train.steps
+            self.ranks.first(partial(tuned.adopt, files, {**header, "step": steps, "seconds": 0.0}))
             self._take_over(name)
             return
         self._learn_first(name)
-        with self.run.screen.busy(f"preparing {name}"):
+        with self.screen.busy(f"preparing {name}"):
             training = self._begin(name, header, tuned)
         settings = training.settings
         if settings.compile and not training.is_finished:
-            self.run.screen.print(
-                f"{name}: compiling blocks in the first step, which may take minutes"
-            )
+            self.screen.print(f"{name}: compiling blocks in the first step, which may take minutes")
         with report_out_of_memory(
             f"{format_path(settings_place(name))}: a step does not fit into memory; lower `batch` "
             f"(now {settings.batch}) or `length` (now {settings.length}), raise `accumulate` (now "
@@ -169,90 +164,71 @@ class RunTraining:
         ):
             training.run()
         if tuned.saves_trainable_only:
-            self.run.ranks.first(partial(tuned.end, files))
+            self.ranks.first(partial(tuned.end, files))
             self._take_over(name)
-        self.run.screen.print(f"{name}: trained, {training.step} steps in {training.seconds:.0f} s")
+        self.screen.print(f"{name}: trained, {training.step} steps in {training.seconds:.0f} s")
 
     def _learn_first(self, name: str) -> None:
         """Train the stages inside a stage, or find them trained, and load them into it."""
-        for whole in phases(self.run.recipe, name):
+        for whole in phases(self.recipe, name):
             phase = PhaseSystem(self.run, whole)
             RunTraining(phase, skipped=self.data.skipped_files).train_or_load(whole, None)
             tensors, files = phase.folder.load(phase.recipe, whole), phase.folder.stage(whole)
-            inner = self.run.cascade.stages[name].first[whole.removeprefix(f"{name}/")]
+            inner = self.cascade.stages[name].first[whole.removeprefix(f"{name}/")]
             checkpoint.load_into(inner, tensors, origin=str(files.weights))
             inner.eval()
 
     def _begin(self, name: str, header: dict[str, Any], tuned: FineTuning) -> Trainer:
         """Return a stage's training, at its first step or where it goes on."""
-        files, stage = self.run.folder.stage(name), self.run.cascade.stages[name]
-        clips = self.data.clips(name, header, "train", self.run.ranks)
+        files, stage = self.folder.stage(name), self.cascade.stages[name]
+        clips = self.data.clips(name, header, "train", self.ranks)
         if clips is None:
-            raise TrainingError(
-                f"none of the music can be decoded; see {self.run.folder.skipped_list}"
-            )
-        held_out = self.data.clips(name, header, "validation", self.run.ranks)
+            raise TrainingError(f"none of the music can be decoded; see {self.folder.skipped_list}")
+        held_out = self.data.clips(name, header, "validation", self.ranks)
         resumed = files.checkpoint is not None
         if not resumed and tuned.needs_preparing:
-            self.data.fit_statistics(name, clips, self.run.ranks)
+            self.data.fit_statistics(name, clips, self.ranks)
         tuned.begin()
         weights = files.trainable_weights if tuned.saves_trainable_only else files.weights
         training = Trainer(
             name,
             stage,
-            self.run.recipe.stages[name].train,
-            seed=self.run.recipe.seed,
+            self.recipe.stages[name].train,
+            seed=self.recipe.seed,
             place=TrainingPaths(files.checkpoints, weights, files.log, header),
             clips=clips,
             held_out=held_out,
             report=self.data.report_skipped,
             observers=default_callbacks(
-                self.run.recipe,
+                self.recipe,
                 name,
-                cascade=self.run.cascade,
-                folder=self.run.folder,
-                screen=self.run.screen,
+                cascade=self.cascade,
+                folder=self.folder,
+                screen=self.screen,
                 report=self.data.report_skipped,
             ),
-            ranks=self.run.ranks,
-            screen=self.run.screen,
+            ranks=self.ranks,
+            screen=self.screen,
         )
         if resumed:
             self._restore(training)
-        self.data.foresee(name, clips, training.upcoming, self.run.ranks)
+        self.data.foresee(name, clips, training.upcoming, self.ranks)
         return training
 
     def _restore(self, training: Trainer) -> None:
         """Let a training go on from its checkpoint, and say from where."""
         for line in training.restore():
-            self.run.screen.print(f"{training.name}: {line}")
+            self.screen.print(f"{training.name}: {line}")
         done = "all steps are done; its weights are written anew"
         told = done if training.is_finished else f"going on from step {training.step}"
-        self.run.screen.print(f"{training.name}: {told}")
+        self.screen.print(f"{training.name}: {told}")
 
     def _take_over(self, name: str) -> None:
         """Load what the main process made of a stage's weights, where this is another one."""
-        if not self.run.ranks.main:
-            self.run.cascade.stages[name] = Cascade.build(
-                self.run.recipe, device=self.run.device
-            ).stages[name]
+        if not self.ranks.main:
+            fresh = Cascade.build(self.recipe, device=self.run.device)
+            self.cascade.stages[name] = fresh.stages[name]
             self.run.load_stage(name)
-
-    def _set_aside_what_differs(
-        self, name: str, files: StageDirectory, header: dict[str, Any]
-    ) -> None:
-        """Keep weights of another recipe under another name, and say in what they differ.
-
-        Stages inside that were trained before stay: they tell themselves what made them.
-        """
-        if (path := files.latest_weights()) is None:
-            return
-        if different := self.run.folder.mismatches(path, header):
-            kept = files.set_aside(but=self.run.cascade.stages[name].first)
-            self.run.screen.print(
-                f"{name}: the weights here are another recipe's (differs in "
-                f"{some(different)}); they are kept in {kept}, and training begins anew"
-            )
 
 
 class PhaseSystem(Run):
@@ -278,9 +254,7 @@ def check_distributed(recipe: Recipe, ranks: Communicator) -> None:
 
 def _faults(recipe: Recipe, ranks: Communicator) -> Iterator[Problem]:
     count = ranks.own.count
-    for part, name in (
-        training for stage in recipe.stages for training in trainings(recipe, stage)
-    ):
+    for part, name in chain.from_iterable(trainings(recipe, stage) for stage in recipe.stages):
         train = part.stages[name].train
         if train.batch % count:
             yield from recipe.error_at(

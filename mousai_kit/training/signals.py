@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
@@ -67,15 +67,13 @@ def defer_signals(*, patient: bool = False) -> Iterator[GracefulStop]:
         yield interruption
 
 
-@contextmanager
-def raise_on_signals() -> Iterator[None]:
+def raise_on_signals() -> AbstractContextManager[None]:
     """Let every signal interrupt as Ctrl-C does, so that what is begun is left in order."""
 
     def interrupt(number: int, frame: Any) -> None:
         raise ending(number)
 
-    with _handle_signals(interrupt):
-        yield
+    return _handle_signals(interrupt)
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -87,7 +87,11 @@ class TrainStep:
             seeds = [derive_seed(self.seed, "noise", step, place) for place in places]
             noise = NoiseSource(seeds, device=self.device)
             signal = batch.signal[first:end].to(self.device, non_blocking=True)
-            with self._exchanging(end == count):
+            with (  # processes exchange the gradients they have added up with the last part
+                nullcontext() if end == count else self.ranks.no_sync(self.together),
+                self.ranks.report_lost_peer(),
+                report_compile_errors() if self.settings.compile else nullcontext(),
+            ):
                 loss = self.together(signal, batch.texts[first:end], noise)
                 self.scaler.scale(loss.sum() / count).backward()
             losses.append(loss.detach())
@@ -117,16 +121,6 @@ class TrainStep:
         the scale was too large: the weights are left, and it is lowered.
         """
         return self.scaler.is_enabled()
-
-    @contextmanager
-    def _exchanging(self, last: bool) -> Iterator[None]:
-        """Let processes exchange the gradients they have added up with the last part of a batch."""
-        with (
-            nullcontext() if last else self.ranks.no_sync(self.together),
-            self.ranks.report_lost_peer(),
-            report_compile_errors() if self.settings.compile else nullcontext(),
-        ):
-            yield
 
 
 class _Losses(nn.Module):

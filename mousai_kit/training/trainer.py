@@ -9,7 +9,6 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from mousai_kit.core.console import Screen
@@ -195,7 +194,6 @@ class Trainer:
         """Return what files of now say of where they come from."""
         return self.state.header()
 
-    @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Return the averaged weights' loss on held-out clips: right, other and no condition.
 
@@ -203,15 +201,19 @@ class Trainer:
         """
         if not self.ranks.main or self.held_out is None or not len(self.held_out):
             return {}
+        self.draws = self.draw_losses(self.held_out)
+        return self.draws.means
+
+    def draw_losses(self, clips: ClipSource) -> ValidationLosses:
+        """Return the averaged weights' loss of each draw of some clips."""
         with self.ema_weights():
-            self.draws = draws(
+            return draws(
                 self.stage,
-                self.held_out,
+                clips,
                 seed=self.seed,
                 precision=self.settings.precision,
                 screen=self.screen,
             )
-        return self.draws.means
 
     @contextmanager
     def ema_weights(self) -> Iterator[None]:

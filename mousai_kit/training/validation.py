@@ -40,6 +40,7 @@ class ValidationLosses:
         return {condition: sum(each) / len(each) for condition, each in self.losses.items()}
 
 
+@torch.no_grad()
 def draws(
     stage: Stage,
     clips: ClipSource,
@@ -55,34 +56,26 @@ def draws(
     are of different tracks: another clip's condition must be a wrong one. A single track has no
     other, which is then left out. A bar on the screen, if any, says how far it is.
     """
-    group = min(len(clips), GROUP)
-    total = len(clips) + -(-at_least // group) * group
-    with (screen or Screen(quiet=True)).bar("validating", total, stays=False) as bar:
-        counted = Counted(clips, bar.advance)
-        return _draws(stage, counted, seed=seed, precision=precision, at_least=at_least)
-
-
-@torch.no_grad()
-def _draws(
-    stage: Stage, clips: ClipSource, *, seed: int, precision: str, at_least: int
-) -> ValidationLosses:
-    """Return the losses of draws, see `draws`."""
     device = next(stage.parameters()).device
-    order, tracks = _vary_sources([clips.clip(index).source for index in range(len(clips))])
     group = min(len(clips), GROUP)
+    rounds = -(-at_least // group)
     found: dict[str, list[float]] = defaultdict(list)
     misled: list[bool] = []
-    for number in range(-(-at_least // group)):
-        places = [order[(number * group + i) % len(order)] for i in range(group)]
-        drawn = [clips.clip(place, number) for place in places]
-        signal = torch.stack([clip.wave for clip in drawn]).to(device)
-        texts = [clip.text for clip in drawn]
-        misled += [text != texts[place - len(texts) + 1] for place, text in enumerate(texts)]
-        for condition in CONDITIONS if tracks > 1 else ("right", "none"):
-            noise = NoiseSource([derive_seed(seed, "held out", number, i) for i in range(group)])
-            with autocast(device, precision):
-                loss = stage.loss(signal, texts, noise=noise, condition=condition)
-            found[condition] += loss.double().tolist()
+    total = len(clips) + rounds * group
+    with (screen or Screen(quiet=True)).bar("validating", total, stays=False) as bar:
+        read = Counted(clips, bar.advance).clip
+        order, tracks = _vary_sources([read(index).source for index in range(len(clips))])
+        for number in range(rounds):
+            drawn = [read(order[(number * group + i) % len(order)], number) for i in range(group)]
+            signal = torch.stack([clip.wave for clip in drawn]).to(device)
+            texts = [clip.text for clip in drawn]
+            misled += [text != texts[place - len(texts) + 1] for place, text in enumerate(texts)]
+            seeds = [derive_seed(seed, "held out", number, i) for i in range(group)]
+            for condition in CONDITIONS if tracks > 1 else ("right", "none"):
+                noise = NoiseSource(seeds)
+                with autocast(device, precision):
+                    loss = stage.loss(signal, texts, noise=noise, condition=condition)
+                found[condition] += loss.double().tolist()
     return ValidationLosses(dict(found), misled)
 
 

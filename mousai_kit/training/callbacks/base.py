@@ -55,6 +55,9 @@ class TrainerView(Protocol):
     def ema_weights(self) -> AbstractContextManager[None]:
         """Evaluate `stage` with the averaged weights for a while."""
 
+    def draw_losses(self, clips: ClipSource) -> ValidationLosses:
+        """Return the averaged weights' loss of each draw of some clips."""
+
     def header(self) -> dict[str, Any]:
         """Return what files of now say of where they come from."""
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mousai_kit.core import files
-from mousai_kit.core.errors import Problem, TrainingError
-from mousai_kit.core.files import write_bytes
+from mousai_kit.core.errors import TrainingError
 from mousai_kit.training.callbacks.base import Callback, TrainerView
 
 
@@ -37,11 +36,11 @@ class JsonlLogger(Callback):
                 f"can't be written ({error.strerror}); free some space and `run` again: "
                 "training goes on from the last checkpoint"
             )
-            raise TrainingError(Problem(str(self.path), "", what)) from None
+            raise TrainingError.about(self.path, what) from None
         lines = text.splitlines(keepends=True)
         kept = [line for line in lines if _step(line) <= training.step]
         if kept != lines:
-            write_bytes(self.path, "".join(kept).encode())
+            files.write_bytes(self.path, "".join(kept).encode())
 
     def sync(self) -> None:
         """Wait until all that was logged is on the disk; TrainingError where that can't be."""
@@ -53,7 +52,7 @@ class JsonlLogger(Callback):
                     files.sync(file)
         except OSError as error:
             what = f"can't be written ({error.strerror}), and without it no checkpoint"
-            raise TrainingError(Problem(str(self.path), "", what)) from None
+            raise TrainingError.about(self.path, what) from None
 
     def log(self, training: TrainerView, values: Mapping[str, Any]) -> None:
         """Write a line, or let it wait, and say so, where the disk refuses."""

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 from statistics import fmean, variance
 
+from rich.console import Group
 from rich.progress_bar import ProgressBar
 from rich.table import Table as Grid
 from rich.text import Text
@@ -141,19 +142,16 @@ class ProgressTable(Callback):
             self._board.refresh(at_once=True)
         self._open.close()
 
-    def __rich__(self) -> Grid:
+    def __rich__(self) -> Group:
         """Return what is drawn, at the width that there is."""
         training = self._training
         assert training is not None
-        whole = Grid.grid(expand=True)
-        whole.add_row(self._head(training))
         rows = Grid.grid(padding=(0, 2), expand=True)
         rows.add_column(style="dim", no_wrap=True, width=len("  validation"))
         rows.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         for label, told in self._rows(training):
             rows.add_row(f"  {label}", Text(told))
-        whole.add_row(rows)
-        return whole
+        return Group(self._head(training), rows)
 
     def _head(self, training: TrainerView) -> Grid:
         """Return the stage, a bar and the time left."""

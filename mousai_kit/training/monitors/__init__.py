@@ -12,22 +12,6 @@ from mousai_kit.training.monitors.optimizer import (
 from mousai_kit.training.monitors.output import ConditioningMonitor, SampleLevelMonitor
 from mousai_kit.training.monitors.pace import Pace
 
-__all__ = [
-    "ConditioningMonitor",
-    "Contention",
-    "DataQualityMonitor",
-    "DataWaitMonitor",
-    "GradientClipMonitor",
-    "LossScaleMonitor",
-    "LossTrendMonitor",
-    "Monitor",
-    "OverfittingMonitor",
-    "Pace",
-    "SampleLevelMonitor",
-    "UpdateRatioMonitor",
-    "default_monitors",
-]
-
 
 def default_monitors(*, fresh: bool) -> list[Monitor]:
     """Return all watchers; `fresh` says that a stage begins with weights that know nothing."""

@@ -18,7 +18,7 @@ from mousai_kit.data.datasets import ClipSource
 from mousai_kit.models.device import autocast
 from mousai_kit.training.callbacks.base import TrainerView
 from mousai_kit.training.monitors.base import ValidationMonitor, few_training_clips
-from mousai_kit.training.validation import ValidationLosses, draws
+from mousai_kit.training.validation import ValidationLosses
 
 CLIPS = 2
 """Clips that are made at an examination."""
@@ -135,13 +135,13 @@ class ConditioningMonitor(ValidationMonitor):
         if training.stage.refines is not None:
             return
         reads, held_out = training.stage.latent_space is None, bool(training.held_out)
-        found = training.draws if held_out and training.draws else _draw_losses(training, clips)
+        found = training.draws if held_out and training.draws else training.draw_losses(clips)
         gap = ConditioningGap.of(found, reads=reads)
         if gap is None or gap.is_heeded:
             return
         told, own = "text" if reads else "latent", None
         if held_out and (own_clips := few_training_clips(training)):
-            own = ConditioningGap.of(_draw_losses(training, own_clips), reads=reads)
+            own = ConditioningGap.of(training.draw_losses(own_clips), reads=reads)
         if own is not None and own.is_heeded:
             self.warn_once(
                 training,
@@ -195,16 +195,4 @@ class ConditioningGap:
         return (
             f"loss {self.right:.4f} with the right one, {self.wrong:.4f} with {self.condition} "
             f"({self.wrong - self.right:+.4f}, +-{self.error:.4f})"
-        )
-
-
-def _draw_losses(training: TrainerView, clips: ClipSource) -> ValidationLosses:
-    """Return the losses of draws of some clips."""
-    with training.ema_weights():
-        return draws(
-            training.stage,
-            clips,
-            seed=training.seed,
-            precision=training.settings.precision,
-            screen=training.screen,
         )

@@ -12,7 +12,7 @@ from mousai_kit.core.errors import MousaiError, join_quoted
 from mousai_kit.data.datasets import training_clips
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.models.memory import check_disk_space
-from mousai_kit.recipe import Recipe, Train, for_training, phases
+from mousai_kit.recipe import Recipe, Train, trainings
 from mousai_kit.runs.run_folder import RunFolder
 from mousai_kit.runs.status import is_up_to_date
 from mousai_kit.training.finetuning import FineTuning
@@ -79,12 +79,10 @@ def check_training_space(recipe: Recipe, folder: RunFolder) -> None:
 
 def _all_left(recipe: Recipe, outline: Cascade, name: str) -> int:
     """Return about how many bytes a stage leaves, with the stages inside that come first."""
-    first = (for_training(recipe, phase) for phase in phases(recipe, name))
-    inside = sum(
-        _bytes_left(phase, Cascade.build(phase, device="meta"), next(reversed(phase.stages)))
-        for phase in first
+    return sum(
+        _bytes_left(part, outline if phase == name else Cascade.build(part, device="meta"), phase)
+        for part, phase in trainings(recipe, name)
     )
-    return inside + _bytes_left(recipe, outline, name)
 
 
 def _bytes_left(recipe: Recipe, outline: Cascade, name: str) -> int:
@@ -96,13 +94,9 @@ def _bytes_left(recipe: Recipe, outline: Cascade, name: str) -> int:
         return weights
     tuned.begin()
     given = recipe.stages[name].weights is not None
-    checkpoint = checkpoint_size(stage, given=given)["checkpoint"]
+    checkpoints = (train.keep_checkpoints + 1) * checkpoint_size(stage, given=given)["checkpoint"]
     files = 2 if train.keep_best or train.final_weights == "best" else 1
-    return (
-        (train.keep_checkpoints + 1) * checkpoint
-        + files * weights
-        + _latents(recipe, outline, name)
-    )
+    return checkpoints + files * weights + _latents(recipe, outline, name)
 
 
 def _latents(recipe: Recipe, outline: Cascade, name: str) -> int:
@@ -110,10 +104,8 @@ def _latents(recipe: Recipe, outline: Cascade, name: str) -> int:
     train = recipe.stages[name].train
     if outline.stages[name].input_space.stride == 1:
         return 0
-    facts = latent_cache_size(
-        outline, name, train, dataset_usage(recipe, train, None)["clips"], None
-    )
-    return (facts or {}).get("bytes") or 0
+    clips = dataset_usage(recipe, train, None)["clips"]
+    return (latent_cache_size(outline, name, train, clips, None) or {}).get("bytes") or 0
 
 
 def _there(folder: RunFolder, name: str) -> int:

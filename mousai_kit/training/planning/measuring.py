@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ from mousai_kit.training.planning.probe import ProbeResult, doubling, run_probe
 
 SHARES = {"fp32": 1.0, "bf16": 0.5, "fp16": 0.5}
 """Share of the memory that a clip is estimated to take in fp32 which it takes at least."""
+MATTER = ("precision", "recompute", "length")
+"""Settings, beside the clips computed at a time, on which a step's cost depends."""
 LEAST = 1.0
 """Seconds below which no probe is started."""
 
@@ -59,7 +62,8 @@ class CostEstimator:
         found = self.measure(train)
         if len(found.points) < 2:
             return guess
-        points = [_with_others(sample, self._above()) for sample in found.points]
+        above = self._above()
+        points = [replace(sample, bytes=sample.bytes + above) for sample in found.points]
         cost = StepCost.of(points, gradients=self.gradients, measured=True)
         if guess is None:
             return cost
@@ -115,11 +119,7 @@ class CostEstimator:
     def _describe_changes(self, train: Train) -> str:
         """Return by which settings a probe differs from the recipe's, in words."""
         own, other = self.recipe.stages[self.name].train.model_dump(), train.model_dump()
-        changed = [
-            setting
-            for setting in ("precision", "recompute", "length")
-            if own[setting] != other[setting]
-        ]
+        changed = [setting for setting in MATTER if own[setting] != other[setting]]
         return "".join(f", with {setting} {str(other[setting]).lower()}" for setting in changed)
 
     def _beside(self) -> int:
@@ -137,12 +137,7 @@ class CostEstimator:
 
 def _key(train: Train) -> str:
     """Return what a probe depends on."""
-    kept = train.model_dump(include={"precision", "recompute", "length"})
-    return str(kept | {"most": together(train)})
-
-
-def _with_others(point: StepSample, size: int) -> StepSample:
-    return StepSample(point.batch, point.bytes + size, point.seconds)
+    return str(train.model_dump(include={*MATTER}) | {"most": together(train)})
 
 
 def _weights(stage: torch.nn.Module) -> int:

@@ -14,13 +14,11 @@ from mousai_kit.models.cascade import Cascade
 from mousai_kit.models.memory import SAFE_SHARE
 from mousai_kit.recipe import Recipe, Train, settings_place, trainings
 from mousai_kit.training.finetuning import FineTuning
-from mousai_kit.training.planning.cost import StepCost, Suggestion, suggest_settings
-from mousai_kit.training.planning.disk import dataset_usage, latent_cache_size, run_length
+from mousai_kit.training.planning.cost import ProbeFailure, StepCost, Suggestion, suggest_settings
+from mousai_kit.training.planning.disk import Facts, dataset_usage, latent_cache_size, run_length
 from mousai_kit.training.planning.measuring import CostEstimator
 from mousai_kit.training.planning.probe import ProbeResult
 from mousai_kit.training.state import checkpoint_size
-
-Facts = dict[str, Any]
 
 
 def plan_training(
@@ -41,7 +39,8 @@ def plan_training(
     whole = [training for name in learning for training in trainings(recipe, name)]
     stages = []
     for part, name in whole:
-        built, share = _outline(part, name, outline), seconds / len(whole)
+        share = seconds / len(whole)
+        built = outline if name in outline.stages else Cascade.build(part, device="meta")
         costing = CostEstimator(part, name, built, seconds=share, memory=free, report=report)
         stages.append(_stage_facts(part, name, built, costing))
     return {
@@ -53,11 +52,6 @@ def plan_training(
         "taken": [name for name in outline.stages if name not in learning],
         "seconds": _sum(_whole_seconds(duration) for duration in stages),
     }
-
-
-def _outline(recipe: Recipe, name: str, outline: Cascade) -> Cascade:
-    """Return the stages of a training: of one inside another stage they are others."""
-    return outline if name in outline.stages else Cascade.build(recipe, device="meta")
 
 
 def _stage_facts(recipe: Recipe, name: str, outline: Cascade, costing: CostEstimator) -> Facts:
@@ -86,11 +80,7 @@ def _stage_facts(recipe: Recipe, name: str, outline: Cascade, costing: CostEstim
         "data": data,
         "latents": latent_cache_size(outline, name, train, data["clips"], found.encoding),
         "disk": checkpoint_size(stage, given=recipe.stages[name].weights is not None),
-        "notes": [
-            note
-            for note in (found.missing, _unmeasured_note(found), _uncompiled_note(train))
-            if note
-        ],
+        "notes": [*filter(None, (found.missing, _unmeasured_note(found), _uncompiled_note(train)))],
     }
 
 
@@ -107,30 +97,20 @@ def _uncompiled_note(train: Train) -> str:
 
 def _step_facts(train: Train, cost: StepCost | None, found: ProbeResult) -> Facts:
     """Return what a step takes, how that is known, and why it was not measured."""
-    stopped = found.stopped.reason if found.stopped else ""
-    if cost is None:
-        return {
-            "bytes": None,
-            "seconds": None,
-            "measured": False,
-            "stopped": stopped,
-            "longer_than": None,
-        }
+    stopped = found.stopped or ProbeFailure("")
     return {
-        "bytes": cost.bytes(train),
-        "seconds": cost.seconds(train),
-        "measured": cost.is_measured(train),
-        "stopped": stopped,
-        "longer_than": found.stopped.longer_than if found.stopped else None,
+        "bytes": cost.bytes(train) if cost else None,
+        "seconds": cost.seconds(train) if cost else None,
+        "measured": cost is not None and cost.is_measured(train),
+        "stopped": stopped.reason,
+        "longer_than": stopped.longer_than if cost else None,
     }
 
 
 def _parameters(stage: Stage) -> Facts:
     learned = sum(parameter.numel() for parameter in stage.parameters() if parameter.requires_grad)
-    return {
-        "learned": learned,
-        "frozen": sum(parameter.numel() for parameter in stage.parameters()) - learned,
-    }
+    whole = sum(parameter.numel() for parameter in stage.parameters())
+    return {"learned": learned, "frozen": whole - learned}
 
 
 def _state(stage: Stage) -> Facts:
@@ -141,15 +121,9 @@ def _state(stage: Stage) -> Facts:
 
 
 def _advice_facts(name: str, offer: Suggestion) -> Facts:
-    texts = {key: str(value).lower() for key, value in offer.changes.items()}
-    place = format_path(settings_place(name))
-    settings = [f"{place}.{key}={text}" for key, text in texts.items()]
-    return {
-        "set": settings,
-        "bytes": offer.bytes,
-        "seconds": offer.seconds,
-        "measured": offer.measured,
-    }
+    facts, place = asdict(offer), format_path(settings_place(name))
+    changes = facts.pop("changes").items()
+    return {"set": [f"{place}.{key}={str(value).lower()}" for key, value in changes], **facts}
 
 
 def _whole_seconds(stage: Facts) -> float | None:

@@ -56,7 +56,8 @@ def worker_main(connection: Connection, task: Task) -> None:
             bench = ProbeWorker(task)
             connection.send(bench.ground)
             while True:
-                connection.send(bench.answer(connection.recv()))
+                order: StepRequest | None = connection.recv()
+                connection.send(bench.encoding() if order is None else bench.point(order))
     except Exception as error:  # Python itself stumbles in many ways where memory is short
         meter.let_go()
         short = isinstance(error, (MemoryError, SystemError)) or str(error) == TOO_LITTLE
@@ -85,10 +86,6 @@ class ProbeWorker:
         held = meter.peak_bytes(self.device) - learned  # the average is there already
         self.ground = Baseline(held, STATE_COPIES * learned, missing)
         meter.hold_to(task.limit, self.device)
-
-    def answer(self, order: StepRequest | None) -> StepSample | float:
-        """Return a point; None asks for `encoding`."""
-        return self.encoding() if order is None else self.point(order)
 
     def point(self, order: StepRequest) -> StepSample:
         """Take steps of a batch; the first only counts where there is time for no other."""
@@ -133,11 +130,8 @@ def _up_to(name: str, recipe: Recipe) -> Recipe:
 
 def _ready(stage: Stage) -> str:
     """Load what must be there; let a text encoder that is not here say nothing, and tell of it."""
-    missing = [
-        module
-        for module in stage.modules()
-        if isinstance(module, TextEncoder) and not _is_here(module)
-    ]
+    encoders = (module for module in stage.modules() if isinstance(module, TextEncoder))
+    missing = [encoder for encoder in encoders if not _is_here(encoder)]
     for encoder in missing:
         _silence(encoder)
     if not missing:
@@ -197,9 +191,8 @@ def run_probe(
     """
     found = ProbeResult()
     with _probe(task) as probe:
-        ground = probe.receive(PATIENCE)
-        if ground is None:
-            ground = ProbeFailure(f"building the stage takes more than {PATIENCE:.0f} s")
+        late = ProbeFailure(f"building the stage takes more than {PATIENCE:.0f} s")
+        ground = probe.receive(PATIENCE, late)
         if isinstance(ground, ProbeFailure):
             found.stopped = ground
             return found
@@ -210,18 +203,17 @@ def run_probe(
         for batch in batches:
             left = seconds - (time.monotonic() - started)
             found.stopped = _beyond(found.points, batch, task.limit, left)
-            if found.stopped is None:
-                report(f"a step of {batch}")
-                reply = probe.ask(StepRequest(batch, left / 2), max(left, 1.0))
-                found.stopped = (
-                    reply if isinstance(reply, ProbeFailure) else _late(reply, batch, left)
-                )
-                found.points += [reply] if isinstance(reply, StepSample) else []
             if found.stopped is not None:
                 break
-        if encodes and len(found.points) > 1 and probe.alive:
+            report(f"a step of {batch}")
+            reply = probe.ask(StepRequest(batch, left / 2), max(left, 1.0), _late(batch, left))
+            if isinstance(reply, ProbeFailure):
+                found.stopped = reply
+                break
+            found.points.append(reply)
+        if encodes and len(found.points) > 1 and probe.process.is_alive():
             report("how long a crop is encoded")
-            reply = probe.ask(None, max(seconds, 10.0))
+            reply = probe.ask(None, max(seconds, 10.0), ProbeFailure("encoding takes too long"))
             found.encoding = reply if isinstance(reply, float) else None
     return found
 
@@ -248,10 +240,8 @@ def _beyond(points: list[StepSample], batch: int, limit: int, left: float) -> Pr
     return None
 
 
-def _late(reply: Any, batch: int, seconds: float) -> ProbeFailure | None:
+def _late(batch: int, seconds: float) -> ProbeFailure:
     """Return what to say where there is no answer in time."""
-    if reply is not None:
-        return None
     told = f"a step of {batch} takes more than {max(seconds, 1.0):.0f} s"
     return ProbeFailure(told, longer_than=seconds if batch == 1 else None)
 
@@ -262,24 +252,20 @@ class _Probe:
     def __init__(self, process: BaseProcess, connection: Connection) -> None:
         self.process, self.connection = process, connection
 
-    @property
-    def alive(self) -> bool:
-        return self.process.is_alive()
-
-    def ask(self, order: StepRequest | None, patience: float) -> Any:
-        """Return the answer to an order, or Failed, None where it takes too long."""
+    def ask(self, order: StepRequest | None, patience: float, late: ProbeFailure) -> Any:
+        """Return the answer to an order, see `receive`."""
         self.connection.send(order)
-        return self.receive(patience)
+        return self.receive(patience, late)
 
-    def receive(self, patience: float) -> Any:
-        """Return what the probe says next, None where it says nothing for so many seconds."""
+    def receive(self, patience: float, late: ProbeFailure) -> Any:
+        """Return what the probe says next or a ProbeFailure, `late` after so many seconds."""
         try:
             if self.connection.poll(patience):
                 return self.connection.recv()
         except (EOFError, OSError):
             self.process.join()
             return UNFIT if (self.process.exitcode or 0) < 0 else ProbeFailure("the probe failed")
-        return None
+        return late
 
 
 @contextmanager
