@@ -22,6 +22,8 @@ VARIANTS = ("trained", "untrained", "other")
 where there is another clip."""
 DRAFT = "draft"
 """Decoded by the stage that the trained one begins from, where there is one."""
+Losses = Mapping[str, Mapping[str, Mapping[str, float]]]
+"""stage -> split -> caption -> loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def worse_than_drafts(
 def render_markdown(
     title: str,
     decoded: Sequence[ReconstructionScores],
-    losses: Mapping[str, Mapping[str, dict[str, float]]],
+    losses: Losses,
     units: Mapping[str, str],
 ) -> str:
     """Return the report as Markdown."""
@@ -147,15 +149,11 @@ def render_markdown(
         for metric, ways in part.scores.items():
             unit = f" ({units[metric]})" if units[metric] else ""
             lines += [f"## {part.stage}: {metric}{unit}, {part.split} clips", ""]
-            lines += _table(["clip", *ways], _rows(part.sources, ways))
+            lines += [markdown_table(["clip", *ways], _rows(part.sources, ways)), ""]
     if losses:
         lines += ["## Validation loss of stages that follow a text", ""]
-        rows = [
-            [stage, split, *(f"{values[way]:.4f}" if way in values else "-" for way in CONDITIONS)]
-            for stage, splits in losses.items()
-            for split, values in splits.items()
-        ]
-        lines += _table(["stage", "clips", "right caption", "another's", "none"], rows)
+        head = ["stage", "clips", "right caption", "another's", "none"]
+        lines += [markdown_table(head, loss_rows(losses)), ""]
     return "\n".join(lines)
 
 
@@ -170,6 +168,16 @@ def _rows(sources: Sequence[str], ways: Mapping[str, Sequence[float]]) -> list[l
     return [*rows, ["**mean**", *means]]
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+def loss_rows(losses: Losses) -> list[list[str]]:
+    """Return a row for each stage and split: the loss by caption, the right one, another, none."""
+    return [
+        [stage, split, *(f"{values[way]:.4f}" if way in values else "-" for way in CONDITIONS)]
+        for stage, splits in losses.items()
+        for split, values in splits.items()
+    ]
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return a table in Markdown."""
     ruled = [head, ["---"] * len(head), *rows]
-    return ["| " + " | ".join(map(str, row)) + " |" for row in ruled] + [""]
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in ruled)
