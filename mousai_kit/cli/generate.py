@@ -129,14 +129,8 @@ def reconstruct(
     name = f"{source.stem}-reconstructed.{system.recipe.generate.format}"
     out = out or system.folder.audio / name
     _check_file(out, source)
-    made = making.reconstruct(
-        system.load_for_inference(system.autoencoder_stages),
-        source,
-        out=out,
-        seconds=seconds,
-        start=start,
-        seed=seed,
-    )
+    trained = system.load_for_inference(system.autoencoder_stages)
+    made = making.reconstruct(trained, source, out=out, seconds=seconds, start=start, seed=seed)
     typer.echo(json.dumps({"path": str(made)}) if as_json else str(made))
 
 

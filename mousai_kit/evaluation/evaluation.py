@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,33 +37,28 @@ class ReconstructionScores:
     """metric -> way -> a score per clip."""
 
 
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """Compares decoded with real audio, for trained, untrained and mistaken decoding."""
 
-    def __init__(
-        self,
-        trained: Cascade,
-        untrained: Cascade,
-        metrics: Sequence[Metric],
-        *,
-        precision: str,
-        seed: int,
-        tick: Callable[[], None],
-        window: int | None = None,
-    ) -> None:
-        self.trained, self.untrained, self.metrics = trained, untrained, metrics
-        self.precision, self.seed, self.tick = precision, seed, tick
-        self.window = window
-        self.device = next(trained.top.parameters()).device
+    trained: Cascade
+    untrained: Cascade
+    metrics: Sequence[Metric]
+    _: KW_ONLY
+    precision: str
+    seed: int
+    tick: Callable[[], None]
+    window: int | None = None
 
     def decode(
         self, name: str, split: str, clips: Sequence[Clip], pictures: Path
     ) -> ReconstructionScores:
         """Return the scores of stage `name` on clips, and draw what was heard."""
         wave = torch.stack([clip.wave for clip in clips])
-        with torch.no_grad(), autocast(self.device, self.precision):
-            latents = self.trained.encode_to(wave.to(self.device), name, window=self.window)
-            fresh = self.untrained.encode_to(wave.to(self.device), name, window=self.window)
+        device = next(self.trained.top.parameters()).device
+        with torch.no_grad(), autocast(device, self.precision):
+            latents = self.trained.encode_to(wave.to(device), name, window=self.window)
+            fresh = self.untrained.encode_to(wave.to(device), name, window=self.window)
             ways = {
                 "trained": self._down(self.trained, name, latents, wave),
                 "untrained": self._down(self.untrained, name, fresh, wave),
