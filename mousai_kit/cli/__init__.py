@@ -52,7 +52,7 @@ def main() -> None:
     except _MISUSE as error:
         _end(_usage_error(error), 2)
     except Interrupted as interrupted:
-        _end(interrupted.told, interrupted.code)
+        _end(*interrupted.args)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except SystemExit as end:  # another signal's

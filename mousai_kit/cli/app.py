@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,11 +46,7 @@ Out = Annotated[
 
 
 class Interrupted(Exception):  # noqa: N818 - it is no error
-    """A signal ended a command: what to say of it, and the exit code."""
-
-    def __init__(self, told: str, code: int) -> None:
-        super().__init__(told)
-        self.told, self.code = told, code
+    """A signal ended a command; its arguments are what to say of it, and the exit code."""
 
 
 @contextmanager
@@ -96,3 +92,8 @@ def no_garbage_collection() -> Iterator[None]:
 def print_json(value: Any) -> None:
     """Print plain values for programs to read."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def print_result(value: Any, lines: Iterable[object], *, as_json: bool) -> None:
+    """Print plain values for programs, or else lines for people."""
+    print_json(value) if as_json else typer.echo("\n".join(map(str, lines)))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mousai_kit.cli.app import Json, Out, Set, Target, app, on_interrupt, print_json
+from mousai_kit.cli.app import Json, Out, Set, Target, app, on_interrupt, print_json, print_result
 
 data = typer.Typer(no_args_is_help=True, help="Look at music to learn from, and encode it.")
 app.add_typer(data, name="data")
@@ -82,7 +82,4 @@ def encode(
         found = precompute_latents(recipe, folder, stage=stage, screen=Screen())
     if not Rank.here().main:
         return
-    if as_json:
-        print_json([asdict(finding) for finding in found])
-    else:
-        typer.echo("\n".join(map(str, found)))
+    print_result([asdict(finding) for finding in found], found, as_json=as_json)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mousai_kit.core.build import build
 from mousai_kit.core.console import Screen
-from mousai_kit.core.errors import Problem, RecipeError, RequestError
+from mousai_kit.core.errors import RecipeError, RequestError
 from mousai_kit.core.interfaces import Dataset, Split
 from mousai_kit.data.analysis import DatasetAnalysis, analyze
 from mousai_kit.data.datasets import dataset
@@ -36,8 +36,7 @@ def _datasets(source: str, overrides: Sequence[str] | None) -> tuple[int, dict[S
     folder = Path(source).expanduser()
     if folder.is_dir() and not RunFolder.is_run(folder) and source not in shipped_recipes():
         if overrides:
-            told = "is a folder of music; `--set` changes a recipe"
-            raise RequestError(Problem(source, "", told))
+            raise RequestError.about(source, "is a folder of music; `--set` changes a recipe")
         build_kwargs = {"sample_rate": RATE, "channels": 2, "length": RATE}
         what = {"use": "folder", "path": str(folder)}
         return RATE, {item: build(Dataset, what, split=item, **build_kwargs) for item in SPLITS}
@@ -57,4 +56,4 @@ def _recipe(source: str, overrides: Sequence[str] | None) -> Recipe:
         if not file.is_file() or file.suffix.lower() in RECIPES:
             raise
     told = "is no recipe; name the folder that the music is in, a recipe (.yaml) or a run folder"
-    raise RequestError(Problem(source, "", told))
+    raise RequestError.about(source, told)

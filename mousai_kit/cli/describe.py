@@ -29,25 +29,16 @@ def list_components(kind: str | None) -> list[Facts]:
 
     Beside the kinds of components there are `recipe` (shipped) and `trained` (of packages).
     """
-    wanted = kind and kind_called(kind, (*installed_registry().kinds, "recipe", KIND))
+    registry, recipes = installed_registry(), shipped_recipes()
+    systems = registry.pretrained_systems
+    wanted = kind and kind_called(kind, (*registry.kinds, "recipe", KIND))
     rows = [
-        {
-            "kind": component.kind,
-            "name": component.name,
-            "summary": describe_summary(component),
-            "plugin": owner,
-        }
-        for component, owner in installed_registry()
+        *((found.kind, found.name, describe_summary(found), owner) for found, owner in registry),
+        *(("recipe", name, _headline(path), "mousai-kit") for name, path in recipes.items()),
+        *((KIND, system.name, _headline_of(system), system.owner) for system in systems.values()),
     ]
-    rows += [
-        {"kind": "recipe", "name": name, "summary": _headline(path), "plugin": "mousai-kit"}
-        for name, path in shipped_recipes().items()
-    ]
-    rows += [
-        {"kind": KIND, "name": system.name, "summary": _headline_of(system), "plugin": system.owner}
-        for system in installed_registry().pretrained_systems.values()
-    ]
-    return [row for row in rows if wanted in (None, row["kind"])]
+    keys = ("kind", "name", "summary", "plugin")
+    return [dict(zip(keys, row, strict=True)) for row in rows if wanted in (None, row[0])]
 
 
 def find_component(what: str) -> type[Component] | None:

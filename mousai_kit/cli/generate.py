@@ -19,8 +19,9 @@ from mousai_kit.cli.app import (
     app,
     on_interrupt,
     print_json,
+    print_result,
 )
-from mousai_kit.core.errors import Problem, RequestError
+from mousai_kit.core.errors import RequestError
 
 
 @app.command()
@@ -103,10 +104,8 @@ def generate(
     )
     if not system.ranks.main:
         return
-    if as_json:
-        print_json([asdict(result) for result in made])
-    else:
-        typer.echo("\n".join(str(clip.path) for clip in made))
+    clips, paths = [asdict(clip) for clip in made], [clip.path for clip in made]
+    print_result(clips, paths, as_json=as_json)
 
 
 @app.command()
@@ -130,14 +129,8 @@ def reconstruct(
     name = f"{source.stem}-reconstructed.{system.recipe.generate.format}"
     out = out or system.folder.audio / name
     _check_file(out, source)
-    made = making.reconstruct(
-        system.load_for_inference(system.autoencoder_stages),
-        source,
-        out=out,
-        seconds=seconds,
-        start=start,
-        seed=seed,
-    )
+    trained = system.load_for_inference(system.autoencoder_stages)
+    made = making.reconstruct(trained, source, out=out, seconds=seconds, start=start, seed=seed)
     typer.echo(json.dumps({"path": str(made)}) if as_json else str(made))
 
 
@@ -161,11 +154,11 @@ def evaluate(
 def _read_prompts(file: Path) -> list[str]:
     """Return the prompts of a file, one a line; a byte order mark and blank lines are none."""
     if file.is_dir():
-        raise RequestError(Problem(str(file), "", "is a folder; --prompts names a text file"))
+        raise RequestError.about(file, "is a folder; --prompts names a text file")
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        raise RequestError(Problem(str(file), "", "is no UTF-8 text; save it as such")) from None
+        raise RequestError.about(file, "is no UTF-8 text; save it as such") from None
     return [line.strip() for line in lines if line.strip()]
 
 
@@ -181,4 +174,4 @@ def _check_file(out: Path, source: Path) -> None:
         told = "is the file to be read; --out is another"
     else:
         return
-    raise RequestError(Problem(audio.display_path(out), "", told))
+    raise RequestError.about(audio.display_path(out), told)

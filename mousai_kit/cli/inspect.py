@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from mousai_kit.cli.app import Json, Set, Source, app, no_garbage_collection, print_json
+from mousai_kit.cli.app import (
+    Json,
+    Set,
+    Source,
+    app,
+    no_garbage_collection,
+    print_json,
+    print_result,
+)
 from mousai_kit.core.errors import MousaiError
 
 
@@ -28,10 +36,8 @@ def validate(source: Source, overrides: Set = None, as_json: Json = False) -> No
             raise
         print_json({"valid": False, "problems": [str(problem) for problem in error.problems]})
         raise typer.Exit(2) from None
-    if as_json:
-        print_json({"valid": True, "name": recipe.name, "hash": recipe.hash})
-    else:
-        typer.echo(f"{source}: valid ({recipe.name}, {recipe.hash})")
+    facts = {"valid": True, "name": recipe.name, "hash": recipe.hash}
+    print_result(facts, [f"{source}: valid ({recipe.name}, {recipe.hash})"], as_json=as_json)
 
 
 @app.command()
@@ -43,10 +49,7 @@ def ls(
     from mousai_kit.cli import describe, tables
 
     rows = describe.list_components(kind)
-    if as_json:
-        print_json(rows)
-    else:
-        tables.print_components(rows)
+    print_json(rows) if as_json else tables.print_components(rows)
 
 
 @app.command()
@@ -80,10 +83,7 @@ def plugins(as_json: Json = False) -> None:
     from mousai_kit.cli import describe, tables
 
     rows = describe.plugin_facts()
-    if as_json:
-        print_json(rows)
-    else:
-        tables.print_plugins(rows)
+    print_json(rows) if as_json else tables.print_plugins(rows)
 
 
 @app.command()
@@ -93,10 +93,7 @@ def doctor(as_json: Json = False) -> None:
     from mousai_kit.cli.doctor import run_checks
 
     findings = [asdict(finding) for finding in run_checks()]
-    if as_json:
-        print_json(findings)
-    else:
-        tables.print_diagnostics(findings)
+    print_json(findings) if as_json else tables.print_diagnostics(findings)
     raise typer.Exit(int(any(item["state"] == "wrong" for item in findings)))
 
 
@@ -107,13 +104,13 @@ def cp(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Copy a shipped recipe to edit, with the schema by which editors check it beside."""
-    from mousai_kit.core.errors import Problem, RequestError
+    from mousai_kit.core.errors import RequestError
     from mousai_kit.recipe import copy_destination, copy_shipped
     from mousai_kit.recipe.json_schema import FILE, add_schema_comment, check_schema
 
     where = copy_destination(name, target, force=force)
     if where.name == FILE:
-        raise RequestError(Problem(str(where), "", "is the schema's name; name another file"))
+        raise RequestError.about(where, "is the schema's name; name another file")
     check_schema(where.with_name(FILE))
     copied = copy_shipped(name, target, force=force)
     add_schema_comment(copied)

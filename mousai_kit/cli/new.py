@@ -28,7 +28,7 @@ def plugin(
 
     It installs, passes its tests and appears in `mousai-kit ls` as it is.
     """
-    from mousai_kit.cli.scaffold import new_plugin
+    from mousai_kit.cli.scaffold.plugin import new_plugin
 
     typer.echo("\n".join(new_plugin(name, kind, into)))
 
@@ -45,6 +45,6 @@ def recipe(
 
     What is changed first stands there as comments. `cp` copies a recipe whole.
     """
-    from mousai_kit.cli.scaffold import new_recipe
+    from mousai_kit.cli.scaffold.recipe import new_recipe
 
     typer.echo("\n".join(new_recipe(name, base, into)))

@@ -1,9 +1,4 @@
-"""Printing: what `ls`, `show` and `plugins` look like in a terminal.
-
-Table: a library's facts in a terminal.
-
-Telling: a plan's facts in words, as rows and lines for a terminal.
-"""
+"""Facts in a terminal: what `ls`, `show`, `plugins`, `doctor`, `data check` and `plan` print."""
 
 from __future__ import annotations
 
@@ -18,6 +13,8 @@ from mousai_kit.core.errors import escape_control_chars
 
 if TYPE_CHECKING:
     from mousai_kit.cli.describe import Facts
+
+TO_NOTE = "[yellow]to be noted[/]"
 
 
 def print_components(rows: list[Facts]) -> None:
@@ -56,17 +53,11 @@ def print_recipe(facts: Facts) -> None:
         if latent is not None:
             shape = f"{latent['channels']} x T/{latent['samples_per_frame']}"
             crop = " x ".join(map(str, latent["crop"]))
-            rows.append(
-                ("latent", f"{shape} ({latent['frames_per_second']:g} frames/s; a crop: {crop})")
-            )
-        rows.append(
-            (
-                "crop",
-                f"{stage['seconds_per_crop']:g} s, {stage['batch']} a step, {stage['steps']} steps",
-            )
-        )
+            told = f"{shape} ({latent['frames_per_second']:g} frames/s; a crop: {crop})"
+            rows.append(("latent", told))
+        crop = f"{stage['seconds_per_crop']:g} s, {stage['batch']} a step, {stage['steps']} steps"
         told = "unknown" if memory is None else f"about {memory / 2**30:.1f} GiB (fp32)"
-        rows.append(("memory to train", told))
+        rows += [("crop", crop), ("memory to train", told)]
         _print_table((stage["name"], stage["use"]), rows)
 
 
@@ -77,9 +68,8 @@ def print_system(facts: Facts) -> None:
         lines = facts["card"].splitlines()
         console.print(escape("\n".join(map(escape_control_chars, lines))) + "\n", soft_wrap=True)
     print_recipe(facts)
-    if untrained := [
-        fact["name"] for fact in facts["stages"] if fact["name"] not in facts["trained"]
-    ]:
+    names = [stage["name"] for stage in facts["stages"]]
+    if untrained := [name for name in names if name not in facts["trained"]]:
         console.print(f"not trained: {', '.join(untrained)}")
     if facts["words"]:
         told = escape_control_chars(", ".join(facts["words"]))
@@ -93,8 +83,8 @@ def print_plan(facts: Facts) -> None:
     console.print(f"[bold]{escape(facts['name'])}[/bold]  {escape(above)}\n", soft_wrap=True)
     for stage in facts["stages"]:
         _print_table((stage["name"], stage["use"]), rows(stage))
-        _print_lines("what would make it fit", "green", offers(stage))
-        _print_lines("to be noted", "yellow", notes(stage))
+        _print_lines("[green]what would make it fit[/]", offers(stage))
+        _print_lines(TO_NOTE, notes(stage))
     for name in facts["taken"]:
         console.print(f"{name}: takes given weights as they are, and learns nothing")
     console.print(f"\n{below}")
@@ -111,13 +101,10 @@ def print_plugins(rows: list[Facts]) -> None:
             console.print(f"  {escape(escape_control_chars(offered))}")
     if not rows:
         console.print("no plug-in is installed")
-    broken = [row for row in rows if not row["switched_off"]]
-    off = [row for row in rows if row["switched_off"]]
-    _print_lines("left out", "red", [fault["told"] for row in broken for fault in row["faults"]])
-    _print_lines(
-        "switched off", "yellow", [fault["told"] for row in off for fault in row["faults"]]
-    )
-    _print_lines("to be noted", "yellow", [note["told"] for row in rows for note in row["notes"]])
+    faults = [(row["switched_off"], fault["told"]) for row in rows for fault in row["faults"]]
+    _print_lines("[red]left out[/]", [told for off, told in faults if not off])
+    _print_lines("[yellow]switched off[/]", [told for off, told in faults if off])
+    _print_lines(TO_NOTE, [note["told"] for row in rows for note in row["notes"]])
 
 
 def print_diagnostics(rows: list[Facts]) -> None:
@@ -135,11 +122,11 @@ def print_diagnostics(rows: list[Facts]) -> None:
     console.print(f"\n{total}")
 
 
-def _print_lines(title: str, colour: str, lines: list[str]) -> None:
+def _print_lines(title: str, lines: list[str]) -> None:
     """Print a paragraph of lines, if there are any, that no terminal's width breaks."""
     console = Console(highlight=False)
     if lines:
-        console.print(f"\n[{colour}]{title}[/{colour}]")
+        console.print(f"\n{title}")
     for line in lines:
         console.print(f"  {escape(escape_control_chars(line))}", soft_wrap=True)
 
@@ -174,10 +161,9 @@ def print_analysis(facts: Mapping[str, Any]) -> None:
         table.add_row(name, escape(escape_control_chars(value)))
     console = Console(highlight=False)
     console.print(table)
-    for key, told in PROBLEMS.items():
-        _print_names(console, f"[bold red]{told}[/]", facts[key])
-    for key, told in NOTES.items():
-        _print_names(console, f"[yellow]{told}[/]", facts[key])
+    for colour, kinds in (("bold red", PROBLEMS), ("yellow", NOTES)):
+        for key, told in kinds.items():
+            _print_lines(f"[{colour}]{told}[/]: {len(facts[key]):,}", _some_names(facts[key]))
     if not any(facts[key] for key in PROBLEMS):
         console.print("\nnothing is wrong")
 
@@ -189,11 +175,8 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "hours", f"{facts['hours']:,.2f}"
     yield "seconds", _spread_text(facts["seconds"], "{:.1f}")
     if "loudness" in facts:
-        for key, name in (
-            ("sample_rates", "Hz"),
-            ("channels", "channels"),
-            ("encodings", "formats"),
-        ):
+        names = {"sample_rates": "Hz", "channels": "channels", "encodings": "formats"}
+        for key, name in names.items():
             if facts[key]:
                 yield name, _counts(facts[key])
         yield "LUFS", _spread_text(facts["loudness"], "{:.1f}")
@@ -215,15 +198,11 @@ def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join([*told, *([f"{more} more"] if more > 0 else [])])
 
 
-def _print_names(console: Console, told: str, names: list[Any]) -> None:
-    if not names:
-        return
-    console.print(f"\n{told}: {len(names):,}")
-    for name in names[:LISTED]:
-        line = name if isinstance(name, str) else "  =  ".join(name)
-        console.print(f"  {escape(escape_control_chars(line))}", soft_wrap=True)
-    if len(names) > LISTED:
-        console.print(f"  and {len(names) - LISTED:,} more (--json has all)")
+def _some_names(names: list[Any]) -> list[str]:
+    """Return a line for each of the first names, or groups of names, and one on the others."""
+    lines = [name if isinstance(name, str) else "  =  ".join(name) for name in names[:LISTED]]
+    more = len(names) - LISTED
+    return [*lines, f"and {more:,} more (--json has all)"] if more > 0 else lines
 
 
 Row = tuple[str, str]
@@ -250,12 +229,9 @@ def duration(seconds: float | None) -> str:
 def summary_table(plan: Facts) -> list[str]:
     """Return the lines that stand above the stages and below them."""
     free, usable = size(plan["free_bytes"]), size(plan["usable_bytes"])
-    whole = plan["seconds"]
-    ends = (
-        "how long training takes is not known"
-        if whole is None
-        else f"all stages, one after the other: about {duration(whole)}"
-    )
+    ends = "how long training takes is not known"
+    if plan["seconds"] is not None:
+        ends = f"all stages, one after the other: about {duration(plan['seconds'])}"
     return [f"{plan['device']}, {free} of memory free, {usable} of it to use", ends]
 
 
@@ -265,22 +241,16 @@ def rows(stage: Facts) -> list[Row]:
         ("parameters", _parameters(stage["parameters"])),
         ("held throughout", _state_text(stage)),
     ]
-    told += [
-        (
-            f"a step of {sample['batch']}",
-            f"{size(sample['bytes'])}, {duration(sample['seconds'])} (measured)",
-        )
-        for sample in stage["measured"]
-    ]
-    told += [(_batch(stage["train"]), _step(stage["step"])), ("fits", _fits(stage["fits"]))]
+    for sample in stage["measured"]:
+        taken = f"{size(sample['bytes'])}, {duration(sample['seconds'])} (measured)"
+        told.append((f"a step of {sample['batch']}", taken))
+    fits = {True: "yes", False: "no", None: "unknown"}[stage["fits"]]
+    told += [(_batch(stage["train"]), _step(stage["step"])), ("fits", fits)]
     told += [("data", _data(stage["data"])), ("the run", _run_text(stage))]
     if stage["latents"]:
         told.append(("latents", _latents(stage["latents"])))
-    disk = stage["disk"]
-    told.append(
-        ("on the disk", f"weights {size(disk['weights'])}, checkpoint {size(disk['checkpoint'])}")
-    )
-    return told
+    weights, checkpoint = (size(stage["disk"][file]) for file in ("weights", "checkpoint"))
+    return [*told, ("on the disk", f"weights {weights}, checkpoint {checkpoint}")]
 
 
 def offers(stage: Facts) -> list[str]:
@@ -307,8 +277,8 @@ def notes(stage: Facts) -> list[str]:
 
 
 def _parameters(counts: Facts) -> str:
-    frozen = f", {counts['frozen'] / 1e6:,.3f} M frozen" if counts["frozen"] else ""
-    return f"{counts['learned'] / 1e6:,.3f} M learned{frozen}"
+    frozen = f", {_millions(counts['frozen'])} frozen" if counts["frozen"] else ""
+    return f"{_millions(counts['learned'])} learned{frozen}"
 
 
 def _state_text(stage: Facts) -> str:
@@ -327,10 +297,6 @@ def _step(step: Facts) -> str:
         return "unknown"
     time = "" if step["seconds"] is None else f", {duration(step['seconds'])} a step"
     return f"{size(step['bytes'])}{time} ({'measured' if step['measured'] else 'estimated'})"
-
-
-def _fits(fits: bool | None) -> str:
-    return {True: "yes", False: "no", None: "unknown"}[fits]
 
 
 def _data(data: Facts) -> str:

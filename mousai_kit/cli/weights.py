@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mousai_kit.cli.app import Json, Set, Target, app, print_json
+from mousai_kit.cli.app import Json, Set, Target, app, print_result
 
 
 @app.command("import")
@@ -40,10 +40,8 @@ def import_weights(
 
     importer = Importer(form, *import_target(recipe, into, overrides), stage=stage)
     imported = importer.run(WeightSource.find(source, file=file, revision=revision))
-    if as_json:
-        print_json(asdict(imported))
-    else:
-        typer.echo("\n".join([*summary_lines(imported), imported.weights]))
+    lines = [*summary_lines(imported), imported.weights]
+    print_result(asdict(imported), lines, as_json=as_json)
 
 
 @app.command("export")
@@ -68,10 +66,7 @@ def export_weights(
     recipe, folder = resolve_run(target, overrides)
     where = out or folder.path / "export"
     files = Exporter(recipe, folder, form=form, stage=stage, out=where).write()
-    if as_json:
-        print_json([str(file) for file in files])
-    else:
-        typer.echo("\n".join(map(str, files)))
+    print_result([str(file) for file in files], files, as_json=as_json)
 
 
 @app.command()
@@ -114,7 +109,5 @@ def publish(
     else:
         files = publish_to_folder(publisher, Path(to).expanduser())
         where = to
-    if as_json:
-        print_json({"to": where, "files": [str(file) for file in files]})
-    else:
-        typer.echo("\n".join(map(str, files)) if files else where)
+    facts = {"to": where, "files": [str(file) for file in files]}
+    print_result(facts, files or [where], as_json=as_json)

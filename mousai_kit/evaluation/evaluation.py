@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ VARIANTS = ("trained", "untrained", "other")
 where there is another clip."""
 DRAFT = "draft"
 """Decoded by the stage that the trained one begins from, where there is one."""
+Losses = Mapping[str, Mapping[str, Mapping[str, float]]]
+"""stage -> split -> caption -> loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,33 +37,28 @@ class ReconstructionScores:
     """metric -> way -> a score per clip."""
 
 
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """Compares decoded with real audio, for trained, untrained and mistaken decoding."""
 
-    def __init__(
-        self,
-        trained: Cascade,
-        untrained: Cascade,
-        metrics: Sequence[Metric],
-        *,
-        precision: str,
-        seed: int,
-        tick: Callable[[], None],
-        window: int | None = None,
-    ) -> None:
-        self.trained, self.untrained, self.metrics = trained, untrained, metrics
-        self.precision, self.seed, self.tick = precision, seed, tick
-        self.window = window
-        self.device = next(trained.top.parameters()).device
+    trained: Cascade
+    untrained: Cascade
+    metrics: Sequence[Metric]
+    _: KW_ONLY
+    precision: str
+    seed: int
+    tick: Callable[[], None]
+    window: int | None = None
 
     def decode(
         self, name: str, split: str, clips: Sequence[Clip], pictures: Path
     ) -> ReconstructionScores:
         """Return the scores of stage `name` on clips, and draw what was heard."""
         wave = torch.stack([clip.wave for clip in clips])
-        with torch.no_grad(), autocast(self.device, self.precision):
-            latents = self.trained.encode_to(wave.to(self.device), name, window=self.window)
-            fresh = self.untrained.encode_to(wave.to(self.device), name, window=self.window)
+        device = next(self.trained.top.parameters()).device
+        with torch.no_grad(), autocast(device, self.precision):
+            latents = self.trained.encode_to(wave.to(device), name, window=self.window)
+            fresh = self.untrained.encode_to(wave.to(device), name, window=self.window)
             ways = {
                 "trained": self._down(self.trained, name, latents, wave),
                 "untrained": self._down(self.untrained, name, fresh, wave),
@@ -138,7 +135,7 @@ def worse_than_drafts(
 def render_markdown(
     title: str,
     decoded: Sequence[ReconstructionScores],
-    losses: Mapping[str, Mapping[str, dict[str, float]]],
+    losses: Losses,
     units: Mapping[str, str],
 ) -> str:
     """Return the report as Markdown."""
@@ -147,15 +144,11 @@ def render_markdown(
         for metric, ways in part.scores.items():
             unit = f" ({units[metric]})" if units[metric] else ""
             lines += [f"## {part.stage}: {metric}{unit}, {part.split} clips", ""]
-            lines += _table(["clip", *ways], _rows(part.sources, ways))
+            lines += [markdown_table(["clip", *ways], _rows(part.sources, ways)), ""]
     if losses:
         lines += ["## Validation loss of stages that follow a text", ""]
-        rows = [
-            [stage, split, *(f"{values[way]:.4f}" if way in values else "-" for way in CONDITIONS)]
-            for stage, splits in losses.items()
-            for split, values in splits.items()
-        ]
-        lines += _table(["stage", "clips", "right caption", "another's", "none"], rows)
+        head = ["stage", "clips", "right caption", "another's", "none"]
+        lines += [markdown_table(head, loss_rows(losses)), ""]
     return "\n".join(lines)
 
 
@@ -170,6 +163,16 @@ def _rows(sources: Sequence[str], ways: Mapping[str, Sequence[float]]) -> list[l
     return [*rows, ["**mean**", *means]]
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+def loss_rows(losses: Losses) -> list[list[str]]:
+    """Return a row for each stage and split: the loss by caption, the right one, another, none."""
+    return [
+        [stage, split, *(f"{values[way]:.4f}" if way in values else "-" for way in CONDITIONS)]
+        for stage, splits in losses.items()
+        for split, values in splits.items()
+    ]
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return a table in Markdown."""
     ruled = [head, ["---"] * len(head), *rows]
-    return ["| " + " | ".join(map(str, row)) + " |" for row in ruled] + [""]
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in ruled)

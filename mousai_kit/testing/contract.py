@@ -96,9 +96,7 @@ class Contract:
     def test_every_option_is_described(self) -> None:
         fields = self.component.Options.model_fields
         slots = {name for name, field in fields.items() if get_origin(field.annotation) is Use}
-        mute = [
-            name for name, field in fields.items() if not field.description and name not in slots
-        ]
+        mute = [name for name, field in fields.items() if not (field.description or name in slots)]
         assert mute == [], "`mousai-kit show` prints what mk.Field(description=...) says of each"
 
     def test_an_unknown_option_is_refused(self) -> None:
@@ -184,6 +182,4 @@ def hash_with_salt(hashable: Hashable) -> int:
     """Return a hash that is another for text, as with another PYTHONHASHSEED."""
     if isinstance(hashable, tuple):
         return hash(tuple(hash_with_salt(part) for part in hashable))
-    return (
-        hash((hashable, "another process")) if isinstance(hashable, str | bytes) else hash(hashable)
-    )
+    return hash((hashable, "another process") if isinstance(hashable, str | bytes) else hashable)

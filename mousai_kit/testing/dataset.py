@@ -168,9 +168,7 @@ class DatasetContract(Contract):
 
     def test_music_keeps_its_pitch_at_any_rate(self) -> None:
         rates = (8000, 32000)
-        low, high = (
-            self._pitch(self.dataset(sample_rate=rate, length=rate), rate) for rate in rates
-        )
+        low, high = map(self._pitch, rates)
         rule = f"the same music is at {low:.0f} Hz at {rates[0]} Hz and {high:.0f} Hz at {rates[1]}"
         assert 0.7 < high / low < 1.4, f"{rule}; read it at the rate asked for"
 
@@ -184,8 +182,9 @@ class DatasetContract(Contract):
             for one, other in zip(there, here, strict=True):
                 _same(one, other, f"in another process: {MEANT}")
 
-    def _pitch(self, dataset: Dataset, sample_rate: int) -> float:
+    def _pitch(self, sample_rate: int) -> float:
         """Return the frequency (Hz) below which half the power up to 3 kHz lies, on average."""
+        dataset = self.dataset(sample_rate=sample_rate, length=sample_rate)
         middles = [_middle(clip.wave, sample_rate) for clip in _clips(dataset, SOME)]
         return torch.tensor(middles).log().mean().exp().item()
 

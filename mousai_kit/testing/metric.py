@@ -47,8 +47,7 @@ class MetricContract(Contract):
     @pytest.mark.parametrize("seconds", [0.1, 1.0])
     def test_a_score_is_a_finite_float(self, clips: int, channels: int, seconds: float) -> None:
         real = self.real(clips, channels, seconds)
-        score = self.metric().score(0.1 * white(*real.shape, seed=1), real)
-        _check(score)
+        _check(self.metric().score(0.1 * white(*real.shape, seed=1), real))
 
     def test_silence_has_a_finite_score(self) -> None:
         metric, real = self.metric(), self.real()

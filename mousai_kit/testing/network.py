@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +42,12 @@ class NetworkContract(Contract):
 
     def test_every_parameter_gets_a_gradient(self) -> None:
         network = self.network().train()
-        learned = _learned_parameters(network)
+        learned = learned_parameters(network)
         if learned:
             _weighted_sum(self.answer(network, self.inputs())).backward()
-        without = [name for name, item in learned if item.grad is None or not item.grad.any()]
-        assert without == [], "a parameter without a gradient never learns: remove or use it"
-        for name, parameter in learned:
+        rule = "a parameter without a gradient never learns: remove or use it"
+        assert without_gradient(learned) == [], rule
+        for name, parameter in learned.items():
             assert parameter.grad is not None
             assert_finite(parameter.grad, f"the gradient of {name} must be finite")
 
@@ -60,19 +60,19 @@ class NetworkContract(Contract):
             self._gradients(network, recompute=recompute) for recompute in (False, True)
         )
         rule = "a repeated block must do the same when training calls it again for its gradients"
-        assert [name for name in plain if not torch.equal(plain[name], again[name])] == [], rule
+        assert unequal_tensors(plain, again) == [], rule
 
     def _gradients(self, network: Any, *, recompute: bool) -> dict[str, Tensor]:
         """Return the gradients of what is learned, the same at every call."""
         network.zero_grad()
         torch.manual_seed(0)
-        if learned := _learned_parameters(network):
+        if learned := learned_parameters(network):
             with wrap_blocks(network, recompute=recompute):
                 result = _weighted_sum(self.answer(network, self.inputs()))
             result.backward()
         return {
             name: parameter.grad.clone()
-            for name, parameter in learned
+            for name, parameter in learned.items()
             if parameter.grad is not None
         }
 
@@ -87,9 +87,8 @@ class NetworkContract(Contract):
     def test_the_seed_decides_its_first_weights(self) -> None:
         once, again, other = (_state(self.fresh(seed=seed)) for seed in (0, 0, 1))
         rule = "first weights must come from torch's generator, which training seeds"
-        assert [name for name in once if not torch.equal(once[name], again[name])] == [], rule
-        changed = [name for name in once if not torch.equal(once[name], other[name])]
-        assert changed or not _learned_parameters(self.fresh()), rule
+        assert unequal_tensors(once, again) == [], rule
+        assert unequal_tensors(once, other) or not learned_parameters(self.fresh()), rule
 
     def test_it_answers_the_same_every_time(self) -> None:
         network, inputs = self.network().eval(), self.inputs()
@@ -116,9 +115,8 @@ class NetworkContract(Contract):
         before = copy.deepcopy(_state(network))
         with torch.no_grad():
             self.answer(network, self.inputs())
-        after = _state(network)
         rule = "outside of training use must change no state: a checkpoint would depend on it"
-        assert [name for name in before if not torch.equal(before[name], after[name])] == [], rule
+        assert unequal_tensors(before, _state(network)) == [], rule
 
     def test_its_state_comes_back_from_a_weights_file(self, tmp_path: Path) -> None:
         network, fresh, inputs = self.network().eval(), self.fresh(seed=1).eval(), self.inputs()
@@ -153,11 +151,9 @@ class NetworkContract(Contract):
         network, inputs = self.network(), self.inputs()
         with torch.inference_mode():
             self.answer(network.eval(), inputs)
-        if _learned_parameters(network):
+        if learned := learned_parameters(network):
             _weighted_sum(self.answer(network.train(), inputs)).backward()
-        missing = [
-            name for name, parameter in _learned_parameters(network) if parameter.grad is None
-        ]
+        missing = [name for name, parameter in learned.items() if parameter.grad is None]
         assert missing == [], "what is kept of a call must not stop gradients of the next"
 
     def test_in_bfloat16_autocast_it_is_near_its_float_self(self) -> None:
@@ -185,9 +181,33 @@ class NetworkContract(Contract):
 def perturb(network: Any) -> Any:
     """Return a network with every weight moved a little, as learning does."""
     generator = Generator().manual_seed(0)
-    for _, parameter in _learned_parameters(network):
+    for parameter in learned_parameters(network).values():
         parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
     return network
+
+
+def learned_parameters(network: Any) -> dict[str, Tensor]:
+    """Return the parameters that training changes, by name."""
+    named = network.named_parameters()
+    return {name: parameter for name, parameter in named if parameter.requires_grad}
+
+
+def without_gradient(learned: Mapping[str, Tensor]) -> list[str]:
+    """Return the names of parameters that no gradient reaches, or 0 alone."""
+    return [name for name, item in learned.items() if item.grad is None or not item.grad.any()]
+
+
+def unequal_tensors(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[str]:
+    """Return the names of tensors that are not the same in both states."""
+    return [name for name in one if not torch.equal(one[name], other[name])]
+
+
+def check_sizes(built: Any, what: str, *names: str) -> None:
+    """Fail unless what is built tells its sizes."""
+    for name in names:
+        size = getattr(built, name, None)
+        rule = f"`{name}` must be a whole number once the {what} is built (got {size!r})"
+        assert isinstance(size, int) and size > 0, rule  # noqa: PT018 (one rule)
 
 
 def mixes_batch(made: Tensor, given: Tensor) -> bool:
@@ -203,14 +223,6 @@ def _weighted_sum(made: Tensor) -> Tensor:
     """Return a scalar in which every number of a result counts differently."""
     weights = torch.randn(made.shape, generator=Generator().manual_seed(0))
     return (made.float() * weights).sum()
-
-
-def _learned_parameters(network: Any) -> list[tuple[str, Tensor]]:
-    return [
-        (name, parameter)
-        for name, parameter in network.named_parameters()
-        if parameter.requires_grad
-    ]
 
 
 def _state(network: Any) -> dict[str, Tensor]:

@@ -65,13 +65,15 @@ class SamplerContract(Contract):
         made = sampler.sample(velocity, start, generator=source)
         return tensor(made, "sample must return a tensor of the noise's shape")
 
-    def evaluations_of(self, sampler: Any, start: Tensor) -> Asked:
+    def evaluations_of(
+        self, sampler: Any, start: Tensor, network: Velocity = curved_velocity
+    ) -> Asked:
         """Return what a sampler asks the network for."""
         seen: Asked = []
 
         def velocity(x: Tensor, sigma: Tensor) -> Tensor:
             seen.append((x.clone(), sigma.clone()))
-            return curved_velocity(x, sigma)
+            return network(x, sigma)
 
         self.sample(sampler, velocity, start)
         return seen
@@ -79,14 +81,10 @@ class SamplerContract(Contract):
     def check_mixture(self, sampler: Any, schedule: Schedule) -> None:
         """Fail where x at a level is no mixture of a signal and noise by the schedule's weights."""
         data, found, wanted = torch.full((1, 1, 1), 2.0), [], []
-
-        def velocity(x: Tensor, sigma: Tensor) -> Tensor:
+        for x, sigma in self.evaluations_of(sampler, noise(1, 1, 2000), point(data, schedule)):
             alpha, beta = schedule.weights(sigma)
             found.append((x - alpha * data).square().mean().sqrt())
             wanted.append(beta[0])
-            return point(data, schedule)(x, sigma)
-
-        self.sample(sampler, velocity, noise(1, 1, 2000))
         rule = "at every level x must be alpha * signal + beta * noise, the schedule's weights"
         assert_alike(torch.stack(found), torch.stack(wanted), rule, within=0.06)
 

@@ -18,7 +18,7 @@ from mousai_kit.testing.assertions import (
     assert_finite,
     forwards_tensors,
 )
-from mousai_kit.testing.network import NetworkContract, mixes_batch, perturb
+from mousai_kit.testing.network import NetworkContract, check_sizes, mixes_batch, perturb
 from mousai_kit.testing.signals import white
 
 RATES = (8000, 22050, 44100, 48000)
@@ -34,10 +34,8 @@ class SpectralEncoderContract(NetworkContract):
 
     def fresh(self, *, seed: int = 0, audio_channels: int = 2, sample_rate: int = 48000) -> Any:
         """Return the encoder as it is built."""
-        build_kwargs = {"audio_channels": audio_channels, "sample_rate": sample_rate}
-        return forwards_tensors(
-            self.build(seed=seed, **build_kwargs), "latents, a tensor [b, channels, t]"
-        )
+        encoder = self.build(seed=seed, audio_channels=audio_channels, sample_rate=sample_rate)
+        return forwards_tensors(encoder, "latents, a tensor [b, channels, t]")
 
     def network(self, *, seed: int = 0, **build_kwargs: int) -> Any:
         """Return the encoder, stirred."""
@@ -154,11 +152,7 @@ class SpectralEncoderContract(NetworkContract):
             assert_alike(encoder(wave), alone, rule)
 
     def test_its_sizes_are_whole_numbers(self) -> None:
-        encoder = self.fresh()
-        for name in ("channels", "downsampling"):
-            size = getattr(encoder, name, None)
-            rule = f"`{name}` must be a whole number once the encoder is built (got {size!r})"
-            assert isinstance(size, int) and size > 0, rule  # noqa: PT018 (one rule)
+        check_sizes(self.fresh(), "encoder", "channels", "downsampling")
 
 
 def _wave(batch: int, channels: int, length: int) -> Tensor:

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from mousai_kit.runs import checkpoint
+from mousai_kit.testing.network import learned_parameters
 from mousai_kit.testing.stage_base import Trained
 from mousai_kit.testing.stage_decoding import MakingRules
 from mousai_kit.testing.stage_training import LearningRules
@@ -22,11 +23,8 @@ class StageContract(MakingRules, LearningRules):
     def test_what_is_inside_it_has_learned_before(self) -> None:
         stage = self.fresh()
         for name, inner in stage.first.items():
-            learning = [
-                key for key, parameter in inner.named_parameters() if parameter.requires_grad
-            ]
             rule = f"'{name}' learns first, alone: let its parameters require no gradient here"
-            assert learning == [], rule
+            assert [*learned_parameters(inner)] == [], rule
             assert name in type(self.use().options).model_fields, f"'{name}' is no option"
         assert stage.refines is None or stage.refines in stage.first.values()
 

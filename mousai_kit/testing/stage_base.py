@@ -5,6 +5,7 @@ Legend: b batch, c channels, t frames of the space below.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from torch import Tensor
 from mousai_kit.core.interfaces import Condition, GenerationRequest, NoiseSource, SignalSpace, Stage
 from mousai_kit.testing.assertions import per_clip, tensor
 from mousai_kit.testing.contract import Contract
+from mousai_kit.testing.network import learned_parameters
 from mousai_kit.testing.signals import chords
 
 PROMPTS = ("low saw", "high bells, fast", "soft drums")
@@ -55,7 +57,7 @@ class StageSuite(Contract):
     def _learn(self) -> Trained:
         """Train the stage, for all rules of a suite."""
         stage, signal = self.stage(), self.signals()
-        learned = [parameter for parameter in stage.parameters() if parameter.requires_grad]
+        learned = [*learned_parameters(stage).values()]
         optimizer = torch.optim.Adam(learned, lr=self.learning_rate)
         losses = []
         for _ in range(STEPS):
@@ -75,10 +77,13 @@ class StageSuite(Contract):
 
     def stage(self) -> Any:
         """Return the stage as training begins: what it needs is there and measured."""
-        stage = self.fresh()
+        return self._prepare(self.fresh()).train()
+
+    def _prepare(self, stage: Any, *, form: Callable[[Any], Iterable[Tensor]] = iter) -> Any:
+        """Return a stage after what it needs was fetched, and its signals, in a form, measured."""
         stage.download()
-        stage.fit_statistics(iter(self.signals().split(1)), list(PROMPTS))
-        return stage.train()
+        stage.fit_statistics(form(self.signals().split(1)), list(PROMPTS))
+        return stage
 
     def signals(self, frames: int | None = None) -> Tensor:
         """Return three clips [3, input_space.channels, t], each of another chord."""

@@ -13,6 +13,7 @@ import torch
 
 from mousai_kit.core.errors import RequestError
 from mousai_kit.core.interfaces import Sampler
+from mousai_kit.testing.network import unequal_tensors
 from mousai_kit.testing.signals import loudness, nothing_drawn
 from mousai_kit.testing.stage_base import PROMPTS, StageSuite, Trained
 
@@ -28,9 +29,8 @@ class MakingRules(StageSuite):
         if (space := stage.latent_space) is None:
             return
         assert space.channels >= 1
-        assert space.stride % self.input_space.stride == 0, (
-            "its stride is no multiple of the one below"
-        )
+        rule = "its stride is no multiple of the one below"
+        assert space.stride % self.input_space.stride == 0, rule
         assert space.sample_rate == self.input_space.sample_rate
 
     @pytest.mark.parametrize("samples", LENGTHS)
@@ -157,11 +157,7 @@ class MakingRules(StageSuite):
         stage.decode(latents, self.request())
         if latents is not None and given is not None:
             assert torch.equal(latents, given), "decode changes the latents that it is given"
-        changed = [
-            name
-            for name, tensor in stage.state_dict().items()
-            if not torch.equal(tensor, state[name])
-        ]
+        changed = unequal_tensors(stage.state_dict(), state)
         assert changed == [], "decode changes the stage itself"
 
     def test_guidance_changes_what_is_made_of_a_text(self, trained: Trained) -> None:

@@ -15,24 +15,20 @@ import torch
 from torch import Tensor
 
 from mousai_kit.core.interfaces import Condition, NoiseSource, SpectralEncoder, TextEncoder
+from mousai_kit.testing.network import learned_parameters, unequal_tensors, without_gradient
 from mousai_kit.testing.signals import nothing_drawn
-from mousai_kit.testing.stage_base import CONDITIONS, PROMPTS, STEPS, StageSuite, Trained
+from mousai_kit.testing.stage_base import CONDITIONS, STEPS, StageSuite, Trained
 
 
 class LearningRules(StageSuite):
     """What every stage keeps to as it learns."""
 
     def test_its_loss_is_a_number_for_each_clip(self) -> None:
-        stage = self.fresh()
-        stage.download()
-        stage.fit_statistics(self.signals().split(1), list(PROMPTS))
-        self.loss(stage, self.signals())
+        self.loss(self._prepare(self.fresh(), form=list), self.signals())
 
     @pytest.mark.parametrize("form", [list, iter])
     def test_one_pass_over_the_signals_is_enough_to_prepare(self, form: Any) -> None:
-        stage = self.fresh()
-        stage.download()
-        stage.fit_statistics(form(self.signals().split(1)), list(PROMPTS))
+        stage = self._prepare(self.fresh(), form=form)
         rule = "after prepare the loss is not finite; the signals can be gone through once only"
         assert self.loss(stage, self.signals()).isfinite().all(), rule
 
@@ -64,8 +60,7 @@ class LearningRules(StageSuite):
 
     def _never_called(self, stage: Any, spies: Mapping[str, Mock]) -> list[str]:
         """Return which methods a stage does not call where it is made ready and prepared."""
-        stage.download()
-        stage.fit_statistics(iter(self.signals().split(1)), list(PROMPTS))
+        self._prepare(stage)
         return [name for name, spy in spies.items() if not spy.called]
 
     def test_its_state_holds_tensors_only(self) -> None:
@@ -88,11 +83,7 @@ class LearningRules(StageSuite):
         stage.eval()
         self.loss(stage, signal)
         assert torch.equal(signal, given), "the loss changes the signal that it is given"
-        changed = [
-            name
-            for name, tensor in stage.state_dict().items()
-            if not torch.equal(tensor, state[name])
-        ]
+        changed = unequal_tensors(stage.state_dict(), state)
         assert changed == [], "the loss changes the stage itself"
 
     def test_the_same_noise_gives_the_same_loss(self) -> None:
@@ -147,17 +138,9 @@ class LearningRules(StageSuite):
         )
         assert isinstance(total, Tensor)
         total.backward()
-        learned = {
-            name: parameter
-            for name, parameter in stage.named_parameters()
-            if parameter.requires_grad
-        }
+        learned = learned_parameters(stage)
         assert learned, "there is nothing to learn"
-        idle = [
-            name
-            for name, parameter in learned.items()
-            if parameter.grad is None or not parameter.grad.any()
-        ]
+        idle = without_gradient(learned)
         assert idle == [], "parameters that get no gradient; freeze them, or use them"
 
     def test_its_loss_is_finite_in_half_precision(self) -> None:
@@ -179,11 +162,8 @@ class LearningRules(StageSuite):
         assert (loss.shape, loss.device.type) == ((3,), "meta")
         if stage.latent_space is not None:
             latents = self.encode(stage, signal)
-            frames = stage.latent_space.frames(self.samples)
-            assert (latents.shape, latents.device.type) == (
-                (3, stage.latent_space.channels, frames),
-                "meta",
-            )
+            shape = (3, stage.latent_space.channels, stage.latent_space.frames(self.samples))
+            assert (latents.shape, latents.device.type) == (shape, "meta")
 
 
 def _spy(part: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> Mock:

@@ -11,7 +11,7 @@ from torch import Tensor
 from mousai_kit.core.errors import MousaiError
 from mousai_kit.core.interfaces import TextEmbedding
 from mousai_kit.testing.assertions import assert_alike, assert_differs, assert_finite
-from mousai_kit.testing.network import mixes_batch
+from mousai_kit.testing.network import check_sizes, mixes_batch
 from mousai_kit.testing.unet_base import FRAMES, UNetInputs, UNetSuite
 
 LEVELS = torch.tensor([1.0, 0.75, 0.5, 0.25, 0.0])
@@ -95,10 +95,8 @@ class BindingContract(UNetSuite):
             network.prepare_for_inference()
             for _ in range(2):
                 velocity = network.bind(given.context, given.text, levels=LEVELS)
-                made = velocity(given.x, given.sigma)
-                assert_alike(
-                    made, expected, "prepare_for_inference() may change the weights' form, not v"
-                )
+                rule = "prepare_for_inference() may change the weights' form, not v"
+                assert_alike(velocity(given.x, given.sigma), expected, rule)
 
 
 def _at(given: UNetInputs, sigma: Tensor, *, length: int | None = None) -> UNetInputs:
@@ -234,9 +232,7 @@ class UNetContract(BindingContract):
                 assert_finite(v, rule)
 
     def test_its_downsampling_is_a_whole_number(self) -> None:
-        size = getattr(self.fresh(), "downsampling", None)
-        rule = f"`downsampling` must be a whole number once the network is built (got {size!r})"
-        assert isinstance(size, int) and size > 0, rule  # noqa: PT018 (one rule)
+        check_sizes(self.fresh(), "network", "downsampling")
 
 
 @torch.no_grad()

@@ -56,6 +56,11 @@ class WeightFormatContract(Contract):
                 stage = use.build(input_space=self.input_space)
             yield stage, list(self.build().layouts(use, stage))
 
+    def _layouts(self) -> Iterator[tuple[Mapping[str, Tensor], TensorNames]]:
+        """Yield each way of each model, after the state of the stage whose tensors it names."""
+        for stage, layouts in self.cases():
+            yield from ((stage.state_dict(), names) for names in layouts)
+
     def test_a_model_that_it_can_express_has_no_faults(self) -> None:
         assert self.models, "set `models` to stages that the other project has too"
         for model in self.models:
@@ -77,48 +82,38 @@ class WeightFormatContract(Contract):
             assert all(isinstance(names, TensorNames) and names.pairs for names in layouts)
 
     def test_every_tensor_of_the_stage_has_a_name(self) -> None:
-        for stage, layouts in self.cases():
-            for names in layouts:
-                named = {pair.ours for pair in names.pairs} | names.defaults.keys()
-                assert sorted(stage.state_dict().keys() - named) == [], "tensors without a name"
-                assert sorted(named - stage.state_dict().keys()) == [], "no tensors of the stage's"
+        for state, names in self._layouts():
+            named = {pair.ours for pair in names.pairs} | names.defaults.keys()
+            assert sorted(state.keys() - named) == [], "tensors without a name"
+            assert sorted(named - state.keys()) == [], "no tensors of the stage's"
 
     def test_no_name_stands_for_two_tensors(self) -> None:
-        for _, layouts in self.cases():
-            for names in layouts:
-                counts = Counter([*(pair.theirs for pair in names.pairs), *names.constants])
-                assert [name for name, count in counts.items() if count > 1] == []
+        for _, names in self._layouts():
+            counts = Counter([*(pair.theirs for pair in names.pairs), *names.constants])
+            assert [name for name, count in counts.items() if count > 1] == []
 
     def test_no_tensor_is_both_paired_and_a_default(self) -> None:
-        for _, layouts in self.cases():
-            for names in layouts:
-                paired = {pair.ours for pair in names.pairs}
-                assert sorted(paired & names.defaults.keys()) == []
+        for _, names in self._layouts():
+            paired = {pair.ours for pair in names.pairs}
+            assert sorted(paired & names.defaults.keys()) == []
 
     def test_a_default_has_its_tensors_shape_and_type(self) -> None:
-        for stage, layouts in self.cases():
-            state = stage.state_dict()
-            for names in layouts:
-                for name, value in names.defaults.items():
-                    assert (name, value.shape) == (name, state[name].shape)
-                    assert (name, value.dtype) == (name, state[name].dtype)
+        for state, names in self._layouts():
+            for name, value in names.defaults.items():
+                assert (name, value.shape) == (name, state[name].shape)
+                assert (name, value.dtype) == (name, state[name].dtype)
 
     def test_only_linear_layers_are_pointwise(self) -> None:
         """A pointwise pair is a convolution there and a linear layer here: [out, in] weights."""
-        for stage, layouts in self.cases():
-            state = stage.state_dict()
-            for names in layouts:
-                pointwise = [pair.ours for pair in names.pairs if pair.conv1x1]
-                assert [name for name in pointwise if state[name].ndim != 2] == []
+        for state, names in self._layouts():
+            pointwise = [pair.ours for pair in names.pairs if pair.conv1x1]
+            assert [name for name in pointwise if state[name].ndim != 2] == []
 
     def test_foreign_names_are_no_names_of_the_stages(self) -> None:
-        for _, layouts in self.cases():
-            for names in layouts:
-                assert isinstance(names.foreign, tuple), "`foreign` is a tuple of beginnings"
-                taken = [
-                    pair.theirs for pair in names.pairs if pair.theirs.startswith(names.foreign)
-                ]
-                assert taken == [], "their names of our tensors begin like foreign ones"
+        for _, names in self._layouts():
+            assert isinstance(names.foreign, tuple), "`foreign` is a tuple of beginnings"
+            taken = [pair.theirs for pair in names.pairs if pair.theirs.startswith(names.foreign)]
+            assert taken == [], "their names of our tensors begin like foreign ones"
 
     @pytest.mark.parametrize("prefix", ["", "module.model."])
     def test_weights_come_back_as_they_went_out(self, prefix: str, tmp_path: Path) -> None:

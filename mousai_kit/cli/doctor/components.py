@@ -1,4 +1,4 @@
-"""Parts: plug-ins and recipes."""
+"""Parts: plug-ins, recipes and trained systems."""
 
 from __future__ import annotations
 
@@ -40,9 +40,8 @@ def plug_ins() -> Iterator[Finding]:
         mend = ALONE.format(package=report.package, name=report.name)
         for place, fault in enumerate(report.faults, 1):
             if report.switched_off:
-                yield note(
-                    "plug-ins", f"{report.owner} is switched off", "unset MOUSAI_KIT_WITHOUT"
-                )
+                told = f"{report.owner} is switched off"
+                yield note("plug-ins", told, "unset MOUSAI_KIT_WITHOUT")
             else:
                 last = place == len(report.faults)  # what to do is the same for all of them
                 yield wrong("plug-ins", f"{report.owner}: {fault}", mend if last else "")

@@ -1,7 +1,4 @@
-"""The machine: device, memory, disk.
-
-The network: whether the Hugging Face hub answers, and which models of it are here already.
-"""
+"""The machine: device, memory, disk; whether the hub answers, and which of its models are here."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Software: Python, mousai-kit, and the libraries that it stands on.
-
-Sound: whether audio files of each format can be written and read back.
-"""
+"""Software: Python, mousai-kit, the libraries that it stands on, and their formats of audio."""
 
 from __future__ import annotations
 
@@ -15,6 +12,8 @@ from pathlib import Path
 
 import mousai_kit
 from mousai_kit.cli.doctor.finding import REINSTALL, Finding, note, ok, wrong
+
+MEND_TORCH = "pip install --force-reinstall torch torchaudio"
 
 
 def python() -> Iterator[Finding]:
@@ -87,7 +86,7 @@ def torch_itself() -> Iterator[Finding]:
         import torch
     except (ImportError, OSError) as error:
         told = f"can't be imported ({type(error).__name__}: {' '.join(str(error).split())})"
-        yield wrong("torch", told, "pip install --force-reinstall torch torchaudio")
+        yield wrong("torch", told, MEND_TORCH)
         return
     cuda, rocm = torch.version.cuda, torch.version.hip
     build = f"CUDA {cuda}" if cuda else f"ROCm {rocm}" if rocm else "CPU only"
@@ -117,12 +116,7 @@ def torchaudio_itself() -> Iterator[Finding]:
         torchaudio.functional.resample(torch.zeros(1, 64), 2, 1)
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         told = f"can't be used ({type(error).__name__}: {' '.join(str(error).split())})"
-        yield wrong(
-            "torchaudio",
-            told,
-            "install one that is made for this torch: "
-            "pip install --force-reinstall torch torchaudio",
-        )
+        yield wrong("torchaudio", told, f"install one that is made for this torch: {MEND_TORCH}")
         return
     compiled = getattr(sys.modules.get("torchaudio._extension"), "__file__", None)
     extension = "" if compiled else ", without its compiled extension, which is not needed"
@@ -153,8 +147,7 @@ def formats() -> Iterator[Finding]:
     faults = {name: _fault(kind, encoding) for name, (kind, encoding, _) in FORMATS.items()}
     good = [name for name, fault in faults.items() if not fault]
     if good:
-        version = soundfile.__libsndfile_version__
-        yield ok("audio", f"{', '.join(good)} (libsndfile {version})")
+        yield ok("audio", f"{', '.join(good)} (libsndfile {soundfile.__libsndfile_version__})")
     for name, fault in faults.items():
         if fault:
             tell = wrong if FORMATS[name][2] else note

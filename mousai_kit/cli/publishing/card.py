@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mousai_kit import __version__
 from mousai_kit.cli.publishing.facts import Facts
 from mousai_kit.cli.tables import duration, size
+from mousai_kit.evaluation.evaluation import loss_rows, markdown_table
 from mousai_kit.runs.model_card import LIBRARY
 from mousai_kit.runs.vocabulary import telling
 
@@ -34,7 +34,7 @@ class Card:
     """The file with the credits; empty where there is none."""
     prompts: Sequence[str]
     recipe: Facts
-    """As `inspection.recipe_facts` tells."""
+    """As `describe_recipe` tells."""
     bytes: int
     half: bool
     text: bool
@@ -75,38 +75,23 @@ class Card:
 
     def _use(self) -> str:
         prompt = (self.prompts or ["music"])[0].replace('"', "'")
-        packages = " ".join(["mousai-kit", *(f"'{name}'" for name in self.requires)])
+        install = " ".join(["pip install mousai-kit", *(f"'{name}'" for name in self.requires)])
         if not self.text:
-            play = f"mousai-kit reconstruct {self.called} some-music.flac"
-            return f"```sh\npip install {packages}\n{play}\n```"
-        return "\n".join(
-            [
-                "```sh",
-                f"pip install {packages}",
-                f'mousai-kit generate {self.called} "{prompt}" --seconds 10',
-                "```",
-                "",
-                "```python",
-                "import mousai_kit.api as mk",
-                "",
-                f'music = mk.load("{self.called}").generate("{prompt}", seconds=10)',
-                'music.save("music.flac")',
-                "```",
-            ]
-        )
+            return _code("sh", install, f"mousai-kit reconstruct {self.called} some-music.flac")
+        play = f'mousai-kit generate {self.called} "{prompt}" --seconds 10'
+        call = f'music = mk.load("{self.called}").generate("{prompt}", seconds=10)'
+        python = ("import mousai_kit.api as mk", "", call, 'music.save("music.flac")')
+        return "\n\n".join([_code("sh", install, play), _code("python", *python)])
 
     def _parts(self) -> str:
         rows = [
             [stage["name"], stage["use"], _millions(stage["parameters"]), _latent(stage["latent"])]
             for stage in self.recipe["stages"]
         ]
-        kept = (
-            "in half precision (float16; cast to float32 when loaded)"
-            if self.half
-            else "as trained"
-        )
+        half = "in half precision (float16; cast to float32 when loaded)"
+        kept = half if self.half else "as trained"
         told = f"`recipe.yaml` says all of it. The weights are {kept}: {size(self.bytes)}."
-        return f"{_table(['stage', 'component', 'parameters', 'latent'], rows)}\n\n{told}"
+        return f"{markdown_table(['stage', 'component', 'parameters', 'latent'], rows)}\n\n{told}"
 
     def _data(self) -> str:
         data, lines = self.data, list[str]()
@@ -127,43 +112,36 @@ class Card:
         return "\n".join(lines)
 
     def _training(self) -> str:
-        head = [
-            "stage",
-            "steps",
-            "time",
-            "clips a step",
-            "seconds a clip",
-            "learning rate",
-            "precision",
-        ]
         rows = [
-            [
-                *(name, f"{training['steps']:,}" if training["steps"] else "-"),
-                *(duration(training["seconds"]) if training["seconds"] else "-", training["batch"]),
-                *(
-                    f"{training['crop']:.3g}",
-                    f"{training['learning_rate']:g}",
-                    training["precision"],
-                ),
-            ]
+            {
+                "stage": name,
+                "steps": f"{training['steps']:,}" if training["steps"] else "-",
+                "time": duration(training["seconds"]) if training["seconds"] else "-",
+                "clips a step": training["batch"],
+                "seconds a clip": f"{training['crop']:.3g}",
+                "learning rate": f"{training['learning_rate']:g}",
+                "precision": training["precision"],
+            }
             for name, training in self.training.items()
         ]
+        table = markdown_table([*rows[0]], [[*row.values()] for row in rows])
         lines = [f"- {name} started from {told}" for name, told in self.starts.items() if told]
         lines += [
             f"- {name} was imported: steps and settings of its training are another project's"
             for name, training in self.training.items()
             if training["imported"]
         ]
-        return "\n".join([_table(head, rows), *(["", *lines] if lines else [])])
+        return "\n".join([table, *(["", *lines] if lines else [])])
 
     def _figures(self) -> str:
         if self.figures is None:
             return "Nothing: there was no report of these weights (`mousai-kit evaluate`)."
-        lines = ["Figures say whether the system listens, not how it sounds."]
+        told = "Figures say whether the system listens, not how it sounds."
         if self.half:
-            lines.append("They were measured before the weights were rounded to float16.")
-        tables = [*_reconstruction_rows(self.figures["decoded"]), *_losses(self.figures["loss"])]
-        return "\n\n".join([" ".join(lines), *tables])
+            told += " They were measured before the weights were rounded to float16."
+        heard, losses = _reconstructions(self.figures["decoded"]), loss_rows(self.figures["loss"])
+        head = ["stage", "clips", "loss, right caption", "another's", "none"]
+        return "\n\n".join([told, *heard, *([markdown_table(head, losses)] if losses else [])])
 
     def _limits(self) -> str:
         lines = list[str]()
@@ -185,15 +163,17 @@ class Card:
         return "\n".join(lines)
 
     def _licence(self) -> str:
-        also = (
-            f" Whose music it learned from: [{self.credits}]({self.credits})."
-            if self.credits
-            else ""
-        )
-        return f"The weights: {self.licence}.{also}"
+        told = f"The weights: {self.licence}."
+        if self.credits:
+            told += f" Whose music it learned from: [{self.credits}]({self.credits})."
+        return told
 
 
-def _reconstruction_rows(parts: Sequence[Facts]) -> Iterator[str]:
+def _code(language: str, *lines: str) -> str:
+    return "\n".join([f"```{language}", *lines, "```"])
+
+
+def _reconstructions(parts: Sequence[Facts]) -> Iterator[str]:
     """Yield a table of how near clips come back, by stage, metric and split."""
     found = {way for part in parts for means in part["metrics"].values() for way in means}
     ways = [item for item in WAYS if item in found]
@@ -206,22 +186,7 @@ def _reconstruction_rows(parts: Sequence[Facts]) -> Iterator[str]:
         for metric, means in part["metrics"].items()
     ]
     if rows:
-        yield _table(["stage", "metric", "clips", *(WAYS[item] for item in ways)], rows)
-
-
-def _losses(losses: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Iterator[str]:
-    """Yield a table of the loss with the right caption, another's and none."""
-    rows = [
-        [
-            stage,
-            split,
-            *(f"{ways[way]:.4f}" if way in ways else "-" for way in ("right", "other", "none")),
-        ]
-        for stage, splits in losses.items()
-        for split, ways in splits.items()
-    ]
-    if rows:
-        yield _table(["stage", "clips", "loss, right caption", "another's", "none"], rows)
+        yield markdown_table(["stage", "metric", "clips", *(WAYS[item] for item in ways)], rows)
 
 
 def _latent(latent: Facts | None) -> str:
@@ -232,8 +197,3 @@ def _latent(latent: Facts | None) -> str:
 
 def _millions(count: int) -> str:
     return f"{count / 1e6:.3g} M" if count >= 1e5 else f"{count:,}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

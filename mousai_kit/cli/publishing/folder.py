@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mousai_kit.cli.publishing.publisher import CREDITS, Publisher
-from mousai_kit.core.errors import Problem, RequestError, escape_control_chars
+from mousai_kit.core.errors import RequestError, escape_control_chars
 from mousai_kit.core.files import PART, check_folder, sync_folder
 from mousai_kit.core.packaged import CARD, RECIPE, WEIGHTS
 from mousai_kit.runs.model_card import README, card_in, is_ours
@@ -46,18 +46,17 @@ def check_replaceable(out: Path, run: Path) -> None:
     check_folder(out)
     for folder, what in {run: "the run's own folder", Path(): "where we stand"}.items():
         if out.resolve() in (folder.resolve(), *folder.resolve().parents):
-            told = f"is {what}, or holds it; name another folder with --to"
-            raise RequestError(Problem(str(out), "", told))
+            raise RequestError.about(out, f"is {what}, or holds it; name another folder with --to")
     if not out.is_dir():
         return
     there = [str(path.relative_to(out)) for path in sorted(out.rglob("*")) if not path.is_dir()]
     if odd := others(there):
         told = f"is no earlier publication, as it holds '{odd[0]}'; name another folder with --to"
-        raise RequestError(Problem(str(out), "", escape_control_chars(told)))
+        raise RequestError.about(out, escape_control_chars(told))
     card = card_in(out)
     if there and (card is None or not is_ours(card.read_text("utf-8", errors="replace"))):
         told = "is no earlier publication: it has no card of one; name another folder with --to"
-        raise RequestError(Problem(str(out), "", told))
+        raise RequestError.about(out, told)
 
 
 def others(files: Iterable[str]) -> list[str]:

@@ -19,10 +19,8 @@ def to_half(stage: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[dict[str, 
     """
     large = {name for name, parameter in stage.named_parameters() if parameter.ndim >= 2}
     kept = [name for name in tensors if name in large and not _fits(tensors[name])]
-    halves = large - set(kept)
-    return {
-        name: tensor.half() if name in halves else tensor for name, tensor in tensors.items()
-    }, kept
+    halves = {name: tensors[name].half() for name in tensors if name in large - set(kept)}
+    return {**tensors, **halves}, kept
 
 
 def _fits(tensor: Tensor) -> bool:

@@ -108,8 +108,5 @@ def told_start(recipe: Recipe, name: str) -> str:
         return ""
     if stage.revision:
         return f"{stage.weights}, revision {stage.revision}"
-    return (
-        stage.weights
-        if stage.weights in installed_registry().pretrained_systems
-        else "other weights"
-    )
+    named = stage.weights in installed_registry().pretrained_systems
+    return stage.weights if named else "other weights"

@@ -9,8 +9,6 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from mousai_kit import __version__
 from mousai_kit.cli.describe import describe_recipe
 from mousai_kit.cli.publishing.card import Card
@@ -18,7 +16,7 @@ from mousai_kit.cli.publishing.facts import data_facts, figures, training_facts
 from mousai_kit.cli.publishing.half_precision import to_half
 from mousai_kit.cli.publishing.portable_recipe import neutral, told_start
 from mousai_kit.core.console import Screen
-from mousai_kit.core.errors import Problem, RequestError, format_value
+from mousai_kit.core.errors import RequestError, format_value, some
 from mousai_kit.core.files import write_bytes
 from mousai_kit.core.packaged import RECIPE, WEIGHTS
 from mousai_kit.models.cascade import Cascade
@@ -44,16 +42,16 @@ class Terms:
     def of(cls, licence: str | None, credits_file: Path | None) -> Terms:
         """Return the terms; RequestError where no licence is said, or the credits are no text."""
         if licence is None:
-            told = (
+            raise RequestError.about(
+                "--license",
                 "say under which licence others may use the weights, such as cc-by-4.0 or mit; the "
-                "music that they learned from may bind you"
+                "music that they learned from may bind you",
             )
-            raise RequestError(Problem("--license", "", told))
         if not LICENCE.fullmatch(licence.lower()):
             told = (
                 f"must be a licence's short name, such as cc-by-4.0 (got {format_value(licence)})"
             )
-            raise RequestError(Problem("--license", "", told))
+            raise RequestError.about("--license", told)
         return cls(licence.lower(), _text(credits_file) if credits_file else "")
 
 
@@ -77,10 +75,8 @@ class Publisher:
 
         `card` is the name of the file with the card, `called` what it says to load by.
         """
-        head = (
-            f"# {self.recipe.name}, published with mousai-kit {__version__}; {card} tells of it.\n"
-        )
-        write_bytes(out / RECIPE, (head + self.neutral.to_yaml()).encode())
+        head = f"# {self.recipe.name}, published with mousai-kit {__version__}; {card} tells of it."
+        write_bytes(out / RECIPE, f"{head}\n{self.neutral.to_yaml()}".encode())
         if self.terms.credits:
             write_bytes(out / CREDITS, self.terms.credits.encode())
         cascade = Cascade.build(self.neutral, device="meta")
@@ -94,8 +90,8 @@ class Publisher:
         if self.half:
             tensors, exact = to_half(cascade.stages[name], tensors)
             if exact:
-                some = ", ".join(exact[:3]) + (f" and {len(exact) - 3} more" * (len(exact) > 3))
-                self.screen.print(f"{name}: stays in float32, which float16 can't hold: {some}")
+                told = f"{name}: stays in float32, which float16 can't hold: {some(exact, 3)}"
+                self.screen.print(told)
         path = out / name / WEIGHTS
         path.parent.mkdir()
         checkpoint.write_checkpoint(path, tensors, self._header(name, out))
@@ -139,21 +135,15 @@ class Publisher:
         """Raise WeightsError where what was written would not load."""
         written = RunFolder(out)
         for name, stage in cascade.stages.items():
-            tensors: Mapping[str, Tensor] = written.load(self.neutral, name)
-            checkpoint.check_tensors_fit(
-                stage.state_dict(), tensors, origin=str(out / name / WEIGHTS)
-            )
+            tensors, origin = written.load(self.neutral, name), str(out / name / WEIGHTS)
+            checkpoint.check_tensors_fit(stage.state_dict(), tensors, origin=origin)
 
 
 def _provenance(header: Mapping[str, Any], path: Path, name: str) -> dict[str, str]:
     """Return where weights are from, for those who load them; a path of the owner's is not told."""
     if found := header.get("imported"):
-        told = (
-            "format",
-            "sha256",
-            *(("source", "file", "revision") if "revision" in found else ()),
-        )
-        return {key: found[key] for key in told if key in found}
+        on_the_hub = ("source", "file", "revision") if "revision" in found else ()
+        return {key: found[key] for key in ("format", "sha256", *on_the_hub) if key in found}
     with path.open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
     return {"format": "mousai-kit", "source": name, "sha256": digest}
@@ -164,6 +154,6 @@ def _text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise RequestError(Problem(str(file), "", "is no UTF-8 text; save it as such")) from None
+        raise RequestError.about(file, "is no UTF-8 text; save it as such") from None
     except OSError as error:
-        raise RequestError(Problem(str(file), "", f"can't be read ({error.strerror})")) from None
+        raise RequestError.about(file, f"can't be read ({error.strerror})") from None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mousai_kit.cli.publishing.folder import others
 from mousai_kit.cli.publishing.publisher import CREDITS, Publisher
-from mousai_kit.core.errors import MousaiError, Problem, RequestError, error_summary
+from mousai_kit.core.errors import MousaiError, RequestError, error_summary
 from mousai_kit.core.packaged import RECIPE, WEIGHTS
 from mousai_kit.models import hub
 from mousai_kit.runs.model_card import README
@@ -40,7 +40,7 @@ def publish_to_hub(publisher: Publisher, model: str) -> str:
     except MousaiError:
         raise
     except Exception as error:  # whatever the hub's client and its network library raise
-        raise RequestError(Problem(model, "", f"can't be published: {_reason(error)}")) from error
+        raise RequestError.about(model, f"can't be published: {_reason(error)}") from error
     return address
 
 
@@ -55,7 +55,7 @@ def _check_replaceable(model: str) -> None:
     odd = others(files) or ([] if RECIPE in files or not files else files)
     if odd:
         told = f"is on the hub already and is no publication, as it holds '{odd[0]}'"
-        raise RequestError(Problem(model, "", f"{told}; name another with --to"))
+        raise RequestError.about(model, f"{told}; name another with --to")
 
 
 def _reason(error: Exception) -> str:
@@ -70,10 +70,8 @@ def _reason(error: Exception) -> str:
     if status == 401:
         return f"the hub does not know the token; {LOGIN}"
     if status == 403:
-        return (
-            "the token may not write there; take one that may: "
-            f"{constants.ENDPOINT}/settings/tokens"
-        )
+        page = f"{constants.ENDPOINT}/settings/tokens"
+        return f"the token may not write there; take one that may: {page}"
     if status is not None or isinstance(error, OSError | ValueError):
         return error_summary(error)
     return f"{constants.ENDPOINT} can't be reached"

@@ -1,7 +1,4 @@
-"""A new plug-in: a package with one component, its tests, and a recipe that uses it.
-
-Naming: what a new plug-in is called as a package, a module, a component and a class.
-"""
+"""A new plug-in: a package with one component, its tests, a recipe that uses it, their names."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ from string import Template
 from mousai_kit import __version__
 from mousai_kit.cli.scaffold.writing import write_folder
 from mousai_kit.core.component import NAME
-from mousai_kit.core.errors import Problem, RequestError, did_you_mean
+from mousai_kit.core.errors import RequestError, did_you_mean
 from mousai_kit.core.interfaces import KINDS
 from mousai_kit.core.plugins import installed_registry
 from mousai_kit.core.registry import kind_called
@@ -46,9 +43,8 @@ class PluginNames:
         if not (NAME.fullmatch(name) and name[0].isalpha()):
             slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")
             rule = "must be lower-case words joined by '-', and begin with a letter"
-            raise RequestError(
-                Problem(typed or "''", "", rule + did_you_mean(name.lower(), filter(None, [slug])))
-            )
+            hint = did_you_mean(name.lower(), filter(None, [slug]))
+            raise RequestError.about(typed or "''", rule + hint)
         if len(name) > LONGEST:
             raise naming.fault(f"is longer than {LONGEST} characters")
         if iskeyword(klass) or hasattr(builtins, klass):
@@ -77,11 +73,8 @@ class PluginNames:
         for component, owner in installed_registry():
             if (component.kind, component.name) == (kind, self.component):
                 raise self.fault(f"is the name of a {kind} already, of {owner}")
-        packages = {
-            re.sub(r"[-_.]+", "-", distribution.name).lower()
-            for distribution in distributions()
-            if distribution.name
-        }
+        names = [distribution.name for distribution in distributions() if distribution.name]
+        packages = {re.sub(r"[-_.]+", "-", name).lower() for name in names}
         if self.distribution in packages:
             raise self.fault(f"a package '{self.distribution}' is installed already")
         if find_spec(self.module):
@@ -94,7 +87,7 @@ class PluginNames:
 
     def fault(self, message: str) -> RequestError:
         """Return an error about the name."""
-        return RequestError(Problem(self.component, "", f"{message}; choose another name"))
+        return RequestError.about(self.component, f"{message}; choose another name")
 
 
 def _given_names(code: str) -> Iterator[str]:

@@ -77,7 +77,7 @@ def _check(name: str, recipe: Recipe) -> None:
     """Raise RequestError where a recipe can't be called so."""
     if name in shipped_recipes():
         told = f"is a shipped recipe's name; choose another, or copy it: mousai-kit cp {name}"
-        raise RequestError(Problem(name, "", told))
+        raise RequestError.about(name, told)
     try:
         Recipe.model_validate(
             {**recipe.to_dict(), "name": name}, context={"registry": installed_registry()}
@@ -100,17 +100,13 @@ def _first(recipe: Recipe) -> dict[str, Any]:
 
 
 def _of_stage(stage: StageRecipe) -> dict[str, Any]:
-    model = stage.model.options
-    slots = {key: getattr(model, key) for key in type(model).model_fields}
-    samplers = {key: _of_sampler(slot) for key, slot in slots.items() if _is_sampler(slot)}
-    return {
-        **({"model": samplers} if samplers else {}),
-        "train": stage.train.model_dump(include=TRAIN),
+    samplers = {
+        key: _of_sampler(slot)
+        for key, slot in stage.model.options
+        if isinstance(slot, Use) and slot.component.kind == "sampler"
     }
-
-
-def _is_sampler(value: Any) -> bool:
-    return isinstance(value, Use) and value.component.kind == "sampler"
+    model = {"model": samplers} if samplers else {}
+    return {**model, "train": stage.train.model_dump(include=TRAIN)}
 
 
 def _of_sampler(use: Use[Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mousai_kit.core.errors import Problem, RequestError
+from mousai_kit.core.errors import RequestError
 
 
 def write_folder(files: Mapping[str, str], target: Path) -> None:
@@ -17,7 +17,7 @@ def write_folder(files: Mapping[str, str], target: Path) -> None:
         if new:
             _check_new(target, "name a new folder with --into")
         elif next(target.iterdir(), None):
-            raise _fault(target, "is not empty; name a new folder with --into")
+            raise RequestError.about(target, "is not empty; name a new folder with --into")
         with TemporaryDirectory(prefix=".new-", dir=target.parent if new else target) as scratch:
             made = Path(scratch, "made")
             for place, text in files.items():
@@ -47,16 +47,12 @@ def _told_of(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _fault(target, f"can't be written: {error.strerror or error}") from None
+        raise RequestError.about(target, f"can't be written: {error.strerror or error}") from None
 
 
 def _check_new(target: Path, advice: str) -> None:
     """Raise RequestError where something has the name, or there is no folder to make it in."""
     if target.exists() or target.is_symlink():
-        raise _fault(target, f"is there already; {advice}")
+        raise RequestError.about(target, f"is there already; {advice}")
     if not target.parent.is_dir():
-        raise _fault(target, f"can't be made: there is no folder '{target.parent}'")
-
-
-def _fault(target: Path, message: str) -> RequestError:
-    return RequestError(Problem(str(target), "", message))
+        raise RequestError.about(target, f"can't be made: there is no folder '{target.parent}'")

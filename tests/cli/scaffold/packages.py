@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from mousai_kit.cli.scaffold import new_plugin
-from mousai_kit.cli.scaffold.plugin import LONGEST
+from mousai_kit.cli.scaffold.plugin import LONGEST, new_plugin
 from mousai_kit.core.interfaces import KINDS
 
 
