@@ -72,6 +72,7 @@ class TestEnvelopeAutoencoderOfAnotherEncoder(StageContract):
     component = EnvelopeAutoencoder
     options = ENVELOPE | {"encoder": AUTOENCODER["encoder"]}
     input_space = AUDIO
+    learning_rate = 3e-3
 
 
 class TestTextToLatent(StageContract):
