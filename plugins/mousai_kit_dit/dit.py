@@ -217,8 +217,7 @@ class BoundDiT1d:
             first, *others = set(sigma.tolist())
             if not others and first in self.rows:
                 return self.rows[first]
-        modulation: Tensor = self.network.level(sigma, self.summary)
-        return modulation
+        return self.network.level(sigma, self.summary)
 
 
 def _patches(x: Tensor, size: int) -> Tensor:

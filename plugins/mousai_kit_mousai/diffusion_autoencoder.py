@@ -256,8 +256,7 @@ class DiffusionAutoencoder(AudioAutoencoder):
     def _latent(self, wave: Tensor) -> Tensor:
         """Return the latent [b, latent_space.channels, n] of audio [b, c, t] that it divides."""
         if self.draft is None:
-            latent: Tensor = self.encoder(wave)
-            return latent
+            return self.encoder(wave)
         with torch.no_grad():
             return self.draft.encode(wave)
 

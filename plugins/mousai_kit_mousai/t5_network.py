@@ -38,8 +38,7 @@ class T5Sizes:
             dropout_rate=self.dropout,
             relative_attention_num_buckets=DISTANCES,
         )
-        network: nn.Module = library.T5EncoderModel(config).encoder
-        return network
+        return library.T5EncoderModel(config).encoder
 
 
 class T5Outline(nn.ModuleDict):

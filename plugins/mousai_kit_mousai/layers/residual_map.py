@@ -47,8 +47,7 @@ class ResidualMap(nn.Module):
         for block in self.blocks:
             inner = block(inner)
         seen = self.leave(F.silu(self.norm(as_image(inner))))
-        mapped: Tensor = (self.linear(image) + seen).squeeze(2)
-        return mapped
+        return (self.linear(image) + seen).squeeze(2)
 
     @torch.no_grad()
     def fit(self, weight: Tensor, bias: Tensor) -> None:
