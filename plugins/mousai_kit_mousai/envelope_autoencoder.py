@@ -13,9 +13,9 @@ from torch.nn.functional import avg_pool1d
 
 import mousai_kit.api as mk
 from mousai_kit_mousai.autoencoder_base import AudioStage, apply_condition
-from mousai_kit_mousai.band_split import QUIETEST, SpectrumOptions
+from mousai_kit_mousai.band_split import QUIETEST
 from mousai_kit_mousai.envelope_player import EnvelopePlayer, Halves
-from mousai_kit_mousai.layers.band_split import FLOOR
+from mousai_kit_mousai.layers.band_split import FLOOR, BandSplitSpectrum, SpectrumOptions
 from mousai_kit_mousai.layers.residual_map import ResidualMap, least_squares
 
 POOLED = (3, 12)
@@ -73,7 +73,8 @@ class EnvelopeAutoencoder(AudioStage):
         if input_space.channels > 2:
             raise mk.PluginError(f"{self.name} knows mono and stereo (got {input_space.channels})")
         self.build_encoder(options.encoder)
-        self.spectrum = options.build(
+        self.spectrum = BandSplitSpectrum(
+            options,
             audio_channels=input_space.channels,
             sample_rate=input_space.sample_rate,
             hop=self.encoder.downsampling,
