@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import mousai_kit.api as mk
-from mousai_kit_mousai.encoders import ConvEncoderOptions
+from mousai_kit_mousai.layers.conv_encoder import ConvEncoderOptions
 from mousai_kit_mousai.unet_options import UNet1dOptions
 
 
@@ -107,13 +107,8 @@ def _encoder_block(ours: str, theirs: str) -> Iterator[mk.NamePair]:
 
 def _layers(options: UNet1dOptions, depth: int) -> int:
     """Return how many of their items are one of ours: ResNet, modulation, and what is asked for."""
-    context_injections = options.at("context_injections", depth)
-    return (
-        2
-        + context_injections
-        + options.at("attentions", depth)
-        + options.at("cross_attentions", depth)
-    )
+    attentions = options.at("attentions", depth) + options.at("cross_attentions", depth)
+    return 2 + options.at("context_injections", depth) + attentions
 
 
 def _affine(ours: str, theirs: str) -> Iterator[mk.NamePair]:
