@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool1d
 
 import mousai_kit.api as mk
-from mousai_kit_mousai.autoencoder_base import AudioStage, apply_condition
+from mousai_kit_mousai.autoencoder_base import AudioStage
 from mousai_kit_mousai.band_split import QUIETEST
 from mousai_kit_mousai.envelope_player import EnvelopePlayer, Halves
 from mousai_kit_mousai.layers.band_split import FLOOR, BandSplitSpectrum, SpectrumOptions
@@ -108,19 +108,11 @@ class EnvelopeAutoencoder(AudioStage):
         normalised = (features - self.mean.T) / self.deviation.T
         self.decoder.fit(*least_squares(latents / self.latent_deviation.T, normalised))
 
-    def loss(
-        self,
-        signal: Tensor,
-        prompts: Sequence[str],
-        *,
-        noise: mk.NoiseSource,
-        condition: mk.Condition = "training",
-    ) -> Tensor:
+    def reconstruction_loss(self, wave: Tensor, latent: Tensor, noise: mk.NoiseSource) -> Tensor:
         """Return the distance of log power per clip [b] for audio [b, c, t]; nothing is random."""
-        wave = self.pad_audio(signal)
         with torch.no_grad():
             target = self.spectrum(wave)
-        answer = self._features(apply_condition(self.encoder(wave), condition))
+        answer = self._features(latent)
         errors = (answer - target).abs() * self.channel_weights[:, None]
         return (errors.sum(1) + self._pooled_errors(answer, target)).mean(1)
 
