@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 import mousai_kit.api as mk
 from mousai_kit_mousai.layers.conv_encoder import ConvEncoder, ConvEncoderOptions
+from mousai_kit_mousai.layers.resnet import ResNetBlock
 from mousai_kit_mousai.layers.spectrum import LogMelSpectrum, MagnitudeSpectrum
 from mousai_kit_mousai.unet_options import Copies, Count
 
@@ -28,7 +29,7 @@ class ConvSpectralEncoder(mk.SpectralEncoder):
 
     def repeated_blocks(self) -> list[nn.Module]:
         """Return the residual blocks."""
-        return self.pyramid.repeated_blocks()
+        return [block for block in self.modules() if isinstance(block, ResNetBlock)]
 
     def forward(self, wave: Tensor) -> Tensor:
         """Encode audio [b, c, t] to latents [b, channels, t / downsampling]."""

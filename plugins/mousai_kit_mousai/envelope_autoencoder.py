@@ -5,9 +5,10 @@ Legend: b batch, c channels, t samples, n frames, k bins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
+from einops import rearrange
 from torch import Tensor
 from torch.nn.functional import avg_pool1d
 
@@ -100,10 +101,10 @@ class EnvelopeAutoencoder(AudioStage):
         waves = [*self.prepare_encoder(signals)]
         if not waves:
             return
-        features = torch.cat([_frames(self.spectrum(wave)) for wave in waves])
+        features = torch.cat([rearrange(self.spectrum(wave), "b c n -> (b n) c") for wave in waves])
         self.mean.copy_(features.mean(0)[:, None])
         self.deviation.copy_(features.std(0, correction=0).clamp(min=QUIETEST)[:, None])
-        latents = torch.cat([_frames(self.encoder(wave)) for wave in waves])
+        latents = torch.cat([rearrange(self.encoder(wave), "b c n -> (b n) c") for wave in waves])
         self.latent_deviation.copy_(latents.std(0, correction=0).clamp(min=FAINTEST)[:, None])
         normalised = (features - self.mean.T) / self.deviation.T
         self.decoder.fit(*least_squares(latents / self.latent_deviation.T, normalised))
@@ -183,7 +184,8 @@ class EnvelopeAutoencoder(AudioStage):
             part = mk.scale_range(window, self.latent_space.stride)
             features = self._features(latents[..., window.start : window.stop])
             noise = request.noise([part.start]).normal(len(part)).to(features)
-            tick = _reporting(number, request)
+            # None are made together: those that count as one report the rounds of the first.
+            tick = request.tick if number % request.together == 0 else lambda: None
             halves = self.player.halves(features, noise, known=known, tick=tick)
             yield self.player.play(halves, features)
             first = end - window.start
@@ -199,19 +201,6 @@ class EnvelopeAutoencoder(AudioStage):
             halves.low[:, first * slow : last * slow],
             halves.high[:, first * stride : last * stride],
         )
-
-
-def _reporting(number: int, request: mk.GenerationRequest) -> Callable[[], None]:
-    """Return what a window's rounds are reported to: of windows that count as one, the first's.
-
-    Each goes on from the one before, so that none are made together.
-    """
-    return request.tick if number % request.together == 0 else lambda: None
-
-
-def _frames(x: Tensor) -> Tensor:
-    """Return the frames [b * n, c] of [b, c, n]."""
-    return x.transpose(1, 2).flatten(0, 1)
 
 
 def _pool(power: Tensor, width: int) -> Tensor:

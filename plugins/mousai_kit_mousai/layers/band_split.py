@@ -10,6 +10,7 @@ from itertools import pairwise
 from math import exp, log
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 import mousai_kit.api as mk
@@ -118,8 +119,7 @@ class BandSplitSpectrum(nn.Module):
     def split(self, features: Tensor) -> tuple[Tensor, ...]:
         """Return bins [b, k, n], bands [b, m, n * parts], and of stereo levels and likenesses."""
         low, high, *stereo = features.split(self.sizes, dim=1)
-        moments = high.unflatten(1, (-1, self.parts)).transpose(2, 3).flatten(2)
-        return low, moments, *stereo
+        return low, rearrange(high, "b (m p) n -> b m (n p)", p=self.parts), *stereo
 
     def _features(self, wave: Tensor) -> Tensor:
         mid = wave.mean(1)
@@ -128,7 +128,10 @@ class BandSplitSpectrum(nn.Module):
         power = _power(spectrum, self.low_window)
         high = _power(stft(mid, self.high_window, self.high // 4), self.high_window)
         banded = self.bands @ high[:, self.first : self.high // 2, : frames * self.parts]
-        powers = [power[:, 1 : self.low_bins + 1], _as_features(banded, self.parts)]
+        powers = [
+            power[:, 1 : self.low_bins + 1],
+            rearrange(banded, "b m (n p) -> b (m p) n", p=self.parts),
+        ]
         facts = self._stereo(wave, spectrum, frames) if self.two else []
         return torch.cat([*((part + FLOOR).log() for part in powers), *facts], 1)
 
@@ -156,11 +159,6 @@ def _power(spectrum: Tensor, window: Tensor) -> Tensor:
 def _square(spectrum: Tensor) -> Tensor:
     """Return the squared magnitudes, whose gradient is finite at 0."""
     return spectrum.real.square() + spectrum.imag.square()
-
-
-def _as_features(moments: Tensor, parts: int) -> Tensor:
-    """Return bands [b, m, n * parts], at moments of a frame, as features [b, m * parts, n]."""
-    return moments.unflatten(2, (-1, parts)).transpose(2, 3).flatten(1, 2)
 
 
 def _edges(first: int, last: int, bands: int, width: float) -> list[int]:

@@ -76,10 +76,6 @@ class ConvEncoder(nn.Module):
         with torch.no_grad():  # start where tanh still has a slope: spectra in decibels are large
             self.leave.weight.mul_(0.1)
 
-    def repeated_blocks(self) -> list[nn.Module]:
-        """Return the residual blocks."""
-        return [block for block in self.modules() if isinstance(block, ResNetBlock)]
-
     def forward(self, spectrum: Tensor) -> Tensor:
         """Map [b, inputs, l] to [b, outputs, l / product of factors, rounded up]."""
         x = self.enter(spectrum.transpose(1, 2)).contiguous()
