@@ -25,7 +25,7 @@ STATED_AT = 48_000
 
 
 class CorrelationMetric(mk.Metric):
-    """Pearson's correlation of what is heard of each sound, mean over clips.
+    """Pearson's correlation of features of both sounds, mean over clips.
 
     That of values that are all but the same (within 0.001 dB) is 0: only rounding moves them.
     """
@@ -37,12 +37,12 @@ class CorrelationMetric(mk.Metric):
         self.sample_rate = sample_rate
 
     @abstractmethod
-    def heard(self, wave: Tensor) -> Tensor:
-        """Return what is heard of audio [b, c, t], in dB [b, ...]."""
+    def features(self, wave: Tensor) -> Tensor:
+        """Return what is compared of audio [b, c, t], in dB [b, ...]."""
 
     def score(self, generated: Tensor, reference: Tensor) -> float:
         """Return the mean over clips, -1 to 1, of audio [b, c, t] and [b, c, t]."""
-        values = [self.heard(wave).double().flatten(1) for wave in (generated, reference)]
+        values = [self.features(wave).double().flatten(1) for wave in (generated, reference)]
         ours, theirs = (each - each.mean(1, keepdim=True) for each in values)
         least = 1e-3 * max(1, ours.shape[1]) ** 0.5
         vary = (ours.norm(dim=1) > least) & (theirs.norm(dim=1) > least)
@@ -58,7 +58,7 @@ class Lines(CorrelationMetric):
 
     name = "lines"
 
-    def heard(self, wave: Tensor) -> Tensor:
+    def features(self, wave: Tensor) -> Tensor:
         """Return how much louder each bin is than those around it, in dB [b, n, f]."""
         hertz, power = _power(wave, self.sample_rate, window=8192, hop=2048)
         level = _decibels(power[:, _band(hertz, 60, 5000)], floor=-90).mT
@@ -119,7 +119,7 @@ class Attacks(CorrelationMetric):
 
     name = "attacks"
 
-    def heard(self, wave: Tensor) -> Tensor:
+    def features(self, wave: Tensor) -> Tensor:
         """Return the rise of each frame in dB [b, n - 1]."""
         hertz, power = _power(wave, self.sample_rate, window=2048, hop=512)
         highest = min(20_000.0, self.sample_rate / 2)
