@@ -34,8 +34,7 @@ class RotarySelfAttention(nn.Module):
             rotary.rotate(norm(features)).to(values.dtype)
             for norm, features in zip(self.norms, (queries, keys), strict=True)
         )
-        found: Tensor = self.leave(_merge(mk.attention(queries, keys, values, None)))
-        return found
+        return self.leave(_merge(mk.attention(queries, keys, values, None)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +79,7 @@ class Summary(nn.Module):
         """Return a summary [b, c]; of a text of which nothing is real, what zeros say."""
         real = text.mask[..., None]
         total = text.embedding.masked_fill(~real, 0).sum(1)
-        said: Tensor = self.enter(self.norm(total / real.sum(1).clamp(min=1)))
-        return said
+        return self.enter(self.norm(total / real.sum(1).clamp(min=1)))
 
 
 class TextCrossAttention(nn.Module):
@@ -109,8 +107,7 @@ class TextCrossAttention(nn.Module):
         queries = self.norms[0](_split_heads(self.enter(self.norm(x)), self.heads))
         keys, values = memory.keys, memory.values
         looked = mk.attention(queries.to(keys.dtype), keys, values, memory.visible)
-        found: Tensor = self.leave(_merge(looked))
-        return found
+        return self.leave(_merge(looked))
 
 
 def _norm(features: int) -> nn.LayerNorm:

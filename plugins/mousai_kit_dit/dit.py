@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 from typing import Literal, Self, cast
 
@@ -185,22 +185,17 @@ class DiT1d(mk.UNet):
         return [layer.memory(tokens, visible) for layer in reading]
 
 
+@dataclass
 class BoundDiT1d:
     """A transformer's velocity for fixed conditioning."""
 
-    def __init__(
-        self,
-        network: DiT1d,
-        context: Tensor | None,
-        memories: TextMemories,
-        summary: Tensor | None = None,
-        rows: Mapping[float, Tensor] | None = None,
-    ) -> None:
-        """Take the modulation of levels that are known beforehand in `rows`."""
-        self.network, self.context, self.memories = network, context, memories
-        self.summary = summary
-        self.rows = rows or {}
-        self._frames: dict[int, FrameContext] = {}
+    network: DiT1d
+    context: Tensor | None
+    memories: TextMemories
+    summary: Tensor | None
+    rows: Mapping[float, Tensor] = field(default_factory=dict)
+    """The modulation of levels that are known beforehand."""
+    _frames: dict[int, FrameContext] = field(default_factory=dict, init=False)
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Return v [b, channels, t] for x [b, channels, t] and sigma [b]."""
@@ -217,8 +212,7 @@ class BoundDiT1d:
             first, *others = set(sigma.tolist())
             if not others and first in self.rows:
                 return self.rows[first]
-        modulation: Tensor = self.network.level(sigma, self.summary)
-        return modulation
+        return self.network.level(sigma, self.summary)
 
 
 def _patches(x: Tensor, size: int) -> Tensor:

@@ -46,8 +46,7 @@ class LevelModulation(nn.Module):
         angle = level * self.frequencies * 2 * pi
         x = F.silu(self.enter(torch.cat([level, angle.sin(), angle.cos()], dim=1)))
         mixed = self.mix(x)
-        steering: Tensor = self.steer(F.silu(mixed if summary is None else mixed + summary))
-        return steering
+        return self.steer(F.silu(mixed if summary is None else mixed + summary))
 
     def split(self, modulation: Tensor) -> list[Modulation]:
         """Return what each place is told, of [b, vectors * c]."""

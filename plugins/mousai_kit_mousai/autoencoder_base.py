@@ -53,6 +53,31 @@ class AudioStage(mk.Stage):
         self.encoder.fit_statistics(waves)
         return waves
 
+    def loss(
+        self,
+        signal: Tensor,
+        prompts: Sequence[str],
+        *,
+        noise: mk.NoiseSource,
+        condition: mk.Condition = "training",
+    ) -> Tensor:
+        """Return the loss per clip [b] for audio [b, c, t]; prompts go unused."""
+        wave = self.pad_audio(signal)
+        latent = self.encode_padded(wave)
+        if condition == "other":
+            latent = latent.roll(-1, 0)
+        elif condition == "none":
+            latent = torch.zeros_like(latent)
+        return self.reconstruction_loss(wave, latent, noise)
+
+    @abstractmethod
+    def reconstruction_loss(self, wave: Tensor, latent: Tensor, noise: mk.NoiseSource) -> Tensor:
+        """Return the loss per clip [b] for padded audio [b, c, t], given a latent [b, c, n]."""
+
+    def encode_padded(self, wave: Tensor) -> Tensor:
+        """Return the latent [b, latent_space.channels, n] to learn from, of padded audio."""
+        return self.encoder(wave)
+
     def encode(self, signal: Tensor) -> Tensor:
         """Return the latents [b, latent_space.channels, frames] of audio [b, c, t]."""
         latent: Tensor = self.encoder(self.pad_audio(signal))
@@ -98,21 +123,8 @@ class AudioAutoencoder(AudioStage):
     domain: mk.Domain
     unet: mk.UNet
 
-    def build_parts(
-        self,
-        domain: mk.Use[mk.Domain],
-        encoder: mk.Use[mk.SpectralEncoder],
-        unet: mk.Use[mk.UNet],
-        *,
-        inputs: int = 1,
-    ) -> None:
-        """Build the parts; the network sees `inputs` signals of the domain side by side."""
-        self.domain = domain.build(audio_channels=self.input_space.channels)
-        self.build_encoder(encoder)
-        self.build_network(unet, inputs=inputs)
-
-    def build_network(self, unet: mk.Use[mk.UNet], *, inputs: int) -> None:
-        """Build the network, where domain and space are known."""
+    def build_network(self, unet: mk.Use[mk.UNet], *, inputs: int = 1) -> None:
+        """Build the network, where domain and space are known: it sees `inputs` signals at once."""
         self.unet = unet.build(
             channels=inputs * self.domain.channels,
             context_channels=self.latent_space.channels,
@@ -175,10 +187,3 @@ class AudioAutoencoder(AudioStage):
         starts = [window.start * per_frame for window in windows]
         made = make(latents, len(windows[0]) * per_frame, starts)
         return made.float().chunk(len(windows))
-
-
-def apply_condition(latent: Tensor, condition: mk.Condition) -> Tensor:
-    """Return the latent [b, c, n] that a network is told under a condition."""
-    if condition == "other":
-        return latent.roll(-1, 0)
-    return torch.zeros_like(latent) if condition == "none" else latent

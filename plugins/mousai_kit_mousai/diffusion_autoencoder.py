@@ -11,7 +11,7 @@ from pydantic import ValidationInfo, field_validator
 from torch import Tensor
 
 import mousai_kit.api as mk
-from mousai_kit_mousai.autoencoder_base import AudioAutoencoder, WindowDecoder, apply_condition
+from mousai_kit_mousai.autoencoder_base import AudioAutoencoder, WindowDecoder
 from mousai_kit_mousai.envelope import (
     Envelope,
     EnvelopeOptions,
@@ -111,13 +111,11 @@ class DiffusionAutoencoder(AudioAutoencoder):
 
     def __init__(self, options: Options, *, input_space: mk.SignalSpace) -> None:
         super().__init__(options, input_space=input_space)
-        inputs = 1 if options.envelope is None else 2
-        self.draft: mk.Stage | None = None
-        self.partway: Partway | None = None
-        if options.draft is None:
-            self.build_parts(options.domain, options.encoder, options.unet, inputs=inputs)
-        else:
-            self._build_refining(options, options.draft, inputs=inputs)
+        self.domain = options.domain.build(audio_channels=input_space.channels)
+        self.draft = None if options.draft is None else self._build_draft(options.draft)
+        if self.draft is None:
+            self.build_encoder(options.encoder)
+        self.build_network(options.unet, inputs=1 if options.envelope is None else 2)
         self.envelope: Envelope | None = None
         self.envelope_weight = 0.0
         if options.envelope is not None:
@@ -130,8 +128,7 @@ class DiffusionAutoencoder(AudioAutoencoder):
         self.saturation, self.refine = options.saturation, options.refine
         self.levels = options.levels
         self.schedule = options.schedule.build()
-        if self.draft is not None:
-            self.partway = Partway(self.schedule, options.start)
+        self.partway = None if self.draft is None else Partway(self.schedule, options.start)
         self.sampler = options.sampler.build(schedule=self.partway or self.schedule)
 
     @property
@@ -155,6 +152,13 @@ class DiffusionAutoencoder(AudioAutoencoder):
         """Return the latents [b, latent_space.channels, frames] of audio [b, c, t]."""
         return super().encode(signal) if self.draft is None else self.draft.encode(signal)
 
+    def encode_padded(self, wave: Tensor) -> Tensor:
+        """Return the latent [b, latent_space.channels, n] to learn from, of padded audio."""
+        if self.draft is None:
+            return super().encode_padded(wave)
+        with torch.no_grad():
+            return self.draft.encode(wave)
+
     def prepare_encoder(self, signals: Iterable[Tensor]) -> Iterable[Tensor]:
         """Let the encoder measure what it must; a draft's has done so when it learned."""
         if self.draft is None:
@@ -166,17 +170,8 @@ class DiffusionAutoencoder(AudioAutoencoder):
         if self.draft is not None:
             self.draft.download()
 
-    def loss(
-        self,
-        signal: Tensor,
-        prompts: Sequence[str],
-        *,
-        noise: mk.NoiseSource,
-        condition: mk.Condition = "training",
-    ) -> Tensor:
-        """Return the loss per clip [b] for audio [b, c, t]; prompts go unused."""
-        wave = self.pad_audio(signal)
-        latent = apply_condition(self._latent(wave), condition)
+    def reconstruction_loss(self, wave: Tensor, latent: Tensor, noise: mk.NoiseSource) -> Tensor:
+        """Return the loss per clip [b] for padded audio [b, c, t], given a latent [b, c, n]."""
         x = self.domain(wave)
         velocity, log_deviation = self._velocity(latent, x.shape[-1])
         importance = self.domain.channel_weights()
@@ -199,9 +194,8 @@ class DiffusionAutoencoder(AudioAutoencoder):
 
     def windows(self, request: mk.GenerationRequest) -> int:
         """Return in how many windows the audio is made."""
-        return (
-            self._played_draft.windows(request) if self._played_draft else super().windows(request)
-        )
+        played = self._played_draft
+        return played.windows(request) if played else super().windows(request)
 
     def window_decoder(self, latents: Tensor, request: mk.GenerationRequest) -> WindowDecoder:
         """Return what makes windows of latents, each of its stretch of the draft, if any."""
@@ -239,27 +233,18 @@ class DiffusionAutoencoder(AudioAutoencoder):
             velocity, noise = partway.scale_levels(whole), partway.add_noise(draft, noise)
         return self.sampler.sample(request.count_evaluations(velocity), noise, generator=source)
 
-    def _build_refining(self, options: Options, draft: mk.Use[mk.Stage], *, inputs: int) -> None:
-        """Build the parts around a draft, which has learned before; PluginError if it can't be."""
-        self.domain = options.domain.build(audio_channels=self.input_space.channels)
-        self.draft = draft.build(input_space=self.input_space).requires_grad_(False)
-        if self.draft.latent_space is None:
-            raise mk.PluginError(f"a draft makes sound of latents; '{self.draft.name}' makes none")
-        self.latent_space = self.draft.latent_space
-        self.build_network(options.unet, inputs=inputs)
+    def _build_draft(self, use: mk.Use[mk.Stage]) -> mk.Stage:
+        """Build the draft, which has learned before; PluginError if it can't be one."""
+        draft = use.build(input_space=self.input_space).requires_grad_(False)
+        if draft.latent_space is None:
+            raise mk.PluginError(f"a draft makes sound of latents; '{draft.name}' makes none")
+        self.latent_space = draft.latent_space
+        return draft
 
     @property
     def _played_draft(self) -> mk.Stage | None:
         """The draft, where it is played as it is."""
         return None if self.refine else self.draft
-
-    def _latent(self, wave: Tensor) -> Tensor:
-        """Return the latent [b, latent_space.channels, n] of audio [b, c, t] that it divides."""
-        if self.draft is None:
-            latent: Tensor = self.encoder(wave)
-            return latent
-        with torch.no_grad():
-            return self.draft.encode(wave)
 
     def _velocity(
         self, latent: Tensor, frames: int, levels: Tensor | None = None

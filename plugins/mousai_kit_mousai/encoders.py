@@ -3,59 +3,16 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import model_validator
 from torch import Tensor, nn
 
 import mousai_kit.api as mk
-from mousai_kit_mousai.layers.conv_encoder import ConvEncoder
+from mousai_kit_mousai.layers.conv_encoder import ConvEncoder, ConvEncoderOptions
+from mousai_kit_mousai.layers.resnet import ResNetBlock
 from mousai_kit_mousai.layers.spectrum import LogMelSpectrum, MagnitudeSpectrum
 from mousai_kit_mousai.unet_options import Copies, Count
-
-
-class ConvEncoderOptions(mk.Options):
-    """What both encoders share: the convolutions between the spectrum and the latent."""
-
-    channels: int = mk.Field(512, ge=1, description="channels that the multipliers multiply")
-    multipliers: list[Count] = mk.Field(
-        [1, 1, 1], min_length=1, description="width at the entry and after each factor"
-    )
-    factors: list[Count] = mk.Field(
-        [2, 2], description="how many times each strided convolution shortens the sequence"
-    )
-    blocks: list[Copies] = mk.Field([4, 8], description="ResNet blocks after each factor")
-    groups: int = mk.Field(8, ge=1, description="groups of the ResNet's group norms")
-    latent_channels: int = mk.Field(32, ge=1, description="channels of the latent")
-    bottleneck: Literal["tanh", "none"] = mk.Field(
-        "tanh", description="tanh keeps the latent between -1 and 1"
-    )
-    final_norm: bool = mk.Field(
-        False,
-        description="a group norm before the latent: with large strides of learning, tanh's input "
-        "grows without it; the paper has none",
-    )
-
-    @model_validator(mode="after")
-    def _floors_agree(self) -> Self:
-        floors = len(self.factors)
-        if len(self.blocks) != floors or len(self.multipliers) != floors + 1:
-            raise ValueError(
-                "blocks must be as many as factors, and multipliers one more (they have "
-                f"factors {floors}, blocks {len(self.blocks)}, multipliers {len(self.multipliers)})"
-            )
-        odd = [width for width in self.widths[1:] if width % self.groups]
-        if odd:
-            raise ValueError(
-                f"channels times multipliers must be multiples of groups, {self.groups} "
-                f"(got {odd[0]})"
-            )
-        return self
-
-    @property
-    def widths(self) -> list[int]:
-        """Return the channels at the entry and after each factor."""
-        return [self.channels * multiplier for multiplier in self.multipliers]
 
 
 class ConvSpectralEncoder(mk.SpectralEncoder):
@@ -67,20 +24,12 @@ class ConvSpectralEncoder(mk.SpectralEncoder):
         """Build what encodes a spectrum [b, inputs, l], a frame each `hop` samples."""
         self.channels = options.latent_channels
         self.downsampling = hop * prod(options.factors)
-        self.pyramid = ConvEncoder(
-            inputs=inputs,
-            channels=options.widths,
-            factors=options.factors,
-            blocks=options.blocks,
-            outputs=options.latent_channels,
-            groups=options.groups,
-            final_norm=options.final_norm,
-        )
+        self.pyramid = ConvEncoder(options, inputs)
         self.bounded = options.bottleneck == "tanh"
 
     def repeated_blocks(self) -> list[nn.Module]:
         """Return the residual blocks."""
-        return self.pyramid.repeated_blocks()
+        return [block for block in self.modules() if isinstance(block, ResNetBlock)]
 
     def forward(self, wave: Tensor) -> Tensor:
         """Encode audio [b, c, t] to latents [b, channels, t / downsampling]."""

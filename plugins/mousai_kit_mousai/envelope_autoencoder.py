@@ -5,17 +5,18 @@ Legend: b batch, c channels, t samples, n frames, k bins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
+from einops import rearrange
 from torch import Tensor
 from torch.nn.functional import avg_pool1d
 
 import mousai_kit.api as mk
-from mousai_kit_mousai.autoencoder_base import AudioStage, apply_condition
-from mousai_kit_mousai.band_split import QUIETEST, SpectrumOptions
+from mousai_kit_mousai.autoencoder_base import AudioStage
+from mousai_kit_mousai.band_split import QUIETEST
 from mousai_kit_mousai.envelope_player import EnvelopePlayer, Halves
-from mousai_kit_mousai.layers.band_split import FLOOR
+from mousai_kit_mousai.layers.band_split import FLOOR, BandSplitSpectrum, SpectrumOptions
 from mousai_kit_mousai.layers.residual_map import ResidualMap, least_squares
 
 POOLED = (3, 12)
@@ -80,7 +81,8 @@ class EnvelopeAutoencoder(AudioStage):
         if input_space.channels > 2:
             raise mk.PluginError(f"{self.name} knows mono and stereo (got {input_space.channels})")
         self.build_encoder(options.encoder)
-        self.spectrum = options.build(
+        self.spectrum = BandSplitSpectrum(
+            options,
             audio_channels=input_space.channels,
             sample_rate=input_space.sample_rate,
             hop=self.encoder.downsampling,
@@ -109,27 +111,19 @@ class EnvelopeAutoencoder(AudioStage):
         waves = [*self.prepare_encoder(signals)]
         if not waves:
             return
-        features = torch.cat([_frames(self.spectrum(wave)) for wave in waves])
+        features = torch.cat([rearrange(self.spectrum(wave), "b c n -> (b n) c") for wave in waves])
         self.mean.copy_(features.mean(0)[:, None])
         self.deviation.copy_(features.std(0, correction=0).clamp(min=QUIETEST)[:, None])
-        latents = torch.cat([_frames(self.encoder(wave)) for wave in waves])
+        latents = torch.cat([rearrange(self.encoder(wave), "b c n -> (b n) c") for wave in waves])
         self.latent_deviation.copy_(latents.std(0, correction=0).clamp(min=FAINTEST)[:, None])
         normalised = (features - self.mean.T) / self.deviation.T
         self.decoder.fit(*least_squares(latents / self.latent_deviation.T, normalised))
 
-    def loss(
-        self,
-        signal: Tensor,
-        prompts: Sequence[str],
-        *,
-        noise: mk.NoiseSource,
-        condition: mk.Condition = "training",
-    ) -> Tensor:
+    def reconstruction_loss(self, wave: Tensor, latent: Tensor, noise: mk.NoiseSource) -> Tensor:
         """Return the distance of log power per clip [b] for audio [b, c, t]; nothing is random."""
-        wave = self.pad_audio(signal)
         with torch.no_grad():
             target = self.spectrum(wave)
-        answer = self._features(apply_condition(self.encoder(wave), condition))
+        answer = self._features(latent)
         errors = (answer - target).abs() * self.channel_weights[:, None]
         return (errors.sum(1) + self._pooled_errors(answer, target)).mean(1)
 
@@ -200,7 +194,8 @@ class EnvelopeAutoencoder(AudioStage):
             part = mk.scale_range(window, self.latent_space.stride)
             features = self._features(latents[..., window.start : window.stop])
             noise = request.noise([part.start]).normal(len(part)).to(features)
-            tick = _reporting(number, request)
+            # None are made together: those that count as one report the rounds of the first.
+            tick = request.tick if number % request.together == 0 else lambda: None
             halves = self.player.halves(features, noise, known=known, tick=tick)
             yield self.player.play(halves, features)
             first = end - window.start
@@ -216,19 +211,6 @@ class EnvelopeAutoencoder(AudioStage):
             halves.low[:, first * slow : last * slow],
             halves.high[:, first * stride : last * stride],
         )
-
-
-def _reporting(number: int, request: mk.GenerationRequest) -> Callable[[], None]:
-    """Return what a window's rounds are reported to: of windows that count as one, the first's.
-
-    Each goes on from the one before, so that none are made together.
-    """
-    return request.tick if number % request.together == 0 else lambda: None
-
-
-def _frames(x: Tensor) -> Tensor:
-    """Return the frames [b * n, c] of [b, c, n]."""
-    return x.transpose(1, 2).flatten(0, 1)
 
 
 def _pool(power: Tensor, width: int) -> Tensor:

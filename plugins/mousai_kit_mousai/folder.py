@@ -49,9 +49,8 @@ class Folder(mk.TrackDataset):
         folder = Path(self.options.path).expanduser()
         check_music_folder(folder)
         self._file = self._index_file(folder)
-        found = index(folder, self._file)
-        self._skipped = [str(problem) for problem in found.skipped_files]
-        table = found.tracks
+        table, skipped = index(folder, self._file)
+        self._skipped = list(map(str, skipped))
         return table.tracks().part(self.split, table.names(), self.options.validation)
 
     def skipped_files(self) -> list[str]:

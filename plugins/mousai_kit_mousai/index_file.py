@@ -148,5 +148,4 @@ class IndexFile:
 
 
 def _version(file: sqlite3.Connection) -> int:
-    found: int = file.execute("pragma user_version").fetchone()[0]
-    return found
+    return file.execute("pragma user_version").fetchone()[0]

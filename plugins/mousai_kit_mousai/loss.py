@@ -18,8 +18,8 @@ def velocity_loss(
 ) -> Tensor:
     """Return the mean squared error of v per clip [b] for signals [b, c, t].
 
-    The level is uniform in [0, highest); v = alpha * noise - beta * signal. `channel_weights` [c]
-    say how much each channel counts, 1 on average.
+    The level is uniform in [0, highest); v = alpha * noise - beta * signal. `importance` [c] says
+    how much each channel counts, 1 on average.
     """
     sigma = highest * noise.uniform().to(signal)
     white = noise.like(signal)

@@ -31,13 +31,7 @@ class LogMelDistance(mk.Metric):
     def score(self, generated: Tensor, reference: Tensor) -> float:
         """Return the mean absolute difference in dB of audio [b, c, t] and [b, c, t]."""
         ours, theirs = (
-            mk.log_mel(
-                wave,
-                self.sample_rate,
-                n_fft=self.options.n_fft,
-                hop=self.options.hop,
-                bands=self.options.bands,
-            )
+            mk.log_mel(wave, self.sample_rate, **self.options.model_dump())
             for wave in (generated, reference)
         )
         return float((ours - theirs).abs().mean())

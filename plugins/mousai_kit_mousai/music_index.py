@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -23,20 +22,12 @@ LISTED = 10
 """Reasons given where no file can be used."""
 
 
-@dataclass(frozen=True, slots=True)
-class MusicIndex:
-    """What a folder holds: tracks that can be used, and what is wrong with each other file."""
+def index(folder: Path, file: IndexFile) -> tuple[TrackTable, list[mk.Problem]]:
+    """Return the tracks of a folder that can be used, and what is wrong with each other file.
 
-    tracks: TrackTable
-    skipped_files: list[mk.Problem]
-
-
-def index(folder: Path, file: IndexFile) -> MusicIndex:
-    """Return a folder's music: what is not in the index file, or has changed, is read and kept.
-
-    AudioError where no file can be used.
+    What is not in the index file, or has changed, is read and kept. AudioError where no file can
+    be used.
     """
-    check_music_folder(folder)
     skipped: list[mk.Problem] = []
     tracks, seen = TrackTable(folder), set[int]()
     files = music_files(folder, skipped)
@@ -51,7 +42,7 @@ def index(folder: Path, file: IndexFile) -> MusicIndex:
     file.forget(lambda path: hash(path) in seen)
     if not seen:
         raise _without_music(folder, skipped)
-    return MusicIndex(tracks, skipped)
+    return tracks, skipped
 
 
 def check_music_folder(folder: Path) -> None:

@@ -11,6 +11,7 @@ Legend: b clips, c channels, t time in samples, f bins or bands of frequency, n 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar, Literal
 
 import torch
@@ -23,7 +24,32 @@ STATED_AT = 48_000
 """The sample rate in Hz at which windows and hops are stated."""
 
 
-class Lines(mk.Metric):
+class CorrelationMetric(mk.Metric):
+    """Pearson's correlation of features of both sounds, mean over clips.
+
+    That of values that are all but the same (within 0.001 dB) is 0: only rounding moves them.
+    """
+
+    unit: ClassVar[str] = ""
+    better: ClassVar[Literal["lower", "higher"]] = "higher"
+
+    def __init__(self, options: mk.Options, *, sample_rate: int) -> None:
+        self.sample_rate = sample_rate
+
+    @abstractmethod
+    def features(self, wave: Tensor) -> Tensor:
+        """Return what is compared of audio [b, c, t], in dB [b, ...]."""
+
+    def score(self, generated: Tensor, reference: Tensor) -> float:
+        """Return the mean over clips, -1 to 1, of audio [b, c, t] and [b, c, t]."""
+        values = [self.features(wave).double().flatten(1) for wave in (generated, reference)]
+        ours, theirs = (each - each.mean(1, keepdim=True) for each in values)
+        least = 1e-3 * max(1, ours.shape[1]) ** 0.5
+        vary = (ours.norm(dim=1) > least) & (theirs.norm(dim=1) > least)
+        return float((vary * torch.cosine_similarity(ours, theirs, dim=1).clamp(-1, 1)).mean())
+
+
+class Lines(CorrelationMetric):
     """Correlation of the spectra's fine structure, where held notes are lines: 1 the same, 0 noise.
 
     Pearson's, over all bins and frames, of the log power from 60 to 5,000 Hz less its mean over 31
@@ -31,17 +57,8 @@ class Lines(mk.Metric):
     """
 
     name = "lines"
-    unit: ClassVar[str] = ""
-    better: ClassVar[Literal["lower", "higher"]] = "higher"
 
-    def __init__(self, options: mk.Options, *, sample_rate: int) -> None:
-        self.sample_rate = sample_rate
-
-    def score(self, generated: Tensor, reference: Tensor) -> float:
-        """Return the mean over clips, -1 to 1, of audio [b, c, t] and [b, c, t]."""
-        return _correlation(self._lines(generated), self._lines(reference))
-
-    def _lines(self, wave: Tensor) -> Tensor:
+    def features(self, wave: Tensor) -> Tensor:
         """Return how much louder each bin is than those around it, in dB [b, n, f]."""
         hertz, power = _power(wave, self.sample_rate, window=8192, hop=2048)
         level = _decibels(power[:, _band(hertz, 60, 5000)], floor=-90).mT
@@ -92,7 +109,7 @@ class Pitch(mk.Metric):
         return smooth - smooth.mean(1, keepdim=True)
 
 
-class Attacks(mk.Metric):
+class Attacks(CorrelationMetric):
     """Correlation of onset envelopes: 1 where notes begin when the real ones do, near 0 by chance.
 
     Pearson's, over all frames, of the rise in dB since the frame before, falls counting 0, averaged
@@ -101,17 +118,8 @@ class Attacks(mk.Metric):
     """
 
     name = "attacks"
-    unit: ClassVar[str] = ""
-    better: ClassVar[Literal["lower", "higher"]] = "higher"
 
-    def __init__(self, options: mk.Options, *, sample_rate: int) -> None:
-        self.sample_rate = sample_rate
-
-    def score(self, generated: Tensor, reference: Tensor) -> float:
-        """Return the mean over clips, -1 to 1, of audio [b, c, t] and [b, c, t]."""
-        return _correlation(self._onsets(generated), self._onsets(reference))
-
-    def _onsets(self, wave: Tensor) -> Tensor:
+    def features(self, wave: Tensor) -> Tensor:
         """Return the rise of each frame in dB [b, n - 1]."""
         hertz, power = _power(wave, self.sample_rate, window=2048, hop=512)
         highest = min(20_000.0, self.sample_rate / 2)
@@ -163,15 +171,3 @@ def _pitch_classes(hertz: Tensor) -> Tensor:
     weights = 1 - 2 * (note - nearest).abs()
     nothing = torch.zeros(12, len(hertz), device=hertz.device)
     return nothing.scatter(0, nearest.long()[None] % 12, weights[None])
-
-
-def _correlation(ours: Tensor, theirs: Tensor) -> float:
-    """Return Pearson's correlation of values in dB [b, ...] and [b, ...], mean over clips.
-
-    That of values that are all but the same (within 0.001 dB) is 0: only rounding moves them.
-    """
-    ours, theirs = (values.double().flatten(1) for values in (ours, theirs))
-    ours, theirs = (values - values.mean(1, keepdim=True) for values in (ours, theirs))
-    least = 1e-3 * max(1, ours.shape[1]) ** 0.5
-    vary = (ours.norm(dim=1) > least) & (theirs.norm(dim=1) > least)
-    return float((vary * torch.cosine_similarity(ours, theirs, dim=1).clamp(-1, 1)).mean())

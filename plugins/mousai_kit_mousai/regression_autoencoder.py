@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import mousai_kit.api as mk
-from mousai_kit_mousai.autoencoder_base import AudioAutoencoder, apply_condition
+from mousai_kit_mousai.autoencoder_base import AudioAutoencoder
 from mousai_kit_mousai.stft_loss import stft_distance
 
 QUIET = 1e-3
@@ -40,7 +40,9 @@ class RegressionAutoencoder(AudioAutoencoder):
 
     def __init__(self, options: Options, *, input_space: mk.SignalSpace) -> None:
         super().__init__(options, input_space=input_space)
-        self.build_parts(options.domain, options.encoder, options.unet)
+        self.domain = options.domain.build(audio_channels=input_space.channels)
+        self.build_encoder(options.encoder)
+        self.build_network(options.unet)
         self.resolutions = options.windows
 
     @property
@@ -48,17 +50,8 @@ class RegressionAutoencoder(AudioAutoencoder):
         """Return how many evaluations of its network a window takes: one."""
         return 1
 
-    def loss(
-        self,
-        signal: Tensor,
-        prompts: Sequence[str],
-        *,
-        noise: mk.NoiseSource,
-        condition: mk.Condition = "training",
-    ) -> Tensor:
+    def reconstruction_loss(self, wave: Tensor, latent: Tensor, noise: mk.NoiseSource) -> Tensor:
         """Return the distance of spectra per clip [b] for audio [b, c, t]; nothing is random."""
-        wave = self.pad_audio(signal)
-        latent = apply_condition(self.encoder(wave), condition)
         frames = wave.shape[-1] // self.domain.stride
         answer = self._predict(self.unet.bind(latent), (len(wave), self.domain.channels, frames))
         heard = self.domain.inverse(answer.float(), wave.shape[-1])

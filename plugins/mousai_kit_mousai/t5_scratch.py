@@ -13,12 +13,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import torch
-from pydantic import ValidationInfo, field_validator
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from torch import Tensor, nn
 
 import mousai_kit.api as mk
-from mousai_kit_mousai.t5_network import T5Outline, T5Sizes
+from mousai_kit_mousai.t5_network import T5Outline, T5ScratchOptions, build_encoder
 
 PADDING_TOKEN, END_TOKEN = "<pad>", "</s>"
 """T5's own special tokens, of ids 0 and 1."""
@@ -32,39 +31,15 @@ class T5Scratch(mk.TextEncoder):
     """
 
     name = "t5-scratch"
+    Options = T5ScratchOptions
 
-    class Options(mk.Options):
-        """Options of `text: t5-scratch`. A few thousand captions don't fill T5-base."""
-
-        features: int = mk.Field(256, gt=0, description="size of an embedding (T5-base: 768)")
-        layers: int = mk.Field(4, gt=0, description="layers (T5-base: 12)")
-        heads: int = mk.Field(
-            4, gt=0, description="attention heads; divides features (T5-base: 12)"
-        )
-        feed_forward: int = mk.Field(1024, gt=0, description="inner features (T5-base: 3072)")
-        dropout: float = mk.Field(
-            0.0, ge=0, lt=1, description="dropout; 0 makes training repeatable (T5-base: 0.1)"
-        )
-        vocabulary: int = mk.Field(4096, ge=512, description="most tokens (T5-base: 32128)")
-        tokens: int = mk.Field(64, ge=2, le=512, description="tokens a text is padded or cut to")
-
-        @field_validator("heads")
-        @classmethod
-        def _divides(cls, heads: int, info: ValidationInfo) -> int:
-            features = info.data.get("features", heads)
-            if features % heads:
-                raise ValueError(f"must divide features, {features} (got {heads})")
-            return heads
-
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: T5ScratchOptions) -> None:
         super().__init__(options)
-        self.features = options.features
-        self.tokens = options.tokens
+        self.features, self.tokens = options.features, options.tokens
         self.vocabulary = options.vocabulary
         self.tokenizer: Any = None
         self.words: list[str] | None = None
-        sizes = T5Sizes(**options.model_dump(exclude={"tokens"}))
-        self.network = T5Outline(sizes) if torch.empty(0).is_meta else sizes.network()
+        self.network = T5Outline(options) if torch.empty(0).is_meta else build_encoder(options)
 
     def fit_statistics(self, captions: Sequence[str]) -> None:
         """Learn the vocabulary: the same captions, in any order, give the same one."""

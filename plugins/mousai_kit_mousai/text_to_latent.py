@@ -58,12 +58,8 @@ class TextToLatent(mk.Stage):
 
     def __init__(self, options: Options, *, input_space: mk.SignalSpace) -> None:
         super().__init__(options, input_space=input_space)
-        self.input_space, self.latent_space, self.text_dropout = (
-            input_space,
-            None,
-            options.text_dropout,
-        )
-        self.normalise = options.normalise
+        self.input_space, self.latent_space = input_space, None
+        self.text_dropout, self.normalise = options.text_dropout, options.normalise
         self.text = options.text.build()
         self.unet = options.unet.build(
             channels=input_space.channels, context_channels=0, text_features=self.text.features

@@ -49,9 +49,8 @@ class TrackTable:
 
     def _text(self, place: int) -> tuple[bytes, bytes]:
         """Return a track's path within the folder, and what is said of it."""
-        path, _, text = bytes(self._texts[self._ends[place] : self._ends[place + 1]]).partition(
-            b"\0"
-        )
+        row = bytes(self._texts[self._ends[place] : self._ends[place + 1]])
+        path, _, text = row.partition(b"\0")
         return path, text
 
 

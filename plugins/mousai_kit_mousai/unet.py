@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from math import prod
 from typing import cast
@@ -16,7 +17,7 @@ from mousai_kit_mousai.layers.conditioning import Conditioning, Conditions, Text
 from mousai_kit_mousai.layers.modulation import NoiseEmbedding
 from mousai_kit_mousai.layers.packing import PackableNetwork
 from mousai_kit_mousai.layers.patch_transform import PatchTransform
-from mousai_kit_mousai.layers.unet_level import Item, LevelConfig, UNetLevel
+from mousai_kit_mousai.layers.unet_level import Item, UNetLevel
 from mousai_kit_mousai.unet_options import UNet1dOptions, check_wiring
 
 
@@ -51,13 +52,25 @@ class UNet1d(PackableNetwork, mk.UNet):
             self.transform = PatchTransform(
                 inputs=channels, outputs=outputs, **transform.model_dump()
             )
-        depths = _depths(
-            options, channels * filters, outputs * filters, context_channels, text_features
-        )
+        inputs, outputs, depths = channels * filters, outputs * filters, list[UNetLevel]()
+        for depth, width in enumerate(options.channels):
+            level = UNetLevel(
+                options,
+                depth,
+                inputs=inputs,
+                outputs=outputs,
+                context_channels=context_channels,
+                text_features=text_features,
+            )
+            depths.append(level)
+            inputs = outputs = width
         self.depths = nn.ModuleList(depths)
         self.downsampling = stride * prod(options.factors)
         if options.head == "gain":
-            _start_near_zero(depths[0])
+            # v starts near 0, the best constant: in a domain of unit variance x says nothing of v
+            with torch.no_grad():
+                for parameter in depths[0].leave.parameters():
+                    parameter.mul_(0.1)
 
     def forward(
         self,
@@ -101,11 +114,9 @@ class UNet1d(PackableNetwork, mk.UNet):
         length = x.shape[2]
         padded = F.pad(x, (0, -length % self.downsampling))
         conditions = self._conditions(sigma, conditioning, length, padded.shape[2])
-        if self.packing is None:
+        packed = self.packing is not None  # packed layers choose the precision
+        with without_autocast(x.device) if packed else nullcontext():
             out = self._through_depths(padded, conditions)
-        else:  # the packed layers choose the precision
-            with without_autocast(x.device):
-                out = self._through_depths(padded, conditions)
         out = out[:, :, :length].to(x.dtype)
         if self.options.head == "plain":
             return out
@@ -160,46 +171,3 @@ class BoundUNet1d:
         with torch.inference_mode():  # spares each of a thousand small operations some bookkeeping
             v = self.network.velocity(x, sigma, self.conditioning)
         return v.clone()
-
-
-def _depths(
-    options: UNet1dOptions, inputs: int, outputs: int, context_channels: int, text_features: int
-) -> list[UNetLevel]:
-    """Return the depths from the surface downwards.
-
-    With the gain head the surface has no skip of its own: v = g * x + r is one.
-    """
-    depths = []
-    for index, channels in enumerate(options.channels):
-        config = LevelConfig(
-            channels=channels,
-            context_channels=context_channels * options.at("context_injections", index),
-            attentions=options.at("attentions", index),
-            cross_attentions=options.at("cross_attentions", index),
-            heads=options.attention_heads,
-            head_features=options.attention_features,
-            text_features=text_features,
-            modulation_features=options.modulation_features,
-            groups=options.groups,
-        )
-        depth = UNetLevel(
-            config,
-            inputs=inputs,
-            outputs=outputs,
-            factor=options.factors[index],
-            items=options.blocks[index],
-            skip=None if options.head == "gain" and index == 0 else options.skip,
-        )
-        depths.append(depth)
-        inputs = outputs = channels
-    return depths
-
-
-@torch.no_grad()
-def _start_near_zero(surface: UNetLevel) -> None:
-    """Scale down what gives g and r, so that v starts near 0.
-
-    In a domain of unit variance x says nothing of v on average, and 0 is the best constant.
-    """
-    for parameter in surface.leave.parameters():
-        parameter.mul_(0.1)

@@ -8,19 +8,12 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import model_validator
 
 import mousai_kit.api as mk
-from mousai_kit_mousai.layers.unet_level import SkipKind
 
 Count = Annotated[int, mk.Field(ge=1)]
 Copies = Annotated[int, mk.Field(ge=0)]
 Switch = Annotated[int, mk.Field(ge=0, le=1)]
-PER_DEPTH = (
-    "channels",
-    "factors",
-    "blocks",
-    "attentions",
-    "cross_attentions",
-    "context_injections",
-)
+NEEDED_PER_DEPTH = ("channels", "factors", "blocks")
+PER_DEPTH = (*NEEDED_PER_DEPTH, "attentions", "cross_attentions", "context_injections")
 
 
 class TransformOptions(mk.Options):
@@ -74,7 +67,7 @@ class UNet1dOptions(mk.Options):
         TransformOptions.model_validate({}),
         description="learned transform in front, for waveforms; null: none",
     )
-    skip: SkipKind = mk.Field(
+    skip: Literal["modulated", "concatenated"] = mk.Field(
         "modulated", description="how a depth's way around joins it: added and scaled, or mixed"
     )
     modulation_features: int = mk.Field(1024, ge=1, description="features of the noise level")
@@ -86,9 +79,7 @@ class UNet1dOptions(mk.Options):
     @model_validator(mode="after")
     def _depths_agree(self) -> Self:
         lengths = {name: len(getattr(self, name)) for name in PER_DEPTH}
-        given = {
-            name: length for name, length in lengths.items() if length or name in PER_DEPTH[:3]
-        }
+        given = {name: size for name, size in lengths.items() if size or name in NEEDED_PER_DEPTH}
         if len(set(given.values())) > 1:
             counts = ", ".join(f"{name} {count}" for name, count in given.items())
             raise ValueError(f"the lists need one value per depth each (they have {counts})")

@@ -44,8 +44,7 @@ class Rows:
         data, path = (value["bytes"], value["path"]) if whole else (value, value)
         kind = pyarrow.types
         if data.is_valid and (kind.is_binary(data.type) or kind.is_large_binary(data.type)):
-            reader: BinaryIO = pyarrow.BufferReader(data.as_buffer())
-            return reader
+            return pyarrow.BufferReader(data.as_buffer())
         return self._file(row, path.as_py())
 
     def values(self, row: int, columns: Sequence[str]) -> Mapping[str, object]:

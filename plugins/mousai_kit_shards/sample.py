@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -55,17 +54,16 @@ def read_member_caption(file: BinaryIO, member: Member) -> mk.CaptionFields | st
 
 
 def _audio(named: dict[str, Member], wanted: str | None) -> Member:
+    if wanted in named:
+        return named[wanted]
     if wanted is not None:
-        with suppress(KeyError):
-            return named[wanted]
         raise ValueError(f"has no '{wanted}' (it has {_endings(named)})")
-    found = [member for ending, member in named.items() if _kind(ending)[1:] in READ]
+    found = [ending for ending in named if _kind(ending)[1:] in READ]
     if not found:
         raise ValueError(f"has no music that is read (it has {_endings(named)})")
     if len(found) > 1:
-        several = _endings({member.ending: member for member in found})
-        raise ValueError(f"has several pieces of music ({several}); say which with `audio`")
-    return found[0]
+        raise ValueError(f"has several pieces of music ({_endings(found)}); say which with `audio`")
+    return named[found[0]]
 
 
 def _text(file: BinaryIO, named: dict[str, Member], wanted: str | None) -> Member | None:
@@ -87,5 +85,5 @@ def _kind(ending: str) -> str:
     return f".{ending.rpartition('.')[2]}"
 
 
-def _endings(named: dict[str, Member]) -> str:
-    return ", ".join(f"'{ending}'" for ending in named)
+def _endings(endings: Iterable[str]) -> str:
+    return ", ".join(f"'{ending}'" for ending in endings)

@@ -40,7 +40,7 @@ class ShardIndex:
     """The samples of a shard, a row each, and what is wrong with those left out.
 
     Arrays: `numbers` [n, 5] offset and size of the audio, offset, size and kind of the caption (by
-    its place in DESCRIPTIONS); `seconds` [n]; and the names of the audio's members, one after
+    its place in SIDECAR_SUFFIXES); `seconds` [n]; and the names of the audio's members, one after
     another in `names`, each up to its place in `ends` [n].
     """
 

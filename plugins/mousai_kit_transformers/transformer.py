@@ -43,9 +43,8 @@ class Transformer(mk.PretrainedTextEncoder):
         encoder, inside = encoder_of(whole)
         if encoder.main_input_name != "input_ids":
             raise checkpoint.fault(f"reads no text (it takes {encoder.main_input_name})")
-        used = [
-            name for name in missing if name.startswith(inside)
-        ]  # but a pooler: it makes one vector
+        used = (name for name in missing if name.startswith(inside))
+        # A pooler may be missing: it makes one vector.
         checkpoint.check_complete([name for name in used if "pooler" not in name.split(".")])
         vocabulary = encoder.get_input_embeddings().num_embeddings
         tokenizer = checkpoint.tokenizer(vocabulary)

@@ -16,7 +16,8 @@ from mousai_kit_mousai.archinet.support import (
     unsupported_generator_options,
 )
 from mousai_kit_mousai.diffusion_autoencoder import DiffusionAutoencoder
-from mousai_kit_mousai.encoders import ConvEncoderOptions, Magnitude, Mel
+from mousai_kit_mousai.encoders import Magnitude, Mel
+from mousai_kit_mousai.layers.conv_encoder import ConvEncoderOptions
 from mousai_kit_mousai.layers.spectrum import LogMelSpectrum, MagnitudeSpectrum
 from mousai_kit_mousai.text_to_latent import TextToLatent
 from mousai_kit_mousai.unet_options import UNet1dOptions

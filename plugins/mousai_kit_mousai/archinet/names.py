@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import mousai_kit.api as mk
-from mousai_kit_mousai.encoders import ConvEncoderOptions
+from mousai_kit_mousai.layers.conv_encoder import ConvEncoderOptions
 from mousai_kit_mousai.unet_options import UNet1dOptions
 
 
@@ -74,20 +74,14 @@ def _item(
         yield from _affine(f"{ours}resnet.{half}.convolution", f"{resnet}{index}.2")
     modulation = f"{theirs}block.blocks.{start + 1}.blocks.0.block.blocks.0.1"
     yield from _affine(f"{ours}layers.0.scale_shift", modulation)
-    before = 1
-    if options.at("context_injections", depth):
-        yield from _mixing(
-            f"{ours}layers.1.mix", f"{theirs}block.blocks.{start + 2}.block.blocks.0"
-        )
-        before = 2
-    for layer in range(before, _layers(options, depth) - 1):
+    injections = options.at("context_injections", depth)
+    if injections:
+        mix = f"{theirs}block.blocks.{start + 2}.block.blocks.0"
+        yield mk.NamePair(f"{ours}layers.1.mix.weight", f"{mix}.weight", conv1x1=True)
+        yield mk.NamePair(f"{ours}layers.1.mix.bias", f"{mix}.bias")
+    for layer in range(1 + injections, _layers(options, depth) - 1):
         attention = f"{theirs}block.blocks.{start + 1 + layer}.blocks.0.block."
         yield from _attention(f"{ours}layers.{layer}.", attention)
-
-
-def _mixing(ours: str, theirs: str) -> Iterator[mk.NamePair]:
-    yield mk.NamePair(f"{ours}.weight", f"{theirs}.weight", conv1x1=True)
-    yield mk.NamePair(f"{ours}.bias", f"{theirs}.bias")
 
 
 def _attention(ours: str, theirs: str) -> Iterator[mk.NamePair]:
@@ -107,13 +101,8 @@ def _encoder_block(ours: str, theirs: str) -> Iterator[mk.NamePair]:
 
 def _layers(options: UNet1dOptions, depth: int) -> int:
     """Return how many of their items are one of ours: ResNet, modulation, and what is asked for."""
-    context_injections = options.at("context_injections", depth)
-    return (
-        2
-        + context_injections
-        + options.at("attentions", depth)
-        + options.at("cross_attentions", depth)
-    )
+    attentions = options.at("attentions", depth) + options.at("cross_attentions", depth)
+    return 2 + options.at("context_injections", depth) + attentions
 
 
 def _affine(ours: str, theirs: str) -> Iterator[mk.NamePair]:

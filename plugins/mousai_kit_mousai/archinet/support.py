@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import mousai_kit.api as mk
 from mousai_kit_mousai.diffusion_autoencoder import DiffusionAutoencoder
 from mousai_kit_mousai.domains import Waveform
-from mousai_kit_mousai.encoders import ConvEncoderOptions, Magnitude, Mel
+from mousai_kit_mousai.encoders import Magnitude, Mel
+from mousai_kit_mousai.layers.conv_encoder import ConvEncoderOptions
 from mousai_kit_mousai.schedules import Cosine
 from mousai_kit_mousai.t5 import T5
 from mousai_kit_mousai.text_to_latent import TextToLatent

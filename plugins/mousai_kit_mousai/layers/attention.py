@@ -36,8 +36,7 @@ class Attention(Packable):
     ) -> Tensor:
         """Add to x [b, t, c] what its queries find; `mask` [b, 1, 1, n] says where they look."""
         found = mk.attention(queries.to(keys.dtype), keys, values, mask).transpose(1, 2).flatten(2)
-        result: Tensor = self.leave(found, x)
-        return result
+        return self.leave(found, x)
 
     def query_weights(self) -> tuple[Tensor, Tensor]:
         """Return the weight and the bias that make queries of normalised frames."""

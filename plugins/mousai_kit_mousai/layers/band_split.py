@@ -10,8 +10,10 @@ from itertools import pairwise
 from math import exp, log
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
+import mousai_kit.api as mk
 from mousai_kit_mousai.layers.autocast import without_autocast
 from mousai_kit_mousai.layers.griffin_lim import stft
 
@@ -23,6 +25,37 @@ STEREO = 0.02
 """What each of the two facts of stereo counts, where all bins and bands of the mid count 1."""
 HIGHEST = 0.375
 """Share of the sample rate above which there are bands only, at any rate."""
+
+
+class SpectrumOptions(mk.Options):
+    """How log power is told at two resolutions."""
+
+    low: int = mk.Field(
+        4096, ge=64, le=32768, multiple_of=4, description="samples under a window of the low bins"
+    )
+    high: int = mk.Field(
+        1024, ge=16, le=32768, multiple_of=4, description="samples under a window of the high bands"
+    )
+    crossover: float = mk.Field(
+        5000.0,
+        gt=0,
+        description="Hz where bands take over; at most three quarters of what the rate can hold",
+    )
+    bands: int = mk.Field(40, ge=1, le=512, description="bands above, about as wide as mel bands")
+    stereo_bands: int = mk.Field(24, ge=1, le=512, description="bands that stereo is told in")
+
+    def check_fit(self, sample_rate: int, hop: int) -> None:
+        """Raise PluginError where a hop doesn't go with the windows, or they with the crossover."""
+        if hop % (self.high // 4) or self.low < 2 * hop:
+            raise mk.PluginError(
+                f"frames of {hop} samples need a `low` window of at least twice as many (got "
+                f"{self.low}) and a quarter of `high` that divides them (got {self.high // 4})"
+            )
+        if self.crossover < (lowest := sample_rate / min(self.low, self.high)):
+            raise mk.PluginError(
+                f"a `crossover` of {self.crossover:g} Hz leaves nothing below it: at {sample_rate} "
+                f"Hz the windows `low` and `high` tell {lowest:g} Hz and more"
+            )
 
 
 class BandSplitSpectrum(nn.Module):
@@ -41,29 +74,22 @@ class BandSplitSpectrum(nn.Module):
     stereo: Tensor
 
     def __init__(
-        self,
-        *,
-        audio_channels: int,
-        sample_rate: int,
-        hop: int,
-        low: int,
-        high: int,
-        crossover: float,
-        bands: int,
-        stereo_bands: int,
+        self, options: SpectrumOptions, *, audio_channels: int, sample_rate: int, hop: int
     ) -> None:
         super().__init__()
-        self.hop, self.low, self.high, self.sample_rate = hop, low, high, sample_rate
+        options.check_fit(sample_rate, hop)
+        self.hop, self.sample_rate = hop, sample_rate
+        self.low, self.high = low, high = options.low, options.high
         self.parts = 4 * hop // high
-        highest = min(crossover, HIGHEST * sample_rate)
+        highest = min(options.crossover, HIGHEST * sample_rate)
         self.low_bins = round(highest / sample_rate * low)
         self.first = round(highest / sample_rate * high)
         self.register_buffer("low_window", torch.hann_window(low), persistent=False)
         self.register_buffer("high_window", torch.hann_window(high), persistent=False)
-        self.edges = _edges(self.first, high // 2, bands, sample_rate / high)
+        self.edges = _edges(self.first, high // 2, options.bands, sample_rate / high)
         self.register_buffer("bands", _means(self.edges), persistent=False)
         self.two = audio_channels == 2
-        self.stereo_edges = _edges(1, low // 2, stereo_bands, sample_rate / low)
+        self.stereo_edges = _edges(1, low // 2, options.stereo_bands, sample_rate / low)
         self.register_buffer("stereo", _means(self.stereo_edges), persistent=False)
         self.sizes = [self.low_bins, len(self.bands) * self.parts]
         self.sizes += [len(self.stereo), len(self.stereo)] if self.two else []
@@ -93,8 +119,7 @@ class BandSplitSpectrum(nn.Module):
     def split(self, features: Tensor) -> tuple[Tensor, ...]:
         """Return bins [b, k, n], bands [b, m, n * parts], and of stereo levels and likenesses."""
         low, high, *stereo = features.split(self.sizes, dim=1)
-        moments = high.unflatten(1, (-1, self.parts)).transpose(2, 3).flatten(2)
-        return low, moments, *stereo
+        return low, rearrange(high, "b (m p) n -> b m (n p)", p=self.parts), *stereo
 
     def _features(self, wave: Tensor) -> Tensor:
         mid = wave.mean(1)
@@ -103,7 +128,10 @@ class BandSplitSpectrum(nn.Module):
         power = _power(spectrum, self.low_window)
         high = _power(stft(mid, self.high_window, self.high // 4), self.high_window)
         banded = self.bands @ high[:, self.first : self.high // 2, : frames * self.parts]
-        powers = [power[:, 1 : self.low_bins + 1], _as_features(banded, self.parts)]
+        powers = [
+            power[:, 1 : self.low_bins + 1],
+            rearrange(banded, "b m (n p) -> b (m p) n", p=self.parts),
+        ]
         facts = self._stereo(wave, spectrum, frames) if self.two else []
         return torch.cat([*((part + FLOOR).log() for part in powers), *facts], 1)
 
@@ -131,11 +159,6 @@ def _power(spectrum: Tensor, window: Tensor) -> Tensor:
 def _square(spectrum: Tensor) -> Tensor:
     """Return the squared magnitudes, whose gradient is finite at 0."""
     return spectrum.real.square() + spectrum.imag.square()
-
-
-def _as_features(moments: Tensor, parts: int) -> Tensor:
-    """Return bands [b, m, n * parts], at moments of a frame, as features [b, m * parts, n]."""
-    return moments.unflatten(2, (-1, parts)).transpose(2, 3).flatten(1, 2)
 
 
 def _edges(first: int, last: int, bands: int, width: float) -> list[int]:

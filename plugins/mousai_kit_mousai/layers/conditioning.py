@@ -44,8 +44,7 @@ class Conditioning:
             return make()
         if key not in self._kept:
             self._kept[key] = make()
-        kept: T = self._kept[key]
-        return kept
+        return self._kept[key]
 
 
 @dataclass(frozen=True, slots=True)

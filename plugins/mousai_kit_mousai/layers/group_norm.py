@@ -37,8 +37,7 @@ class GroupNorm(nn.GroupNorm):
 def _few_channels(
     image: Tensor, weight: Tensor, bias: Tensor, groups: int, epsilon: float
 ) -> Tensor:
-    found: Tensor = _FewChannels.apply(image, weight, bias, groups, epsilon)
-    return found
+    return _FewChannels.apply(image, weight, bias, groups, epsilon)
 
 
 # Compiled by torch 2.13 it is slow. `torch.compiler.disable` would load the whole compiler at once,

@@ -73,12 +73,9 @@ class Packable(nn.Module):
         reorder = torch.ops.mkldnn._reorder_linear_weight
         weight, bias = self._pack(weights, owned, lambda item: reorder(item.contiguous(), rows))
         x = x.to(weight.dtype)
-        result: Tensor
         if plus is None:
-            result = torch.ops.mkldnn._linear_pointwise.default(x, weight, bias, "none", [], "")
-        else:
-            result = torch.ops.mkldnn._linear_pointwise.binary(x, plus, weight, bias, "add")
-        return result
+            return torch.ops.mkldnn._linear_pointwise.default(x, weight, bias, "none", [], "")
+        return torch.ops.mkldnn._linear_pointwise.binary(x, plus, weight, bias, "add")
 
     def convolve(
         self,
@@ -103,16 +100,13 @@ class Packable(nn.Module):
             lambda item: reorder(item.unsqueeze(2).contiguous(), *sizes, list(image.shape)),
         )
         image = image.to(weight.dtype)
-        result: Tensor
         if plus is None:
-            result = torch.ops.mkldnn._convolution_pointwise.default(
+            return torch.ops.mkldnn._convolution_pointwise.default(
                 image, weight, bias, *sizes, "none", [], ""
             )
-        else:
-            result = torch.ops.mkldnn._convolution_pointwise.binary(
-                image, plus, weight, bias, *sizes, "add", 1.0, None, [], None
-            )
-        return result
+        return torch.ops.mkldnn._convolution_pointwise.binary(
+            image, plus, weight, bias, *sizes, "add", 1.0, None, [], None
+        )
 
     def _pack(
         self, weights: Weights, owned: Owned, reorder: Callable[[Tensor], Tensor]

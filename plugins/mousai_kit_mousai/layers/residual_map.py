@@ -36,9 +36,8 @@ class ResidualMap(nn.Module):
         )
         self.norm = GroupNorm(8, channels)
         self.leave = Convolution(channels, outputs, 1)
-        nn.init.zeros_(self.leave.weight)
-        if self.leave.bias is not None:
-            nn.init.zeros_(self.leave.bias)
+        for parameter in self.leave.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [b, inputs, n] to [b, outputs, n]."""
@@ -47,8 +46,7 @@ class ResidualMap(nn.Module):
         for block in self.blocks:
             inner = block(inner)
         seen = self.leave(F.silu(self.norm(as_image(inner))))
-        mapped: Tensor = (self.linear(image) + seen).squeeze(2)
-        return mapped
+        return (self.linear(image) + seen).squeeze(2)
 
     @torch.no_grad()
     def fit(self, weight: Tensor, bias: Tensor) -> None:
@@ -61,7 +59,7 @@ class ResidualMap(nn.Module):
 def principal_components(frames: Tensor, count: int, importance: Tensor) -> tuple[Tensor, Tensor]:
     """Return the map to the first principal components of frames [n, c], each of unit variance.
 
-    As weight [count, c] and bias [count]. Errors of a feature count as `channel_weights` [c] say.
+    As weight [count, c] and bias [count]. Errors of a feature count as its `importance` [c] says.
     Components that the frames do not have, being few or alike, are 0.
     """
     scale = importance.sqrt()

@@ -42,8 +42,7 @@ class NormalisedConvolution(nn.Module):
     def forward(self, image: Tensor, plus: Tensor | None = None) -> Tensor:
         """Map an image [b, inputs, 1, t] to [b, outputs, 1, t], and add `plus`."""
         active = F.silu(self.norm(image), inplace=not torch.is_grad_enabled())
-        result: Tensor = self.convolution(active, plus)
-        return result
+        return self.convolution(active, plus)
 
 
 def adapter(inputs: int, outputs: int) -> Convolution | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -14,46 +13,36 @@ from mousai_kit_mousai.layers.linear import PatchEmbed
 from mousai_kit_mousai.layers.modulation import Modulation
 from mousai_kit_mousai.layers.resnet import ConcatenatedSkip, ModulatedSkip, ResNetBlock
 from mousai_kit_mousai.layers.upsampling import Upsampling
-
-SkipKind = Literal["modulated", "concatenated"]
-
-
-@dataclass(frozen=True, slots=True)
-class LevelConfig:
-    """What every item of a depth is made of; see the options of `unet1d`."""
-
-    channels: int
-    context_channels: int
-    attentions: int
-    cross_attentions: int
-    heads: int
-    head_features: int
-    text_features: int
-    modulation_features: int
-    groups: int
+from mousai_kit_mousai.unet_options import UNet1dOptions
 
 
 class UNetLevel(nn.Module):
-    """Shorten the sequence, pass it through items, and, after the depths below, the way back."""
+    """Shorten the sequence, pass it through items, and, after the depths below, the way back.
+
+    With the gain head the surface has no skip of its own: v = g * x + r is one.
+    """
 
     def __init__(
         self,
-        config: LevelConfig,
+        options: UNet1dOptions,
+        depth: int,
         *,
         inputs: int,
         outputs: int,
-        factor: int,
-        items: int,
-        skip: SkipKind | None,
+        context_channels: int,
+        text_features: int,
     ) -> None:
         super().__init__()
-        self.enter = PatchEmbed(inputs, config.channels, factor)
-        self.items_down = nn.ModuleList(Item(config) for _ in range(items))
-        self.items_up = nn.ModuleList(Item(config) for _ in range(items))
-        self.leave = Upsampling(config.channels, outputs, factor)
+        channels, factor = options.channels[depth], options.factors[depth]
+        item = partial(Item, options, depth, context_channels, text_features)
+        self.enter = PatchEmbed(inputs, channels, factor)
+        self.items_down = nn.ModuleList(item() for _ in range(options.blocks[depth]))
+        self.items_up = nn.ModuleList(item() for _ in range(options.blocks[depth]))
+        self.leave = Upsampling(channels, outputs, factor)
         self.skip: ModulatedSkip | ConcatenatedSkip | None = None
+        skip = options.skip if depth > 0 or options.head == "plain" else None
         if skip == "modulated":
-            self.skip = ModulatedSkip(inputs, outputs, config.modulation_features)
+            self.skip = ModulatedSkip(inputs, outputs, options.modulation_features)
         elif skip == "concatenated":
             self.skip = ConcatenatedSkip(inputs, outputs)
 
@@ -73,12 +62,22 @@ class UNetLevel(nn.Module):
 
 
 class Item(nn.Module):
-    """ResNet, modulation, and where the config has them injection, self- and cross-attention."""
+    """ResNet, modulation, and where the options say so injection, self- and cross-attention."""
 
-    def __init__(self, config: LevelConfig) -> None:
+    def __init__(
+        self, options: UNet1dOptions, depth: int, context_channels: int, text_features: int
+    ) -> None:
         super().__init__()
-        self.resnet = ResNetBlock(config.channels, config.channels, groups=config.groups)
-        self.layers = nn.ModuleList(_frame_layers(config))
+        channels = options.channels[depth]
+        heads = {"heads": options.attention_heads, "head_features": options.attention_features}
+        self.resnet = ResNetBlock(channels, channels, groups=options.groups)
+        self.layers = nn.ModuleList([Modulation(channels, options.modulation_features)])
+        if options.at("context_injections", depth):
+            self.layers.append(ContextInjection(channels, context_channels))
+        for _ in range(options.at("attentions", depth)):
+            self.layers.append(SelfAttention(channels, **heads))
+        for _ in range(options.at("cross_attentions", depth)):
+            self.layers.append(CrossAttention(channels, text_features, **heads))
 
     def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
         """Map x [b, t, c] to [b, t, c]."""
@@ -86,18 +85,3 @@ class Item(nn.Module):
         for layer in self.layers:
             x = layer(x, conditions)
         return x
-
-
-def _frame_layers(config: LevelConfig) -> list[nn.Module]:
-    """Return the layers that work on frames [b, t, c], in order."""
-    channels = config.channels
-    heads = {"heads": config.heads, "head_features": config.head_features}
-    layers: list[nn.Module] = [Modulation(channels, config.modulation_features)]
-    if config.context_channels:
-        layers.append(ContextInjection(channels, config.context_channels))
-    layers += [SelfAttention(channels, **heads) for _ in range(config.attentions)]
-    layers += [
-        CrossAttention(channels, config.text_features, **heads)
-        for _ in range(config.cross_attentions)
-    ]
-    return layers

@@ -8,7 +8,13 @@ import torch
 import mousai_kit.api as mk
 from mousai_kit.testing.signals import chords, white
 from mousai_kit_mousai.band_split import BandSplit
-from mousai_kit_mousai.layers.band_split import FLOOR, STEREO, BandSplitSpectrum, ramps
+from mousai_kit_mousai.layers.band_split import (
+    FLOOR,
+    STEREO,
+    BandSplitSpectrum,
+    SpectrumOptions,
+    ramps,
+)
 
 RATE, HOP, LOW, HIGH = 48_000, 1024, 4096, 1024
 SMALL = {"low": 256, "high": 64, "hop": 64, "bands": 6, "stereo_bands": 4, "channels": 16}
@@ -23,10 +29,11 @@ CROSSOVER = (
 )
 
 
-def spectrum(**changes):
-    sizes = {"audio_channels": 2, "sample_rate": RATE, "hop": HOP, "low": LOW, "high": HIGH}
-    bands = {"crossover": 5000.0, "bands": 40, "stereo_bands": 24}
-    return BandSplitSpectrum(**(sizes | bands | changes))
+def spectrum(*, audio_channels=2, sample_rate=RATE):
+    options = SpectrumOptions(low=LOW, high=HIGH, crossover=5000.0, bands=40, stereo_bands=24)
+    return BandSplitSpectrum(
+        options, audio_channels=audio_channels, sample_rate=sample_rate, hop=HOP
+    )
 
 
 def encoder(*, audio_channels=1, sample_rate=8000, **options):
