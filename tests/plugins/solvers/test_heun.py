@@ -35,7 +35,7 @@ def test_its_error_falls_with_the_second_order_all_the_way_from_noise(schedule, 
 
 def test_a_step_is_the_trapezoidal_rule_on_the_circle():
     start, (first, second) = noise(2, 3, 5), torch.tensor([1.0, 0.5]).double()
-    h = torch.tensor(-pi / 4)
+    h = torch.tensor(-pi / 4, dtype=torch.float64)
     v = curved_velocity(start, first.expand(2))
     x = start + (h / 2).tan() * (
         v + curved_velocity(h.cos() * start + h.sin() * v, second.expand(2))
