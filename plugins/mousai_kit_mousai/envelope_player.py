@@ -11,7 +11,6 @@ from math import pi
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool1d
 
 from mousai_kit_mousai.layers.autocast import without_autocast
 from mousai_kit_mousai.layers.band_split import FLOOR, BandSplitSpectrum, energy, ramps
@@ -21,8 +20,8 @@ SHORTEST, LONGEST = 0.004, 0.014
 """Delays (s) that make a copy of the mid into a side channel that is none."""
 SWING = 350.0
 """Hz over which the delay swings by a radian: an even one would be heard as a comb."""
-AROUND = 11
-"""Low bins that a bin is compared with by `contrast`, itself in the middle: 129 Hz at 48 kHz."""
+AROUND = 0.7
+"""Share of a critical band that the surroundings are wide which `contrast` brings bins out of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,7 @@ class EnvelopePlayer(nn.Module):
     stereo_spread: Tensor
     delays: Tensor
     slow_window: Tensor
+    around: Tensor
 
     def __init__(
         self, spectrum: BandSplitSpectrum, *, low_rounds: int, high_rounds: int, contrast: float
@@ -56,6 +56,8 @@ class EnvelopePlayer(nn.Module):
         self.register_buffer(
             "slow_window", torch.hann_window(spectrum.low // self.decimation), persistent=False
         )
+        around = surroundings(spectrum.low_bins, spectrum.sample_rate / spectrum.low)
+        self.register_buffer("around", around, persistent=False)
         hertz = torch.arange(1, spectrum.low // 2) * spectrum.sample_rate / spectrum.low
         swing = torch.sin(hertz / SWING).mul(0.5).add(0.5)
         angle = -2 * pi * hertz * (SHORTEST + (LONGEST - SHORTEST) * swing)
@@ -95,7 +97,7 @@ class EnvelopePlayer(nn.Module):
         """Return the wave [b, t / decimation] of log power [b, k, n] in the low bins."""
         spectrum, less = self.spectrum, self.decimation
         bins = spectrum.low // less // 2 + 1
-        power = sharpen(power, self.contrast)
+        power = sharpen(power, self.around, self.contrast)
         magnitude = _repeat_last(power.div(2).exp()) * energy(spectrum.low_window) ** 0.5 / less
         whole = magnitude.new_zeros(len(magnitude), bins, magnitude.shape[2])
         whole[:, 1 : spectrum.low_bins + 1] = magnitude
@@ -150,24 +152,30 @@ class EnvelopePlayer(nn.Module):
         return inverse_stft(side, spectrum.low_window, spectrum.hop)
 
 
-def sharpen(power: Tensor, contrast: float) -> Tensor:
-    """Return log power [b, k, n] that differs from its mean over `AROUND` bins `contrast` times.
+def sharpen(power: Tensor, around: Tensor, contrast: float) -> Tensor:
+    """Return log power [b, k, n] that differs from its surroundings' mean `contrast` times as much.
 
-    The power of these bins together stays as it is. A network trained on the distance of log power
-    tells a median, in which lines stand out less than they do in music.
+    The mean of bin k's surroundings is row k of `around` [k, k]. Their power together stays as it
+    is. A network trained on the distance of log power tells a median, in which lines stand out less
+    than they do in music.
     """
     if contrast == 1:
         return power
-    around = _mean_around(power)
-    sharp = around + contrast * (power - around)
-    gain = (_mean_around(power.exp()) + FLOOR) / (_mean_around(sharp.exp()) + FLOOR)
+    mean = around @ power
+    sharp = mean + contrast * (power - mean)
+    gain = (around @ power.exp() + FLOOR) / (around @ sharp.exp() + FLOOR)
     return sharp + gain.log()
 
 
-def _mean_around(x: Tensor) -> Tensor:
-    """Return the mean over `AROUND` neighbouring bins of [b, k, n]; fewer at the ends."""
-    rows = avg_pool1d(x.mT, AROUND, stride=1, padding=AROUND // 2, count_include_pad=False)
-    return rows.mT
+def surroundings(bins: int, width: float) -> Tensor:
+    """Return the matrix [k, k] that averages the bins, `width` Hz each, around every bin.
+
+    So far as `AROUND` of a critical band goes (Zwicker & Terhardt, 1980).
+    """
+    hertz = torch.arange(1, bins + 1) * width
+    band = 25 + 75 * (1 + 1.4 * (hertz / 1000) ** 2) ** 0.69
+    near = (hertz[:, None] - hertz).abs() <= AROUND * band[:, None] / 2
+    return near / near.sum(1, keepdim=True)
 
 
 def _decimation(spectrum: BandSplitSpectrum) -> int:

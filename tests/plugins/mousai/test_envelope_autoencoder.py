@@ -15,7 +15,7 @@ import mousai_kit.api as mk
 from mousai_kit.recipe import stage_hash
 from mousai_kit.testing.signals import loudness, white
 from mousai_kit.training.run import train_run
-from mousai_kit_mousai.envelope_player import _mean_around, sharpen
+from mousai_kit_mousai.envelope_player import sharpen, surroundings
 
 RATE = 16_000
 LENGTH = 2 * RATE
@@ -234,7 +234,7 @@ def test_contrast_brings_out_lines_that_a_network_told_too_faintly():
     player, metric = prepared().player, mk.build(mk.Metric, "lines", sample_rate=RATE)
     features = player.spectrum(UNHEARD)
     low = features[:, : player.spectrum.low_bins]
-    low.copy_(_mean_around(low).lerp(low, 0.5))
+    low.copy_((player.around @ low).lerp(low, 0.5))
     found = {}
     for contrast in (1.0, 1.5):
         player.contrast = contrast
@@ -249,12 +249,18 @@ def test_contrast_brings_out_lines_that_a_network_told_too_faintly():
 
 
 def test_contrast_leaves_an_even_spectrum_as_it_is():
-    even = torch.full((1, 40, 3), -2.0)
-    assert torch.allclose(sharpen(even, 2.0), even)
+    even, around = torch.full((1, 40, 3), -2.0), surroundings(40, 11.7)
+    assert torch.allclose(sharpen(even, around, 2.0), even)
     line = even.index_fill(1, torch.tensor([20]), 1.0)
-    sharp = sharpen(line, 2.0)
-    assert sharp[0, 20, 0] - sharp[0, 12, 0] > line[0, 20, 0] - line[0, 12, 0] + 0.2
-    assert torch.equal(sharp[0, :10], sharp[0, :1].expand(10, -1))
+    sharp = sharpen(line, around, 2.0)
+    assert sharp[0, 20, 0] - sharp[0, 15, 0] > line[0, 20, 0] - line[0, 15, 0] + 0.1
+    assert torch.allclose(sharp[0, :10], even[0, :10])
+
+
+def test_surroundings_are_the_wider_the_higher_a_bin_is():
+    wide = (surroundings(427, 11.71875) > 0).sum(1)
+    assert wide[40] == 7  # 0.7 of a critical band of 113 Hz, at 480 Hz
+    assert wide[340] == 41  # of 684 Hz, at 4 kHz
 
 
 @pytest.mark.parametrize("rate", [8000, 22050, 32000, 44100, 48000])
