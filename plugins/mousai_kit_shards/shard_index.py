@@ -16,6 +16,8 @@ from mousai_kit_shards import index_file
 from mousai_kit_shards.members import Members
 from mousai_kit_shards.sample import Sample, Wanted, parse_sample
 
+RULES = 2
+"""Version of what makes a sample: what was found by other rules is looked for anew."""
 NO_TEXT = (0, -1, 0)
 """In place of a caption's offset, size and kind, where there is none."""
 
@@ -58,7 +60,7 @@ def shard_index(path: Path, wanted: Wanted) -> ShardIndex:
     """
     try:
         shard, unkept = Shard.of(path, path.stat()), ""
-        key = [shard.size, shard.changed, wanted.audio, wanted.text]
+        key = [RULES, shard.size, shard.changed, wanted.audio, wanted.text]
         beside = path.with_name(f".{path.name}.index")
         if found := index_file.load_index(beside, key):
             arrays, notes = found
@@ -96,7 +98,7 @@ def _looked_through(path: Path, wanted: Wanted) -> tuple[index_file.Arrays, list
 
 def _samples(path: Path, wanted: Wanted, notes: list[tuple[str, str]]) -> Iterator[Sample]:
     """Yield the samples that can be used, and note what is wrong with others."""
-    members, seen = Members(path), set[int]()
+    members, seen, unpaired = Members(path), set[int](), list[str]()
     with path.open("rb") as file:
         for sample in members.samples():
             key = sample[0].key
@@ -104,8 +106,13 @@ def _samples(path: Path, wanted: Wanted, notes: list[tuple[str, str]]) -> Iterat
                 if hash(key) in seen:
                     raise ValueError("stands twice in this shard; the first one counts")
                 seen.add(hash(key))
-                yield parse_sample(path, file, sample, wanted)
+                found = parse_sample(path, file, sample, wanted)
+                unpaired += [mk.display_path(Path(member.name)) for member in found.unpaired]
+                yield found
             except ValueError as error:
                 notes.append((key, str(error)))
+    if unpaired:
+        told = f"captions share no name with music ({len(unpaired)}, the first is '{unpaired[0]}')"
+        notes.append(("", f"{told}; call them as the music is, or say which with `text`"))
     if members.fault:
         notes.append(("", f"is cut short or damaged ({members.fault}); what follows is left out"))
