@@ -65,6 +65,7 @@ from mousai_kit.models.text_encoding import (
     FrozenTextModel,
     PretrainedOptions,
     PretrainedTextEncoder,
+    overflowing_text,
     strip_surrogates,
     tokenize,
 )
@@ -140,6 +141,7 @@ __all__ = [
     "load",
     "load_recipe",
     "log_mel",
+    "overflowing_text",
     "overlap_add",
     "overlapping_windows",
     "parse_sidecar",

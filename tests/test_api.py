@@ -19,7 +19,7 @@ RequestError Sampler SamplerOptions Schedule SignalSpace SpectralEncoder Split S
 TensorNames TextEmbedding TextEncoder Track TrackDataset TrackList TrainingError UNet Use Velocity
 WeightFormat WeightsError attention audio_error audio_info build caption_from_mapping default
 did_you_mean display_path error_summary hookimpl hub licence_from_tags licence_in load load_recipe
-log_mel overlap_add overlapping_windows parse_sidecar read read_tags scale_range
+log_mel overflowing_text overlap_add overlapping_windows parse_sidecar read read_tags scale_range
 strip_surrogates tokenize torchaudio train transformers validation_mask
 """
 """What plug-ins and scripts may rely on: a name goes only with another version of the API."""
