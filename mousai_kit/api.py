@@ -45,11 +45,14 @@ from mousai_kit.core.interfaces import (
 )
 from mousai_kit.data.captions import (
     SIDECAR_SUFFIXES,
+    AnyCaption,
     CaptionFields,
     caption_from_mapping,
     licence_from_tags,
     licence_in,
     parse_sidecar,
+    unused_keys,
+    unused_keys_told,
 )
 from mousai_kit.data.tracks import Track, TrackDataset, TrackList, validation_mask
 from mousai_kit.generation.output import GeneratedAudio
@@ -74,6 +77,7 @@ from mousai_kit.training.run import train
 
 __all__ = [
     "SIDECAR_SUFFIXES",
+    "AnyCaption",
     "AudioError",
     "AudioInfo",
     "AudioStats",
@@ -153,5 +157,7 @@ __all__ = [
     "torchaudio",
     "train",
     "transformers",
+    "unused_keys",
+    "unused_keys_told",
     "validation_mask",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ class Sample:
     text: Member | None
     unpaired: list[Member]
     """Captions that may be meant, where it has none."""
+    unused: Sequence[str]
+    """Keys of its caption, if that is a JSON object, that no caption takes."""
 
 
 def parse_sample(shard: Path, file: BinaryIO, members: Sequence[Member], wanted: Wanted) -> Sample:
@@ -51,13 +54,20 @@ def parse_sample(shard: Path, file: BinaryIO, members: Sequence[Member], wanted:
     captions = [m for ending, m in named.items() if _kind(ending) in mk.SIDECAR_SUFFIXES]
     own = _caption_endings(audio, wanted.text)
     unpaired = [] if text else [m for m in captions if m.ending not in own]
-    return Sample(audio, seconds, text, unpaired)
+    return Sample(audio, seconds, text, unpaired, _unused_keys(file, text))
 
 
-def read_member_caption(file: BinaryIO, member: Member) -> mk.CaptionFields | str | None:
+def read_member_caption(file: BinaryIO, member: Member) -> mk.AnyCaption | None:
     """Return the caption that a member of an open shard holds; ValueError where it is no such."""
     file.seek(member.offset)
     return mk.parse_sidecar(file.read(member.size), _kind(member.ending))
+
+
+def _unused_keys(file: BinaryIO, text: Member | None) -> list[str]:
+    if text is None or not text.ending.endswith("json"):
+        return []
+    file.seek(text.offset)
+    return mk.unused_keys(json.loads(file.read(text.size).decode("utf-8-sig")))
 
 
 def _audio(named: dict[str, Member], wanted: str | None) -> Member:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import tarfile
 from array import array
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,10 @@ RULES = 2
 """Version of what makes a sample: what was found by other rules is looked for anew."""
 NO_TEXT = (0, -1, 0)
 """In place of a caption's offset, size and kind, where there is none."""
+
+
+Notes = tuple[list[tuple[str, str]], dict[str, int]]
+"""(name, what is wrong) of what is left out, and how many samples have a key that is not used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,8 @@ class ShardIndex:
     skipped_files: list[mk.Problem]
     unkept: str = ""
     """Why it can't be kept beside the shard."""
+    unused: Mapping[str, int] = field(default_factory=dict)
+    """How many samples have a key that no caption takes."""
 
 
 def shard_index(path: Path, wanted: Wanted) -> ShardIndex:
@@ -67,24 +74,26 @@ def shard_index(path: Path, wanted: Wanted) -> ShardIndex:
         else:
             arrays, notes = _looked_through(path, wanted)
             unkept = index_file.save(beside, key, arrays, notes)
+        skipped, unused = notes
     except OSError as error:
         raise mk.audio_error(path, f"can't be read ({error.strerror})") from None
     except tarfile.TarError as error:
         told = f"is no tar that can be read ({error}); a compressed one must be unpacked"
         raise mk.audio_error(path, told) from None
-    skipped = [mk.Problem(mk.display_path(path / name), "", told) for name, told in notes]
-    return ShardIndex(shard, arrays, skipped, unkept)
+    problems = [mk.Problem(mk.display_path(path / name), "", told) for name, told in skipped]
+    return ShardIndex(shard, arrays, problems, unkept, unused)
 
 
-def _looked_through(path: Path, wanted: Wanted) -> tuple[index_file.Arrays, list[tuple[str, str]]]:
-    """Return the arrays of an index, and (name, what is wrong) of what is left out."""
+def _looked_through(path: Path, wanted: Wanted) -> tuple[index_file.Arrays, Notes]:
+    """Return the arrays of an index, and its notes."""
     numbers, seconds, names, ends = array("q"), array("d"), bytearray(), array("q")
-    notes: list[tuple[str, str]] = []
+    notes, unused = list[tuple[str, str]](), Counter[str]()
     for sample in _samples(path, wanted, notes):
         text = sample.text
         place = (text.offset, text.size, text.ending.endswith("json")) if text else NO_TEXT
         numbers.extend((sample.audio.offset, sample.audio.size, *place))
         seconds.append(sample.seconds)
+        unused.update(sample.unused)
         names += os.fsencode(sample.audio.name)
         ends.append(len(names))
     arrays: index_file.Arrays = {
@@ -93,7 +102,7 @@ def _looked_through(path: Path, wanted: Wanted) -> tuple[index_file.Arrays, list
         "names": np.frombuffer(bytes(names), np.uint8),
         "ends": np.array(ends, np.int64),
     }
-    return arrays, notes
+    return arrays, (notes, unused)
 
 
 def _samples(path: Path, wanted: Wanted, notes: list[tuple[str, str]]) -> Iterator[Sample]:

@@ -162,7 +162,7 @@ def test_a_key_in_two_shards_is_two_samples_on_one_side():
     [
         ({"txt": "slow\njazz ", "json": {"title": "J"}}, "slow jazz"),
         ({"txt": " ", "json": {"title": "J", "year": 1999}}, "J, 1999, 1 of 4"),
-        ({"json": {"text": ["slow jazz", "jazz"]}}, "slow jazz"),
+        ({"json": {"text": ["slow jazz", ""]}}, "slow jazz"),
         ({}, "Tag, 1 of 4"),
     ],
 )
@@ -219,6 +219,19 @@ def test_captions_that_share_no_name_with_music_are_told():
         ),
     ]
     assert list(of(text="x.txt").captions()) == ["c"]
+
+
+def test_keys_that_no_caption_takes_are_told_once_for_all_shards():
+    for number in range(2):
+        about = {"title": "T", "bpm": 120, **({"key": "A"} if number else {})}
+        tar_shards.shard(f"music/{number}.tar", {str(number): {"flac": ramp(), "json": about}})
+    for made in (of(), of()):  # the second one from the indexes
+        assert made.skipped_files() == [
+            (
+                "music: no caption takes these keys: 'bpm' (2 x), 'key' (1 x); put what they say "
+                "into `caption`"
+            )
+        ]
 
 
 # the index
