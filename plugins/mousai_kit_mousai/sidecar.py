@@ -76,6 +76,8 @@ class SidecarNames:
 
     def of(self, song: str) -> tuple[str, ...]:
         """Return the names of a song's sidecars, the first to be asked first."""
+        if not self._alike:
+            return ()
         stems = (splitext(song)[0], song)  # noqa: PTH122
         wanted = (stem + ending for ending in mk.SIDECAR_SUFFIXES for stem in stems)
         alike = self._alike
