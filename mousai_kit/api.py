@@ -45,11 +45,14 @@ from mousai_kit.core.interfaces import (
 )
 from mousai_kit.data.captions import (
     SIDECAR_SUFFIXES,
+    AnyCaption,
     CaptionFields,
     caption_from_mapping,
     licence_from_tags,
     licence_in,
     parse_sidecar,
+    unused_keys,
+    unused_keys_told,
 )
 from mousai_kit.data.tracks import Track, TrackDataset, TrackList, validation_mask
 from mousai_kit.generation.output import GeneratedAudio
@@ -65,6 +68,7 @@ from mousai_kit.models.text_encoding import (
     FrozenTextModel,
     PretrainedOptions,
     PretrainedTextEncoder,
+    overflowing_text,
     strip_surrogates,
     tokenize,
 )
@@ -73,6 +77,7 @@ from mousai_kit.training.run import train
 
 __all__ = [
     "SIDECAR_SUFFIXES",
+    "AnyCaption",
     "AudioError",
     "AudioInfo",
     "AudioStats",
@@ -140,6 +145,7 @@ __all__ = [
     "load",
     "load_recipe",
     "log_mel",
+    "overflowing_text",
     "overlap_add",
     "overlapping_windows",
     "parse_sidecar",
@@ -151,5 +157,7 @@ __all__ = [
     "torchaudio",
     "train",
     "transformers",
+    "unused_keys",
+    "unused_keys_told",
     "validation_mask",
 ]

@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass
 from random import Random
 
+from mousai_kit.core.errors import Problem, format_value, some
+
 
 @dataclass(frozen=True, slots=True)
 class CaptionFields:
@@ -67,6 +69,10 @@ class CaptionFields:
         random.shuffle(known)
         kept = [told[field] for field in known if random.random() >= chances.get(field, drop)]
         return (", " if random.random() < 0.5 else " ").join(kept)
+
+
+AnyCaption = CaptionFields | str | tuple[str, ...]
+"""What is known of a piece of music: fields, a whole caption, or several, of which one is drawn."""
 
 
 def chunk_mark(start: float, length: float, total: float) -> str:
@@ -169,11 +175,13 @@ _WORDS = re.compile(
 SIDECAR_SUFFIXES = (".txt", ".json")
 """Endings of files that describe the music beside them; the first that says something counts."""
 WHOLE = ("caption", "prompt", "text")
-"""Keys of a JSON object that hold a whole caption; of a list, its first item."""
+"""Keys of a JSON object that hold a whole caption, or a list of them."""
+FIELDS = ("title", "artist", "album", "genre", "year", "date")
+"""Keys of a JSON object that are parts of a caption."""
 
 
-def parse_sidecar(content: bytes, ending: str) -> CaptionFields | str | None:
-    """Return the fields or the caption that a .json says, or a text; None for an empty text.
+def parse_sidecar(content: bytes, ending: str) -> AnyCaption | None:
+    """Return the fields or the captions that a .json says, or a text; None for an empty text.
 
     ValueError, with the reason, where that can't be known.
     """
@@ -197,17 +205,36 @@ def licence_in(content: bytes, ending: str) -> str:
     return licence_from_tags(json.loads(content.decode("utf-8-sig"))) if ending == ".json" else ""
 
 
-def caption_from_mapping(values: Mapping[str, object]) -> CaptionFields | str:
-    """Return the caption or the fields among values by name; empty where there are none."""
+def caption_from_mapping(values: Mapping[str, object]) -> AnyCaption:
+    """Return the captions or the fields among values by name; empty where there are none."""
     for key in WHOLE:
         value = values.get(key)
-        caption = value[0] if isinstance(value, list) and value else value
-        if isinstance(caption, str) and caption.strip():
-            return caption.strip()
+        texts = value if isinstance(value, list) else [value]
+        said = [text.strip() for text in texts if isinstance(text, str) and text.strip()]
+        if said:
+            return tuple(said) if len(said) > 1 else said[0]
     return CaptionFields.of(values)
 
 
-def _fields_or_text(values: object) -> CaptionFields | str:
+def unused_keys(values: Mapping[str, object]) -> list[str]:
+    """Return the keys that say something which no caption takes, such as `bpm`."""
+    known = {*WHOLE, *FIELDS, *NAMES}
+    said = (key for key, value in values.items() if value == 0 or value)
+    return [key for key in said if key.lower() not in known]
+
+
+def unused_keys_told(origin: str, counts: Mapping[str, int]) -> list[Problem]:
+    """Return a line on keys that no caption takes, with how often each stands; none if none does.
+
+    `origin` is the folder or data set where they stand.
+    """
+    often = sorted(counts, key=lambda key: (-counts[key], key))
+    named = some([f"{format_value(key)} ({counts[key]} x)" for key in often], 8)
+    told = f"no caption takes these keys: {named}; put what they say into `caption`"
+    return [Problem(origin, "", told)] if counts else []
+
+
+def _fields_or_text(values: object) -> AnyCaption:
     if not isinstance(values, dict):
         raise ValueError("no JSON object with fields by name")
     if not (about := caption_from_mapping(values)) and not licence_from_tags(values):

@@ -27,6 +27,7 @@ from mousai_kit.data.latent_shards import LatentDataset
 from mousai_kit.data.track_stats import measure
 from mousai_kit.distributed import Communicator
 from mousai_kit.runs.run import Run
+from mousai_kit.runs.vocabulary import cut_captions_told, encoder_in
 
 PREPARED_CLIPS = 128
 """Clips that statistics are measured on, at most."""
@@ -47,6 +48,7 @@ class StageData:
         self.recipe, self.folder, self.cascade = run.recipe, run.folder, run.cascade
         self.screen, self.main = run.screen, run.ranks.main
         self.skipped_files: dict[str, None] = {} if skipped is None else skipped
+        self._texts: dict[str, list[str]] = {}
         self._latents: dict[tuple[str, ...], ClipSource | None] = {}
 
     @classmethod
@@ -105,10 +107,32 @@ class StageData:
         device = next(stage.parameters()).device
         indices = evenly_spread(len(clips), PREPARED_CLIPS)
         self._measure(name, clips, indices, ranks)
-        captions = self._captions(name, clips)
+        captions = self.captions(name, clips)
         label = f"preparing {name} (statistics, vocabulary)"
         with self.screen.bar(label, len(indices), stays=False) as bar:
             stage.fit_statistics(self._signals(clips, indices, device, bar.advance), captions)
+
+    def tell_cut_captions(self, name: str, clips: ClipSource) -> None:
+        """Say how many captions a stage, with all it has learned before, does not read whole."""
+        if encoder_in(self.cascade.stages[name]):
+            captions = self.captions(name, clips)
+            with self.screen.busy(f"measuring captions for {name}"):
+                lines = list(cut_captions_told(self.cascade.stages[name], captions))
+            for line in lines:
+                self.screen.print(f"{name}: {line}")
+        self._texts.clear()
+
+    def captions(self, name: str, clips: ClipSource) -> list[str]:
+        """Return the captions that a stage learns from, read once until its training begins."""
+        assert isinstance(clips, LatentDataset | Dataset)
+        if name not in self._texts:
+            with self.screen.busy(f"reading captions for {name}"):
+                try:
+                    self._texts[name] = list(clips.captions())
+                except AudioError:
+                    good = iter_decodable(clips, range(len(clips)), lambda _: None)
+                    self._texts[name] = [clip.text for _, clip in good]
+        return self._texts[name]
 
     def foresee(
         self, name: str, clips: ClipSource, upcoming: Iterable[int], ranks: Communicator
@@ -160,13 +184,3 @@ class StageData:
             yield clip.wave[None].to(device)
         if clip is None:
             raise TrainingError(f"none of the music can be decoded; see {self.folder.skipped_list}")
-
-    def _captions(self, name: str, clips: ClipSource) -> list[str]:
-        """Return the captions that a vocabulary is learned from."""
-        assert isinstance(clips, LatentDataset | Dataset)
-        with self.screen.busy(f"reading captions for {name}"):
-            try:
-                return list(clips.captions())
-            except AudioError:
-                good = iter_decodable(clips, range(len(clips)), lambda _: None)
-                return [clip.text for _, clip in good]

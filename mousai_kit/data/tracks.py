@@ -34,7 +34,7 @@ from mousai_kit.core.component import Field
 from mousai_kit.core.errors import AudioError
 from mousai_kit.core.interfaces.dataset import Clip, Dataset, Split
 from mousai_kit.core.seeds import derive_seed
-from mousai_kit.data.captions import CaptionFields, chunk_mark, collapse_whitespace
+from mousai_kit.data.captions import AnyCaption, CaptionFields, chunk_mark, collapse_whitespace
 
 PLACES = 16
 """Places of a track that are tried before it counts as silent."""
@@ -48,7 +48,7 @@ REMEMBERED = 4096
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """An audio file of `seconds`, and what is known of it: fields, or a whole caption.
+    """An audio file of `seconds`, and what is known of it: fields, a whole caption, or several.
 
     `about` is None where the file's own tags are to be asked. `path` may lead into another file,
     which `TrackDataset.open_track` opens: `music/003.tar/song.flac`. `name` is the track's name
@@ -59,7 +59,7 @@ class Track:
     path: Path
     name: str
     seconds: float
-    about: CaptionFields | str | None = None
+    about: AnyCaption | None = None
     licence: str | None = None
 
 
@@ -132,7 +132,7 @@ class TrackDataset(Dataset):
         self.options, self.split = options, split
         self.sample_rate, self.channels, self.length = sample_rate, channels, length
         self.tracks = self.find_tracks()
-        self._told: dict[Path, CaptionFields | str] = {}
+        self._told: dict[Path, AnyCaption] = {}
         self._gains: dict[Path, float] = {}
         self._ends = self._ends_of_tracks()
 
@@ -144,7 +144,7 @@ class TrackDataset(Dataset):
         """Open a track that lies within another file; by default none does, told by None."""
         return nullcontext()
 
-    def read_caption(self, track: Track) -> CaptionFields | str:
+    def read_caption(self, track: Track) -> AnyCaption:
         """Return what is known of a track; empty fields where that is nothing."""
         if track.about is not None:
             return track.about
@@ -158,7 +158,8 @@ class TrackDataset(Dataset):
     def clip(self, index: int, epoch: int = 0) -> Clip:
         """Return a crop with its caption; AudioError where the track can't be decoded or is silent.
 
-        Captions are as in training for `train`; for `validation` all fields come in order.
+        Captions are as in training for `train`: of several, one is drawn. For `validation` all
+        fields come in order, and of several captions the first.
         """
         index = range(len(self))[index]
         place = self._place(index)
@@ -167,9 +168,10 @@ class TrackDataset(Dataset):
         random = Random(derive_seed("crop", track.name, number, epoch))  # noqa: S311 - no secret
         start, wave = self._crop(track, (number + random.random()) / crops)
         mark = chunk_mark(start, self.length / self.sample_rate, track.seconds)
-        about = self._about(track)
-        if isinstance(about, CaptionFields):
-            training = random if self.split == "train" else None
+        about, training = self._about(track), random if self.split == "train" else None
+        if isinstance(about, tuple):
+            about = training.choice(about) if training else about[0]
+        elif isinstance(about, CaptionFields):
             about = about.caption(
                 mark,
                 random=training,
@@ -241,11 +243,17 @@ class TrackDataset(Dataset):
         """Keep what was measured for later, where there is a place for it; default: nowhere."""
 
     def captions(self) -> Iterator[str]:
-        """Yield each track's caption with all its fields and a mark; nothing is decoded."""
+        """Yield each track's caption with all its fields and a mark, or all that it has of them.
+
+        Nothing is decoded.
+        """
         for track in self.tracks:
             about = self._about(track)
             mark = chunk_mark(0.0, self.length / self.sample_rate, track.seconds)
-            yield about if isinstance(about, str) else about.caption(mark)
+            if isinstance(about, CaptionFields):
+                yield about.caption(mark)
+            else:
+                yield from [about] if isinstance(about, str) else about
 
     def _unknown(self, places: Sequence[int]) -> Iterator[int]:
         """Yield those of some places whose tracks were never measured; take over what is kept."""
@@ -291,17 +299,19 @@ class TrackDataset(Dataset):
         where = f"at each of {PLACES} places" if span else "from end to end"
         raise audio_error(track.path, f"is silent (peak under -80 dB) {where}; leave it out")
 
-    def _about(self, track: Track) -> CaptionFields | str:
+    def _about(self, track: Track) -> AnyCaption:
         """Return what is known of a track, be it only its file's name."""
         title = collapse_whitespace(display_path(Path(track.path.stem)).replace("_", " "))
         return self.caption_of(track) or CaptionFields(title=title)
 
-    def caption_of(self, track: Track) -> CaptionFields | str:
+    def caption_of(self, track: Track) -> AnyCaption:
         """Return what a track's collection or else its tags say of it; empty where they don't."""
         if track.path not in self._told:
             if len(self._told) >= REMEMBERED:
                 del self._told[next(iter(self._told))]
             about = self.read_caption(track)
+            if isinstance(about, tuple):
+                about = tuple(map(collapse_whitespace, about))
             self._told[track.path] = collapse_whitespace(about) if isinstance(about, str) else about
         return self._told[track.path]
 

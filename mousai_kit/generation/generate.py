@@ -20,7 +20,7 @@ from mousai_kit.generation.generator import (
 from mousai_kit.generation.output import GeneratedAudio
 from mousai_kit.runs import checkpoint
 from mousai_kit.runs.run import Run
-from mousai_kit.runs.vocabulary import unknown_words_told
+from mousai_kit.runs.vocabulary import cut_prompts_told, unknown_words_told
 
 
 def generate(
@@ -76,9 +76,11 @@ def recipe_jobs(system: Run) -> list[GenerationJob]:
 
 
 def _generator_for(system: Run, jobs: Sequence[GenerationJob], batch: int | None) -> Generator:
-    """Return what makes jobs, tagged with its weights; say which words the system never saw."""
-    for line in unknown_words_told(system.cascade, [job.prompt for job in jobs]):
-        system.screen.print(line)
+    """Return what makes jobs, tagged with its weights; say what of prompts it can't heed."""
+    prompts = [job.prompt for job in jobs]
+    for tell in (unknown_words_told, cut_prompts_told):
+        for line in tell(system.cascade, prompts):
+            system.screen.print(line)
     files = [system.folder.stage(name).weights for name in system.cascade.stages]
     weights = [checkpoint.read_header(file)["digest"] for file in files]
     return Generator(

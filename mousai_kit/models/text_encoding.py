@@ -41,6 +41,14 @@ def tokenize(
     return ids, mask
 
 
+def overflowing_text(tokenizer: Any, text: str, length: int) -> str:
+    """Return the end of a text that is beyond `length` tokens, and so cut off by `tokenize`."""
+    tokenizer.enable_truncation(length)
+    for cut in tokenizer.encode(strip_surrogates(text)).overflowing[:1]:
+        return text[cut.offsets[cut.special_tokens_mask.index(0)][0] :]
+    return ""
+
+
 def strip_surrogates(text: str) -> str:
     """Return text without the lone surrogates that undecodable arguments and file names leave."""
     return text.encode("utf-8", "replace").decode("utf-8")
@@ -140,6 +148,10 @@ class PretrainedTextEncoder(TextEncoder):
             embedding[row, : len(known)] = known
             mask[row, : len(known)] = True
         return TextEmbedding(embedding.to(device), mask.to(device))
+
+    def unread_text(self, prompt: str) -> str:
+        """Return the end of a prompt that is beyond `tokens`; empty where all of it is read."""
+        return overflowing_text(self.pretrained.load().tokenizer, prompt, self.tokens)
 
 
 class _LazyModel:

@@ -1,11 +1,14 @@
-"""Vocabulary: the words that a system learned from captions, and those of a prompt that are new."""
+"""Vocabulary: the words that a system learned from captions, and those of a prompt that are new.
+
+Cut texts: captions and prompts that have more tokens than a text encoder reads.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from mousai_kit.core.errors import escape_control_chars, format_value, join_quoted, some
-from mousai_kit.core.interfaces import TextEncoder
+from mousai_kit.core.interfaces import Stage, TextEncoder
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import checkpoint
@@ -18,16 +21,18 @@ FREQUENT = 12
 EXTRA = "_extra_state"
 """What torch calls what a module keeps beside its tensors."""
 LONGEST = 30
-"""Characters of a word that are told."""
+"""Characters of a word that are told, and of the text before it is cut."""
 
 
 def text_encoder(cascade: Cascade) -> TextEncoder | None:
     """Return what reads a system's prompts, None where nothing does."""
-    stages = reversed(cascade.stages.values())
-    found = (
-        module for stage in stages for module in stage.modules() if isinstance(module, TextEncoder)
-    )
-    return next(found, None)
+    found = map(encoder_in, reversed(cascade.stages.values()))
+    return next(filter(None, found), None)
+
+
+def encoder_in(stage: Stage) -> TextEncoder | None:
+    """Return what reads a stage's texts, None where nothing does."""
+    return next((part for part in stage.modules() if isinstance(part, TextEncoder)), None)
 
 
 def saved_words(recipe: Recipe, folder: RunFolder) -> list[str] | None:
@@ -64,6 +69,44 @@ def unknown_words_told(cascade: Cascade, prompts: Sequence[str]) -> Iterator[str
     if found and (known := encoder.known_words()):
         told = escape_control_chars(", ".join(telling(known)[:FREQUENT]))
         yield f"it saw {len(known)} words, most often {told}"
+
+
+def cut_prompts_told(cascade: Cascade, prompts: Sequence[str]) -> Iterator[str]:
+    """Yield a line for each prompt of which the system reads the beginning only."""
+    if (encoder := text_encoder(cascade)) is None:
+        return
+    found = [(prompt, rest) for prompt in dict.fromkeys(prompts) if (rest := _cut(encoder, prompt))]
+    for prompt, rest in found[:TOLD]:
+        yield f"{format_value(prompt)}: {_where(encoder, prompt, rest)}; say it in fewer words"
+    if len(found) > TOLD:
+        yield f"and {len(found) - TOLD} more prompts are cut"
+
+
+def cut_captions_told(stage: Stage, captions: Iterable[str]) -> Iterator[str]:
+    """Yield a line on how many captions a stage reads the beginning of only, where there are any.
+
+    Equal ones count once.
+    """
+    if (encoder := encoder_in(stage)) is None:
+        return
+    texts = dict.fromkeys(captions)
+    found = [(text, rest) for text in texts if (rest := _cut(encoder, text))]
+    if found:
+        what = f"{len(found)} of {len(texts)} captions are cut"
+        where = _where(encoder, *found[0])
+        yield f"{what}; {format_value(found[0][0])} {where}; raise `tokens`, or shorten them"
+
+
+def _cut(encoder: TextEncoder, text: str) -> str:
+    """Return the end of a text that is not read; empty where it is, or the encoder can't tell."""
+    return encoder.unread_text(text) or ""
+
+
+def _where(encoder: TextEncoder, text: str, rest: str) -> str:
+    """Return where a text is cut, and what of it is not read."""
+    read = text.removesuffix(rest).rstrip()
+    shown = format_value(read if len(read) <= LONGEST else f"...{read[3 - LONGEST :]}")
+    return f"ends at {shown}, after {encoder.tokens} tokens; not read is {format_value(rest)}"
 
 
 def telling(words: Sequence[str]) -> list[str]:

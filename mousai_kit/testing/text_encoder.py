@@ -110,6 +110,18 @@ class TextEncoderContract(NetworkContract):
         mask = self.encode(["drums " * 2000]).mask
         assert mask.all(), "a prompt of more tokens than there is room for must fill them all"
 
+    def test_it_tells_the_end_of_a_prompt_that_it_cuts_or_does_not_tell(self) -> None:
+        encoder, long = self.network(), "drums " * 2000
+        for caption in self.captions:
+            told = encoder.unread_text(caption)
+            rule = f"what is not read must be the end of a prompt (got {told!r})"
+            assert caption.endswith(told or ""), rule
+        rest = encoder.unread_text(long)
+        rule = f"of a prompt that is cut the end must be told, or None (got {rest!r})"
+        assert rest is None or (rest and long.endswith(rest)), rule
+        rule = "an empty prompt is never cut"
+        assert encoder.unread_text("") == (None if rest is None else ""), rule
+
     def test_it_knows_the_words_of_its_captions_or_does_not_tell(self) -> None:
         encoder = self.network()
         for caption in self.captions:

@@ -189,6 +189,8 @@ class RunTraining:
         if not resumed and tuned.needs_preparing:
             self.data.fit_statistics(name, clips, self.ranks)
         tuned.begin()
+        if not resumed:
+            self.data.tell_cut_captions(name, clips)
         weights = files.trainable_weights if tuned.saves_trainable_only else files.weights
         training = Trainer(
             name,

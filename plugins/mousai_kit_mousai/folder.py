@@ -21,7 +21,8 @@ class Folder(mk.TrackDataset):
     """Your own music: all WAV, FLAC, Ogg Vorbis, Opus and MP3 files in a folder, at any depth.
 
     Captions come from a sidecar (`song.txt`: the whole caption; `song.json`: fields by name, or a
-    `caption`), else from the file's tags, else from its name. Only headers are read to begin with,
+    `caption`), else from the folder's `metadata.csv` or `metadata.jsonl`, else from the file's
+    tags, else from its name. Only headers are read to begin with,
     and kept in an index, so that later only what is new or has changed is read. Files whose header
     or sidecar is bad are left out and listed by `skipped_files`. AudioError where none is left.
     """

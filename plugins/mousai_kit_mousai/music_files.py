@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from os.path import basename, splitext
+from hashlib import sha256
+from os.path import splitext
 from pathlib import Path
 from stat import S_ISREG
 
 import mousai_kit.api as mk
+from mousai_kit_mousai.sidecar import METADATA, SidecarNames, plain_path, read_rows
 
 READ = (".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
 """Endings of the files that are read, in either case."""
@@ -19,36 +22,47 @@ UNREAD = (".aac", ".aif", ".aiff", ".ape", ".m4a", ".wma", ".wv")
 
 @dataclass(frozen=True, slots=True)
 class MusicFile:
-    """A file that may be music. `audio` and `beside` change where it or a sidecar of it does.
+    """A file that may be music. `audio` and `beside` change where it or what is said of it does.
 
     `audio` is empty where the file can't be looked at: it is to be opened, which tells why.
     """
 
     path: str
     audio: str
-    beside: str
+    beside: str = ""
+    sidecars: Sequence[Path] = ()
+    row: str = ""
+    """What a metadata file says of it, as JSON."""
 
 
 def music_files(folder: Path, skipped: list[mk.Problem]) -> Iterator[MusicFile]:
     """Yield a folder's music in a fixed order; what several links lead to, once."""
-    seen: set[int] = set()
+    seen, described = set[int](), dict[str, tuple[Path, str]]()
     for place, names in _folders(folder, skipped):
-        known = {name.casefold() for name in names}
+        described.update(_read_metadata(Path(place), names, skipped))
+        beside = SidecarNames(names)
         for name in sorted(names):
             path, ending = f"{place}{os.sep}{name}", splitext(name)[1].lower()  # noqa: PTH122
             if name.startswith(".") or ending not in READ + UNREAD:
                 continue
             status = _status(path)
+            _, row = described.pop(plain_path(path), ("", "")) if described else ("", "")
             if ending in UNREAD:
                 told = f"{ending} files are not read; convert it to FLAC"
                 skipped.append(problem(Path(path), told))
             elif status is not None and not S_ISREG(status.st_mode):
                 skipped.append(problem(Path(path), "is no regular file; leave it out"))
             elif status is None:
-                yield MusicFile(path, "", "")
+                yield MusicFile(path, "")
             elif (identity := _identity(status)) not in seen:
                 seen.add(identity)
-                yield MusicFile(path, _stamp(status), _beside(path, known))
+                sidecars = [Path(place, found) for found in beside.of(name)]
+                yield MusicFile(path, _stamp(status), _beside(sidecars, row), sidecars, row)
+    left = Counter(file for file, _ in described.values())
+    for file, count in left.items():
+        first = next(name for name, (origin, _) in described.items() if origin == file)
+        what = f"{count} files that it names are no music here (the first is {first!r})"
+        skipped.append(problem(file, what))
 
 
 def stamp(path: Path) -> str:
@@ -96,9 +110,20 @@ def _stamp(status: os.stat_result) -> str:
     return f"{status.st_size} {status.st_mtime_ns}"
 
 
-def _beside(path: str, known: Collection[str]) -> str:
-    """Return the stamps of a file's sidecars, of which a folder's names tell if there are any."""
-    stem = splitext(path)[0]  # noqa: PTH122 - pathlib takes five times as long
-    name = basename(stem).casefold()  # noqa: PTH119
-    there = [ending for ending in mk.SIDECAR_SUFFIXES if name + ending in known]
-    return " ".join(f"{ending} {stamp(Path(stem + ending))}" for ending in there)
+def _beside(sidecars: Sequence[Path], row: str) -> str:
+    """Return what changes where a song's sidecars or its row do; empty where it has none."""
+    stamps = [f"{file.name!a} {stamp(file)}" for file in sidecars]
+    return " ".join([*stamps, *([f"row {sha256(row.encode()).hexdigest()[:16]}"] if row else [])])
+
+
+def _read_metadata(
+    place: Path, names: Sequence[str], skipped: list[mk.Problem]
+) -> Iterator[tuple[str, tuple[Path, str]]]:
+    """Yield the path of each song that a folder's metadata files tell of, the file and its row."""
+    for file in (place / name for name in METADATA if name in names):
+        try:
+            for path, row in read_rows(file).items():
+                yield path, (file, row)
+        except ValueError as error:
+            told = f"can't be used, so that songs go by sidecars and tags ({error}); mend it"
+            skipped.append(problem(file, told))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -12,7 +13,7 @@ import mousai_kit.api as mk
 from mousai_kit_mousai.index_file import IndexFile, Row
 from mousai_kit_mousai.music_files import READ, MusicFile, music_files, problem
 from mousai_kit_mousai.sidecar import sidecar
-from mousai_kit_mousai.track_table import TrackTable, format_caption
+from mousai_kit_mousai.track_table import TrackTable, format_caption, parse_unused_keys
 
 THREADS = 8
 """Headers read at a time: the wait is for the disk."""
@@ -29,7 +30,7 @@ def index(folder: Path, file: IndexFile) -> tuple[TrackTable, list[mk.Problem]]:
     be used.
     """
     skipped: list[mk.Problem] = []
-    tracks, seen = TrackTable(folder), set[int]()
+    tracks, seen, unused = TrackTable(folder), set[int](), Counter[str]()
     files = music_files(folder, skipped)
     with ThreadPoolExecutor(THREADS) as pool:
         while chunk := list(islice(files, CHUNK)):
@@ -39,9 +40,11 @@ def index(folder: Path, file: IndexFile) -> tuple[TrackTable, list[mk.Problem]]:
                 else:
                     tracks.add(entry.path, entry.seconds, entry.said)
                     seen.add(hash(entry.path))
+                    unused.update(parse_unused_keys(entry.said))
     file.forget(lambda path: hash(path) in seen)
     if not seen:
         raise _without_music(folder, skipped)
+    skipped += mk.unused_keys_told(mk.display_path(folder), unused)
     return tracks, skipped
 
 
@@ -78,13 +81,13 @@ def _read_track(path: bytes, file: MusicFile) -> Row | mk.Problem:
     """Return a track by its header, sidecar and tags, or what is wrong with one of them."""
     place = Path(file.path)
     try:
-        seconds, beside = mk.audio_info(place).seconds, sidecar(place)
+        seconds, beside = mk.audio_info(place).seconds, sidecar(place, file.sidecars, file.row)
     except mk.AudioError as error:
         return error.problems[0]
     tags = mk.read_tags(place)
     about = mk.CaptionFields.of(tags) if beside.about is None else beside.about
     licence = beside.licence or mk.licence_from_tags(tags)
-    return Row(path, _stamp(file), seconds, format_caption(about, licence))
+    return Row(path, _stamp(file), seconds, format_caption(about, licence, beside.unused))
 
 
 def _without_music(folder: Path, skipped: list[mk.Problem]) -> mk.AudioError:

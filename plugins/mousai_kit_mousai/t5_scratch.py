@@ -81,6 +81,10 @@ class T5Scratch(mk.TextEncoder):
         known = set(self.words)
         return [word for word in dict.fromkeys(words_in(prompt)) if word not in known]
 
+    def unread_text(self, prompt: str) -> str | None:
+        """Return the end of a prompt that is beyond `tokens`; None without a vocabulary."""
+        return self.tokenizer and mk.overflowing_text(self.tokenizer, prompt, self.tokens)
+
     def get_extra_state(self) -> Tensor:
         """Return the vocabulary and the words as bytes, for a file that holds tensors only."""
         text = self.tokenizer.to_str() if self.tokenizer else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from pathlib import Path
 
@@ -54,16 +54,28 @@ class TrackTable:
         return path, text
 
 
-def format_caption(about: mk.CaptionFields | str, licence: str) -> str:
-    """Return as text what is known of a track."""
-    plain = about if isinstance(about, str) else list(astuple(about))
-    return json.dumps([plain, licence], ensure_ascii=True, separators=(",", ":"))
+def format_caption(about: mk.AnyCaption, licence: str, unused: Sequence[str] = ()) -> str:
+    """Return as text what is known of a track, and which keys beside it no caption takes."""
+    plain: object = about
+    if isinstance(about, mk.CaptionFields):
+        plain = list(astuple(about))
+    elif isinstance(about, tuple):
+        plain = {"several": about}
+    parts = [plain, licence, *([list(unused)] if unused else [])]
+    return json.dumps(parts, ensure_ascii=True, separators=(",", ":"))
 
 
-def parse_caption(text: str) -> tuple[mk.CaptionFields | str, str]:
+def parse_caption(text: str) -> tuple[mk.AnyCaption, str]:
     """Return what is known of a track from text; ValueError or TypeError where it is none."""
-    about, licence = json.loads(text)
-    return (about if isinstance(about, str) else mk.CaptionFields(*about)), str(licence)
+    about, licence, *_ = json.loads(text)
+    if isinstance(about, dict):
+        about = tuple(about["several"])
+    return mk.CaptionFields(*about) if isinstance(about, list) else about, str(licence)
+
+
+def parse_unused_keys(text: str) -> list[str]:
+    """Return the keys beside a track that no caption takes, from what `format_caption` made."""
+    return json.loads(text)[2] if text.endswith("]]") else []
 
 
 def _name(path: bytes) -> str:

@@ -88,9 +88,11 @@ class HuggingFace(mk.TrackDataset):
         """Open a row's audio."""
         return self.rows.open_row(int(track.name))
 
-    def read_caption(self, track: mk.Track) -> mk.CaptionFields | str:
+    def read_caption(self, track: mk.Track) -> mk.AnyCaption:
         """Return what a row's columns say; else what the audio's tags do."""
         values = self.rows.values(int(track.name), self._texts)
+        if len(self.options.text) == 1 and isinstance(several := next(iter(values.values())), list):
+            return mk.caption_from_mapping({"caption": several})
         if self.options.text:
             return ", ".join(
                 str(value).strip() for value in values.values() if value not in (None, "")

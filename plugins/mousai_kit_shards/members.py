@@ -1,11 +1,13 @@
 """Members: the samples of a tar shard, in the words of the library webdataset.
 
 A sample is what stands one after another under the same key: of `a/0001.mix.flac` the key is
-`a/0001` and the ending `mix.flac`.
+`a/0001` and the ending `mix.flac`. No ending has a space: of `02. Mr. Someone (live).flac`, which
+the library would cut at the first dot, the key is `02. Mr. Someone (live)`.
 """
 
 from __future__ import annotations
 
+import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+_ENDING = re.compile(r"[\w-]+(\.[\w-]+)*")
 END = b"\0" * tarfile.BLOCKSIZE
 """What comes after a tar's last member."""
 
@@ -27,13 +30,20 @@ class Member(NamedTuple):
     @property
     def key(self) -> str:
         """Return what it shares with the others of its sample."""
-        folder, slash, file = self.name.rpartition("/")
-        return f"{folder}{slash}{file.partition('.')[0]}"
+        return self._split()[0]
 
     @property
     def ending(self) -> str:
         """Return what tells it from the others of its sample, in lower case, without a dot."""
-        return self.name.rpartition("/")[2].partition(".")[2].lower()
+        return self._split()[1].lower()
+
+    def _split(self) -> tuple[str, str]:
+        """Return key and ending: from the first dot on if that is one, else from the last."""
+        folder, slash, file = self.name.rpartition("/")
+        stem, dot, ending = file.partition(".")
+        if dot and not _ENDING.fullmatch(ending):
+            stem, _, ending = file.rpartition(".")
+        return f"{folder}{slash}{stem}", ending
 
 
 @dataclass

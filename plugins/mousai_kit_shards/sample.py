@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
@@ -31,6 +32,10 @@ class Sample:
     audio: Member
     seconds: float
     text: Member | None
+    unpaired: list[Member]
+    """Captions that may be meant, where it has none."""
+    unused: Sequence[str]
+    """Keys of its caption, if that is a JSON object, that no caption takes."""
 
 
 def parse_sample(shard: Path, file: BinaryIO, members: Sequence[Member], wanted: Wanted) -> Sample:
@@ -44,13 +49,24 @@ def parse_sample(shard: Path, file: BinaryIO, members: Sequence[Member], wanted:
         seconds = mk.audio_info(shard / audio.name, part).seconds
     except mk.AudioError as error:
         raise ValueError(error.problems[0].message) from None
-    return Sample(audio, seconds, _text(file, named, wanted.text))
+    text = _text(file, named, audio, wanted.text)
+    captions = [m for ending, m in named.items() if _kind(ending) in mk.SIDECAR_SUFFIXES]
+    own = _caption_endings(audio, wanted.text)
+    unpaired = [] if text else [m for m in captions if m.ending not in own]
+    return Sample(audio, seconds, text, unpaired, _unused_keys(file, text))
 
 
-def read_member_caption(file: BinaryIO, member: Member) -> mk.CaptionFields | str | None:
+def read_member_caption(file: BinaryIO, member: Member) -> mk.AnyCaption | None:
     """Return the caption that a member of an open shard holds; ValueError where it is no such."""
     file.seek(member.offset)
     return mk.parse_sidecar(file.read(member.size), _kind(member.ending))
+
+
+def _unused_keys(file: BinaryIO, text: Member | None) -> list[str]:
+    if text is None or not text.ending.endswith("json"):
+        return []
+    file.seek(text.offset)
+    return mk.unused_keys(json.loads(file.read(text.size).decode("utf-8-sig")))
 
 
 def _audio(named: dict[str, Member], wanted: str | None) -> Member:
@@ -66,18 +82,28 @@ def _audio(named: dict[str, Member], wanted: str | None) -> Member:
     return named[found[0]]
 
 
-def _text(file: BinaryIO, named: dict[str, Member], wanted: str | None) -> Member | None:
+def _text(
+    file: BinaryIO, named: dict[str, Member], audio: Member, wanted: str | None
+) -> Member | None:
     """Return the member that says something."""
     if wanted is not None and wanted not in named:
         raise ValueError(f"has no '{wanted}' (it has {_endings(named)})")
-    endings = [ending[1:] for ending in mk.SIDECAR_SUFFIXES] if wanted is None else [wanted]
-    for ending in endings:
+    for ending in _caption_endings(audio, wanted):
         try:
             if ending in named and read_member_caption(file, named[ending]):
                 return named[ending]
         except ValueError as error:
             raise ValueError(f"its caption ({ending}) can't be used ({error})") from None
     return None
+
+
+def _caption_endings(audio: Member, wanted: str | None) -> list[str]:
+    """Return the endings of a sample's caption: as the music's but for the last, then the last."""
+    if wanted is not None:
+        return [wanted]
+    stem = audio.ending.rpartition(".")[0]
+    nearest = [f"{stem}{kind}" for kind in mk.SIDECAR_SUFFIXES if stem]
+    return [*nearest, *(kind[1:] for kind in mk.SIDECAR_SUFFIXES)]
 
 
 def _kind(ending: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -58,6 +59,8 @@ class WebDataset(mk.TrackDataset):
         self._skipped: list[mk.Problem] = []
         found = list(self._indexes(shard_paths(self.options.shards)))
         self._skipped += _unkept(found)
+        unused = sum((Counter(index.unused) for index in found), Counter[str]())
+        self._skipped += mk.unused_keys_told(self.options.shards, unused)
         table = ShardTable(found)
         tracks = table.tracks()
         if not len(tracks):
@@ -81,7 +84,7 @@ class WebDataset(mk.TrackDataset):
                     raise part.error from None
                 raise
 
-    def read_caption(self, track: mk.Track) -> mk.CaptionFields | str:
+    def read_caption(self, track: mk.Track) -> mk.AnyCaption:
         """Return what a sample's text or JSON says; else what the audio's tags do."""
         track = cast("ShardTrack", track)
         if track.text is None:

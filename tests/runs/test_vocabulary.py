@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 import mousai_kit.api as mk
 from mousai_kit.runs import checkpoint
 from mousai_kit.runs.run_folder import RunFolder
-from mousai_kit.runs.vocabulary import unknown_words_told
+from mousai_kit.runs.vocabulary import cut_captions_told, cut_prompts_told, unknown_words_told
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +63,59 @@ def test_generate_says_so(trained, command):
     said = command("generate", trained, "low polka", "--seconds", 0.2)
     assert said.code == 0
     assert said.err.splitlines()[0] == ("'low polka': of these words the system never saw 'polka'")
+
+
+LONG = " ".join(["low saw chord"] * 5)
+"""Its 15 words are as many as are read: the sixteenth token is the end."""
+
+
+def test_a_prompt_that_is_read_whole_says_nothing(cascade):
+    assert list(cut_prompts_told(cascade, [LONG, ""])) == []
+
+
+def test_where_a_prompt_ends_is_told_and_what_is_not_read(cascade):
+    (line,) = cut_prompts_told(cascade, [f"{LONG} with a slow\nwaltz", LONG, "low"])
+    assert line == (
+        "'low saw chord low saw chord low saw chord low saw chord ...: ends at "
+        "'...low saw chord low saw chord', after 16 tokens; not read is 'with a slow\\nwaltz'; "
+        "say it in fewer words"
+    )
+
+
+def test_of_many_prompts_that_are_cut_five_are_told(cascade):
+    lines = list(cut_prompts_told(cascade, [f"{LONG} {letter}" for letter in "abcdefg"]))
+    assert lines[5:] == ["and 2 more prompts are cut"]
+
+
+def test_captions_that_are_cut_are_counted_once_each(cascade):
+    stage, captions = cascade.stages["generator"], [f"{LONG} a", "low", f"{LONG} a", f"{LONG} b"]
+    assert list(cut_captions_told(stage, captions)) == [
+        (
+            "2 of 3 captions are cut; 'low saw chord low saw chord low saw chord low saw chord ... "
+            "ends at '...low saw chord low saw chord', after 16 tokens; not read is 'a'; raise "
+            "`tokens`, or shorten them"
+        )
+    ]
+    assert list(cut_captions_told(stage, ["low"])) == []
+    assert list(cut_captions_told(cascade.stages["autoencoder"], captions)) == []
+
+
+def test_generate_says_where_a_prompt_ends(trained, command):
+    said = command("generate", trained, f"{LONG} chord", "--seconds", 0.2)
+    assert said.err.splitlines()[0].endswith("not read is 'chord'; say it in fewer words")
+
+
+@pytest.mark.parametrize("start", [[], ["--set", "stages.generator.weights=first"]])
+def test_a_training_says_how_many_captions_are_cut_when_it_begins(here, command, start):
+    """Also one that starts from given weights, which measures nothing else."""
+    (here / "r.yaml").write_text(nano.RECIPE)
+    short = ["--set", "stages.generator.model.text.tokens=3"]
+    if start:
+        assert command("run", "r.yaml", *short, "--out", "first").code == 0
+    said = [command("run", "r.yaml", *short, "--out", "second", *start) for _ in range(2)]
+    (line,) = [line for line in said[0].err.splitlines() if "captions are cut" in line]
+    assert line == (
+        "generator: 4 of 4 captions are cut; 'low saw chord, slow' ends at 'low saw', after 3 "
+        "tokens; not read is 'chord, slow'; raise `tokens`, or shorten them"
+    )
+    assert "captions are cut" not in said[1].err

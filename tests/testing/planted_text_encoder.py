@@ -242,6 +242,24 @@ class FindsNothingNew(KnowsWholeCaptions):
         return []
 
 
+class TellsTheWrongEnd(Healthy):
+    """It takes the beginning of a prompt, which it reads, for what it leaves out."""
+
+    breaks = "test_it_tells_the_end_of_a_prompt_that_it_cuts_or_does_not_tell"
+
+    def unread_text(self, prompt):
+        return prompt[:TOKENS]
+
+
+class SaysNothingIsCut(Healthy):
+    """It says that it tells what it cuts, and tells nothing."""
+
+    breaks = "test_it_tells_the_end_of_a_prompt_that_it_cuts_or_does_not_tell"
+
+    def unread_text(self, prompt):
+        return ""
+
+
 class SizeUnknown(Healthy):
     """`features` is known after the first call only."""
 

@@ -85,3 +85,10 @@ class TextEncoder(Component, nn.Module):
     def unknown_words(self, prompt: str) -> list[str] | None:
         """Return those words of a prompt that it never saw, in order; None where it can't tell."""
         return None
+
+    def unread_text(self, prompt: str) -> str | None:
+        """Return the end of a prompt that is cut off, as it has more than `tokens`.
+
+        Empty where all of it is read. Default: None, for an encoder that can't tell.
+        """
+        return None

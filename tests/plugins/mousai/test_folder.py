@@ -326,7 +326,7 @@ def test_a_text_beside_a_song_is_its_whole_caption(tmp_path: Path) -> None:
     [
         ({"caption": "slow jazz"}, "slow jazz"),
         ({"prompt": "slow jazz", "title": "no"}, "slow jazz"),
-        ({"text": ["slow jazz", "jazz"]}, "slow jazz"),
+        ({"text": ["slow jazz", ""]}, "slow jazz"),
         ({"caption": "", "text": [], "title": "T"}, "T, 1 of 4"),
         ({"Title": "T", "artist": ["A", "B"], "year": 1999, "bpm": 120}, "T, B, 1999, 1 of 4"),
         ({"genre": "(17)", "date": "2001-02-03"}, "Rock, 2001, 1 of 4"),
@@ -404,6 +404,158 @@ def test_a_sidecar_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(Path, "read_bytes", refused)
     assert folder(tmp_path).skipped_files() == [
         f"{tmp_path}/a.wav: its sidecar a.txt can't be used (Permission denied)"
+    ]
+
+
+def test_of_several_captions_one_is_drawn_each_time_always_the_same(tmp_path: Path) -> None:
+    told = ["slow jazz", "jazz,\n with a flute", "a flute"]
+    for name in ("a", "b"):
+        song(tmp_path / f"{name}.ogg")
+        (tmp_path / f"{name}.json").write_text(json.dumps({"caption": told}))
+    made, expected = folder(tmp_path), [" ".join(text.split()) for text in told]
+    assert list(made.captions()) == 2 * expected
+    drawn = [made.clip(0, epoch).text for epoch in range(60)]
+    counts = Counter(drawn)
+    assert set(counts) == set(expected)
+    assert min(counts.values()) >= 10
+    assert drawn == [folder(tmp_path).clip(0, epoch).text for epoch in range(60)]
+    assert drawn != [made.clip(1, epoch).text for epoch in range(60)]
+    held = folder(tmp_path, "validation", validation=0.5)
+    assert {held.clip(0, epoch).text for epoch in range(9)} == {"slow jazz"}
+
+
+@pytest.mark.parametrize(
+    ("audio", "beside"),
+    [
+        ("Caf\u00e9.flac", "Cafe\u0301.txt"),
+        ("Cafe\u0301.flac", "Caf\u00e9.TXT"),
+        ("song.flac", "song.TXT"),
+        ("song.flac", "song.flac.txt"),
+        ("song.FLAC", "song.FLAC.Txt"),
+        ("1. Mr. Song.flac", "1. Mr. Song.Json"),
+        ("song.flac", "song.flac.json"),
+    ],
+)
+def test_a_sidecar_is_found_however_its_name_is_written(
+    tmp_path: Path, audio: str, beside: str
+) -> None:
+    song(tmp_path / "a.flac").rename(tmp_path / audio)
+    text = '{"caption": "slow jazz"}' if beside.lower().endswith("json") else "slow jazz"
+    (tmp_path / beside).write_text(text)
+    assert list(folder(tmp_path).captions()) == ["slow jazz"]
+    (tmp_path / beside).write_text(text.replace("slow", "fast"))
+    assert list(folder(tmp_path).captions()) == ["fast jazz"]
+
+
+def test_songs_whose_names_are_alike_have_the_sidecars_of_exactly_their_names(
+    tmp_path: Path,
+) -> None:
+    for name in ("Caf\u00e9", "Cafe\u0301", "song", "Song"):
+        song(tmp_path / f"{name}.flac")
+        (tmp_path / f"{name}.txt").write_text(ascii(name))
+    (tmp_path / "song.TXT").write_text("other")
+    song(tmp_path / "SONG.wav")
+    made = folder(tmp_path)
+    told = dict(zip(places(made), made.captions(), strict=True))
+    assert told.pop("SONG.wav") == "SONG, 1 of 4"
+    assert told == {name: ascii(name.removesuffix(".flac")) for name in told}
+
+
+def test_keys_beside_music_that_no_caption_takes_are_told_once(tmp_path: Path) -> None:
+    said = {"title": "T", "bpm": 120, "key": "A minor", "tags": [], "license": "CC0-1.0"}
+    for name in ("a", "b"):
+        song(tmp_path / f"{name}.ogg")
+        (tmp_path / f"{name}.json").write_text(json.dumps(said))
+        said.pop("key", None)
+    for made in (folder(tmp_path), folder(tmp_path)):  # the second one from the index
+        assert list(made.captions()) == ["T, 1 of 4"] * 2
+        assert [track.licence for track in made.tracks] == ["CC0-1.0"] * 2
+        (told,) = made.skipped_files()
+        assert told == (
+            f"{tmp_path}: no caption takes these keys: 'bpm' (2 x), 'key' (1 x); put what they "
+            "say into `caption`"
+        )
+
+
+# metadata of a folder
+
+
+CSV = 'file_name,text,bpm\na.wav,slow jazz,\nsub/caf\u00e9.wav,"loud, fast",\n'
+JSONL = (
+    '{"file_name": "a.wav", "caption": ["slow jazz"], "license": "MIT"}\n\n'
+    '{"file_name": "./sub/caf\u00e9.wav", "caption": "loud, fast"}\n'
+)
+
+
+@pytest.mark.parametrize(("name", "text"), [("metadata.csv", CSV), ("metadata.jsonl", JSONL)])
+@pytest.mark.parametrize("below", ["", "train"])
+def test_captions_come_from_a_folders_metadata(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, below: str
+) -> None:
+    for audio in ("a.wav", "b.wav", "sub/cafe\u0301.wav"):
+        song(tmp_path / below / audio)
+    (tmp_path / below / name).write_text("\ufeff" + text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for path in (tmp_path, Path()):
+        made = folder(path)
+        assert list(made.captions()) == ["slow jazz", "b, 1 of 4", "loud, fast"]
+        assert made.skipped_files() == []
+    (tmp_path / below / "a.txt").write_text("its own")
+    (tmp_path / below / name).write_text(text.replace("loud", "very loud"))
+    assert list(folder(tmp_path).captions()) == ["its own", "b, 1 of 4", "very loud, fast"]
+    (tmp_path / below / name).unlink()
+    assert list(folder(tmp_path).captions())[1:] == ["b, 1 of 4", "cafe\u0301, 1 of 4"]
+
+
+def test_fields_and_licences_come_from_a_folders_metadata_and_the_nearest_one_counts(
+    tmp_path: Path,
+) -> None:
+    for audio in ("a.wav", "sub/b.wav"):
+        song(tmp_path / audio)
+    (tmp_path / "metadata.csv").write_text("file_name,title,Licence\na.wav,T,MIT\nsub/b.wav,no,\n")
+    (tmp_path / "sub/metadata.jsonl").write_text('{"file_name": "b.wav", "title": "B", "bpm": 9}')
+    made = folder(tmp_path)
+    assert list(made.captions()) == ["T, 1 of 4", "B, 1 of 4"]
+    assert [track.licence for track in made.tracks] == ["MIT", ""]
+    assert made.skipped_files() == [
+        f"{tmp_path}: no caption takes these keys: 'bpm' (1 x); put what they say into `caption`"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("metadata.csv", b"name,text\na.wav,x\n", "row 1 has no 'file_name'"),
+        ("metadata.csv", b"file_name,text\na.wav,caf\xe9\n", "not UTF-8 text"),
+        ("metadata.jsonl", b'{"file_name": "a.wav"}\nnone\n', "row 2 is not JSON"),
+        ("metadata.jsonl", b"[1]", "row 1 has no 'file_name'"),
+    ],
+)
+def test_metadata_that_can_t_be_used_is_told(
+    tmp_path: Path, name: str, content: bytes, reason: str
+) -> None:
+    song(tmp_path / "a.ogg", title="T")
+    (tmp_path / name).write_bytes(content)
+    made = folder(tmp_path)
+    assert list(made.captions()) == ["T, 1 of 4"]
+    assert made.skipped_files() == [
+        (
+            f"{tmp_path}/{name}: can't be used, so that songs go by sidecars and tags ({reason}); "
+            "mend it"
+        )
+    ]
+
+
+def test_metadata_of_music_that_is_not_there_is_told(tmp_path: Path) -> None:
+    song(tmp_path / "a.wav")
+    (tmp_path / "metadata.csv").write_text("file_name,text\na.wav,x\nb.wav,y\nsub/c.wav,z\n")
+    made = folder(tmp_path)
+    assert list(made.captions()) == ["x"]
+    assert made.skipped_files() == [
+        (
+            f"{tmp_path}/metadata.csv: 2 files that it names are no music here (the first is "
+            f"'{tmp_path}/b.wav')"
+        )
     ]
 
 

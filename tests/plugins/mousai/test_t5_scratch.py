@@ -280,6 +280,25 @@ class TestWordsOfCaptions:
         assert READY.unknown_words(prompt) == []
 
 
+class TestLongPrompts:
+    def test_the_end_that_is_cut_off_begins_at_the_first_word_that_is_not_read(self):
+        encoder = fresh(["slow jazz piano"])
+        words = ["slow"] * (encoder.tokens - 1)  # and the token that ends a text
+        assert encoder.unread_text(" ".join(words)) == ""
+        rest = "Jazz \ud800 caf\u00e9, \ufb03"
+        assert encoder.unread_text(" ".join([*words, rest])) == rest
+
+    def test_what_is_not_read_changes_nothing(self):
+        prompt = "drums " * 100
+        rest = READY.unread_text(prompt)
+        read = prompt.removesuffix(rest)
+        assert len(read) < len(prompt)
+        assert torch.equal(READY([prompt]).embedding, READY([read]).embedding)
+
+    def test_without_a_vocabulary_it_can_t_tell(self):
+        assert fresh(None).unread_text("drums") is None
+
+
 class TestErrors:
     def test_encoding_before_learning_says_what_to_do(self):
         with pytest.raises(mk.WeightsError) as raised:

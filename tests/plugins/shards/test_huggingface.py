@@ -58,6 +58,16 @@ def refusal(path="music", **options):
     return str(caught.value)
 
 
+@pytest.mark.parametrize(("column", "options"), [("caption", {}), ("mood", {"text": ["mood"]})])
+def test_of_a_column_of_lists_one_caption_is_drawn_each_time(column, options):
+    saved("music", [row(), row()], **{column: [["slow", "dark"], ["fast"]]})
+    made = of(**options)
+    assert list(made.captions()) == ["slow", "dark", "fast"]
+    drawn = [made.clip(0, epoch).text for epoch in range(20)]
+    assert set(drawn) == {"slow", "dark"}
+    assert drawn == [of(**options).clip(0, epoch).text for epoch in range(20)]
+
+
 def test_a_crop_is_the_part_of_the_row_that_its_mark_says():
     saved("music", [row(flac(title="T")) for _ in range(3)])
     for clip in of(crops=9, drop=0.0):

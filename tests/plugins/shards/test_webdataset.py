@@ -162,7 +162,7 @@ def test_a_key_in_two_shards_is_two_samples_on_one_side():
     [
         ({"txt": "slow\njazz ", "json": {"title": "J"}}, "slow jazz"),
         ({"txt": " ", "json": {"title": "J", "year": 1999}}, "J, 1999, 1 of 4"),
-        ({"json": {"text": ["slow jazz", "jazz"]}}, "slow jazz"),
+        ({"json": {"text": ["slow jazz", ""]}}, "slow jazz"),
         ({}, "Tag, 1 of 4"),
     ],
 )
@@ -183,6 +183,55 @@ def test_the_endings_that_count_can_be_said():
     assert list(made.captions()) == ["la la"]
     assert made.clip(0).source == "music/0.tar/a.mix.flac"
     assert made.tracks[0].seconds == 4.5
+
+
+DOTTED = ("01. Intro", "02. Mr. Someone", "02. Mr. Someone (live)", "S.O.S", "a.b/T.N.T. (2)")
+
+
+def test_a_dot_in_a_songs_name_loses_neither_song_nor_caption():
+    songs = {
+        key: {"flac": ramp(1 + number), "txt": f"caption of {key}"}
+        for number, key in enumerate(DOTTED)
+    }
+    tar_shards.shard("music/0.tar", songs)
+    made = of(length=RATE // 2)
+    assert made.skipped_files() == []
+    assert keys(made) == [*DOTTED[:3], "S", DOTTED[4]]
+    assert [track.path.stem for track in made.tracks] == [Path(f"{key}.flac").stem for key in songs]
+    assert list(made.captions()) == [f"caption of {key}" for key in DOTTED]
+    assert [track.seconds for track in made.tracks] == [1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+def test_songs_with_equal_numbers_stand_apart_also_where_others_lie_between_them():
+    tar_shards.shard("music/0.tar", {key: {"flac": ramp()} for key in ("1. A", "2. B", "1. C")})
+    assert (keys(of()), of().skipped_files()) == (["1. A", "2. B", "1. C"], [])
+
+
+def test_captions_that_share_no_name_with_music_are_told():
+    samples = {"1. A": {"flac": ramp()}, "1. B": {"txt": "b"}, "2": {"flac": ramp(), "x.txt": "c"}}
+    samples["3"] = {"flac": ramp(), "txt": "d", "x.json": {}}
+    tar_shards.shard("music/0.tar", samples)
+    assert of().skipped_files() == [
+        "music/0.tar/1. B: has no music that is read (it has 'txt')",
+        (
+            "music/0.tar: captions share no name with music (1, the first is '2.x.txt'); "
+            "call them as the music is, or say which with `text`"
+        ),
+    ]
+    assert list(of(text="x.txt").captions()) == ["c"]
+
+
+def test_keys_that_no_caption_takes_are_told_once_for_all_shards():
+    for number in range(2):
+        about = {"title": "T", "bpm": 120, **({"key": "A"} if number else {})}
+        tar_shards.shard(f"music/{number}.tar", {str(number): {"flac": ramp(), "json": about}})
+    for made in (of(), of()):  # the second one from the indexes
+        assert made.skipped_files() == [
+            (
+                "music: no caption takes these keys: 'bpm' (2 x), 'key' (1 x); put what they say "
+                "into `caption`"
+            )
+        ]
 
 
 # the index
