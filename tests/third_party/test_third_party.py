@@ -25,14 +25,9 @@ SWAPS = {
     "stages.generator.model.sampler.use": "kutta-3",
 }
 SMALL = {
-    "data.crops": "1",
     "stages.autoencoder.model.sampler.steps": "3",
     "stages.autoencoder.model.unet.channels": "[32, 32]",
     "stages.autoencoder.model.unet.modulation_features": "32",
-    "stages.autoencoder.model.draft.encoder.channels": "32",
-    "stages.autoencoder.model.draft.channels": "32",
-    "stages.autoencoder.first.draft.steps": "2",
-    "stages.autoencoder.first.draft.length": "65536",
     "stages.autoencoder.train.steps": "2",
     "stages.autoencoder.train.length": "8192",
     "stages.autoencoder.train.workers": "0",
@@ -52,7 +47,7 @@ SMALL = {
 }
 RUN = [
     "run",
-    "mousai-small",
+    "mousai-tiny",
     *(it for path, value in (SWAPS | SMALL).items() for it in ("--set", f"{path}={value}")),
 ]
 SEVERAL = """\
@@ -151,7 +146,7 @@ def removed(bench, listed, ran, own_tests):
     """What commands say after the package was removed."""
     kept = files(bench)
     bench.pip("uninstall", "-y", "mousai-kit-etude")
-    said = bench.kit(RUN, ["generate", "runs/mousai-small", "Rock"], ["validate", "mousai-tiny"])
+    said = bench.kit(RUN, ["generate", "runs/mousai-tiny", "Rock"], ["validate", "mousai-tiny"])
     assert files(bench) == kept
     return said
 
@@ -192,20 +187,20 @@ def test_its_own_tests_pass_there(own_tests):
 
 def test_swapped_into_a_shipped_recipe_it_trains_and_makes_music(bench, ran):
     assert ran.returncode == 0, ran.stderr
-    wave, rate = soundfile.read(bench.folder / "runs/mousai-small/audio/rock-0.flac")
-    assert (wave.shape, rate) == ((24000, 2), 48000)
+    wave, rate = soundfile.read(bench.folder / "runs/mousai-tiny/audio/rock-0.flac")
+    assert (wave.shape, rate) == ((8000, 2), 16000)
     assert 0.01 < np.abs(wave).max() <= 1
-    assert (bench.folder / "runs/mousai-small/audio/rock-0.png").is_file()
-    assert (bench.folder / "runs/mousai-small/report.md").is_file()
+    assert (bench.folder / "runs/mousai-tiny/audio/rock-0.png").is_file()
+    assert (bench.folder / "runs/mousai-tiny/report.md").is_file()
 
 
 def test_the_runs_recipe_requires_it(bench, ran):
-    recipe = (bench.folder / "runs/mousai-small/recipe.yaml").read_text()
+    recipe = (bench.folder / "runs/mousai-tiny/recipe.yaml").read_text()
     assert "\nrequires:\n- mousai-kit-etude>=0.3.1\nseed: 0\n" in recipe
 
 
 def test_after_its_removal_the_same_command_names_it(removed):
-    bring = "mousai-kit-etude brought it when runs/mousai-small was made: pip install 'mousai-kit-etude>=0.3.1'"
+    bring = "mousai-kit-etude brought it when runs/mousai-tiny was made: pip install 'mousai-kit-etude>=0.3.1'"
     assert removed[0][:2] == [2, ""]
     assert removed[0][2] == (
         f"--set stages.autoencoder.model.sampler=kutta-3: stages.autoencoder.model.sampler.use: no sampler is called 'kutta-3'; {bring}\n"
@@ -214,16 +209,16 @@ def test_after_its_removal_the_same_command_names_it(removed):
 
 
 def test_after_its_removal_the_run_names_it(removed, bench):
-    lines = (bench.folder / "runs/mousai-small/recipe.yaml").read_text().splitlines()
+    lines = (bench.folder / "runs/mousai-tiny/recipe.yaml").read_text().splitlines()
     sampler, stage = (
         lines.index(f"{it}") + 1 for it in ("        use: kutta-3", "      use: rectified-flow")
     )
     bring = "this recipe requires mousai-kit-etude>=0.3.1, which is not installed: pip install 'mousai-kit-etude>=0.3.1'"
     assert removed[1][:2] == [2, ""]
     assert removed[1][2] == (
-        "runs/mousai-small/recipe.yaml:4: requires.0: mousai-kit-etude>=0.3.1 is not installed: pip install 'mousai-kit-etude>=0.3.1'\n"
-        f"runs/mousai-small/recipe.yaml:{sampler}: stages.autoencoder.model.sampler.use: no sampler is called 'kutta-3'; {bring}\n"
-        f"runs/mousai-small/recipe.yaml:{stage}: stages.generator.model.use: no stage is called 'rectified-flow'; {bring}\n"
+        "runs/mousai-tiny/recipe.yaml:4: requires.0: mousai-kit-etude>=0.3.1 is not installed: pip install 'mousai-kit-etude>=0.3.1'\n"
+        f"runs/mousai-tiny/recipe.yaml:{sampler}: stages.autoencoder.model.sampler.use: no sampler is called 'kutta-3'; {bring}\n"
+        f"runs/mousai-tiny/recipe.yaml:{stage}: stages.generator.model.use: no stage is called 'rectified-flow'; {bring}\n"
     )
 
 
