@@ -70,7 +70,7 @@ def test_a_broken_file_is_named_once(command, music):
     (music / "garbage.wav").write_bytes(b"RIFFgarbage")
     told = command("music").out.partition("\n\n")[2].splitlines()
     assert [line.strip() for line in told] == [
-        "can't be decoded: 1",
+        "can't be used: 1",
         "music/cut.flac: can't be decoded from 2.00 s on (flac decoder lost sync)",
         "",
         "left out: 1",
