@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from mousai_kit.audio.mp3 import muted_decoder
+
 SEVERAL = ("artist", "genre")
 """Tags whose every value counts: of others that stand twice, the last does."""
 
@@ -128,7 +130,7 @@ def _info_chunk(path: Path, file: BinaryIO | None) -> dict[str, str]:
     try:
         if file:
             file.seek(0)
-        with soundfile.SoundFile(file or os.fsencode(path)) as sound:
+        with muted_decoder(), soundfile.SoundFile(file or os.fsencode(path)) as sound:
             metadata: dict[str, str] = sound.copy_metadata()
     except (RuntimeError, OSError):
         return {}

@@ -12,6 +12,7 @@ from mutagen.id3 import ID3, TIT2
 from mousai_kit.audio.analysis import analyze_file
 from mousai_kit.audio.io import audio_info, read
 from mousai_kit.audio.mp3 import _frames, count_frames
+from mousai_kit.audio.tags import read_tags
 from mousai_kit.core.errors import AudioError
 
 RATE = 44_100
@@ -149,4 +150,5 @@ def test_notes_of_the_decoder_stay_off_the_terminal(
         for use in (analyze_file, lambda path: read(path, sample_rate=RATE, channels=2)):
             with pytest.raises(AudioError):
                 use(path)
+        read_tags(path)
         assert capfd.readouterr().err == ""
