@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
+from io import BytesIO
 from math import ceil
+from mmap import ACCESS_COPY, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -19,6 +21,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from mousai_kit.audio.mp3 import count_frames, muted_decoder
 from mousai_kit.core.errors import AudioError, escape_control_chars
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 RATES = range(1_000, 1_000_000)
 """Sample rates (Hz) that can be meant; others come from damaged headers."""
+UNCLOSED = ("WAV", "WAVEX")
+"""Formats whose header says that nothing is there where the program that wrote it was stopped."""
 UNKNOWN = 1 << 62
 """From so many frames on, libsndfile means that a header gives no length."""
 PREROLL = 9_216
@@ -35,6 +40,8 @@ NO_MP3 = 7
 """libsndfile's error for a file called MP3 without MP3 in it: "possibly a pipe?"."""
 TOLERANCE = 0.1
 """Seconds by which a header's length may exceed the truth: MP3's is at times an estimate."""
+LOUDEST = 8.0
+"""Samples beyond this are no music: full scale is 1, and what is meant to be louder is not."""
 
 
 def open_audio(path: Path, file: BinaryIO | None = None) -> soundfile.SoundFile:
@@ -49,7 +56,11 @@ def open_audio(path: Path, file: BinaryIO | None = None) -> soundfile.SoundFile:
             if not whole.read(1):
                 raise audio_error(path, "is empty (0 bytes); leave it out")
             whole.seek(0)
-        sound = soundfile.SoundFile(file or os.fsencode(path))
+        with muted_decoder():
+            sound = soundfile.SoundFile(file or os.fsencode(path))
+            if (source := _with_length(path, file, sound)) is not None:
+                sound.close()
+                sound = soundfile.SoundFile(source)
     except FileNotFoundError:
         raise audio_error(path, "does not exist") from None
     except OSError as error:
@@ -62,45 +73,97 @@ def open_audio(path: Path, file: BinaryIO | None = None) -> soundfile.SoundFile:
     return sound
 
 
+def _with_length(
+    path: Path, file: BinaryIO | None, sound: soundfile.SoundFile
+) -> BytesIO | mmap | None:
+    """Return a file's audio with a header that tells its length, None where its own does."""
+    if sound.format != "MP3" and (sound.frames or sound.format not in UNCLOSED):
+        return None
+    source: BytesIO | mmap | None
+    with nullcontext(file) if file else path.open("rb") as whole:
+        place = whole.tell()
+        if sound.format == "MP3":
+            source = count_frames(whole, sound.frames, tolerance=TOLERANCE)
+        else:
+            source = _mend_wav(whole, mapped=file is None)
+        whole.seek(place)
+    return source
+
+
+def _mend_wav(whole: BinaryIO, *, mapped: bool) -> BytesIO | mmap | None:
+    """Return a WAV that nobody closed so that libsndfile reads it to its end, None if it was."""
+    size = whole.seek(0, os.SEEK_END)
+    whole.seek(4)
+    if int.from_bytes(whole.read(4), "little") + 8 == size:
+        return None
+    whole.seek(0)
+    copy = mmap(whole.fileno(), 0, access=ACCESS_COPY) if mapped else BytesIO(whole.read())
+    copy.seek(4)
+    copy.write((8).to_bytes(4, "little"))  # what a program leaves that was stopped
+    copy.seek(0)
+    return copy
+
+
 def decode_frames(
     path: Path, sound: soundfile.SoundFile, first: int, count: int
 ) -> npt.NDArray[np.float32]:
-    """Return `count` frames [t, c] from `first` on, all of which the header promises."""
+    """Return `count` frames [t, c] from `first` on, all of which the header promises.
+
+    AudioError where they can't be decoded, or no music is in them (`check_samples`).
+    """
     rate = sound.samplerate
     preroll = min(first, PREROLL if sound.format == "MP3" else 0)
     try:
-        sound.seek(first - preroll)
-        # one read: after each, soundfile seeks, which an MP3 decoder does not survive unharmed
-        data = sound.read(preroll + count, dtype="float32", always_2d=True)[preroll:]
+        with muted_decoder():
+            sound.seek(first - preroll)
+            # one read: after each, soundfile seeks, which an MP3 decoder does not survive unharmed
+            data = sound.read(preroll + count, dtype="float32", always_2d=True)[preroll:]
     except (RuntimeError, OSError, MemoryError) as error:
         at = f"{first / rate:.2f} s"
         raise audio_error(path, f"can't be decoded from {at} on ({reason(error)})") from None
     if not len(data) or len(data) < count - TOLERANCE * rate:
         raise _cut_short(path, sound, first + len(data))
+    check_samples(path, data)
     return data
 
 
 def iter_blocks(path: Path, sound: soundfile.SoundFile) -> Iterator[npt.NDArray[np.float32]]:
     """Yield all that the header promises from the start on, a second [t, c] at a time.
 
-    The file is read in one go: whoever goes back in it afterwards opens it anew.
+    The file is read in one go: whoever goes back in it afterwards opens it anew. AudioError as in
+    `decode_frames`.
     """
     sound.seekable = lambda: False  # or soundfile would seek after each read, see `decode_frames`
     done = 0
     while done < sound.frames:
         count = min(sound.samplerate, sound.frames - done)
         try:
-            data = sound.read(count, dtype="float32", always_2d=True)
+            with muted_decoder():
+                data = sound.read(count, dtype="float32", always_2d=True)
         except (RuntimeError, OSError, MemoryError) as error:
             at = f"{done / sound.samplerate:.2f} s"
             raise audio_error(path, f"can't be decoded from {at} on ({reason(error)})") from None
         done += len(data)
         if len(data):
+            check_samples(path, data)
             yield data
         if len(data) < count:
             break
     if done < sound.frames - TOLERANCE * sound.samplerate or not done:
         raise _cut_short(path, sound, done)
+
+
+def check_samples(path: Path, data: npt.NDArray[np.float32]) -> None:
+    """Raise AudioError where samples, of which there are some, are no music: NaN, or far too loud.
+
+    Anything over `LOUDEST` would outweigh all other music wherever it is learned from.
+    """
+    peak = max(data.max(), -data.min())
+    if not np.isfinite(peak):
+        raise audio_error(path, "holds samples that are not finite (NaN or infinity); leave it out")
+    if peak > LOUDEST:
+        told = f"holds samples beyond {LOUDEST:g} times full scale; scale it to [-1, 1]"
+        raise audio_error(path, f"{told}, or leave it out")
 
 
 def _cut_short(path: Path, sound: soundfile.SoundFile, frames: int) -> AudioError:
@@ -199,7 +262,8 @@ class AudioInfo:
 def audio_info(path: Path, file: BinaryIO | None = None) -> AudioInfo:
     """Return what an audio file's header says; AudioError where it can't be read or is empty.
 
-    `file` is the audio, open, where it lies within another; `path` is then what it is called.
+    The length of an MP3 whose header only guesses at it, or can't be right, is counted. `file` is
+    the audio, open, where it lies within another; `path` is then what it is called.
     """
     with open_audio(path, file) as sound:
         return AudioInfo(sound.frames, sound.samplerate, sound.channels)
@@ -219,7 +283,7 @@ def read(
     `start` and `seconds` count in the file's own time; where it ends sooner, t is less. Other
     rates are resampled (`sample_rate` in Hz); mono is repeated, more channels than asked for are
     averaged into each. Samples may exceed 1. `file` is as in `open_audio`. AudioError where the
-    audio is unreadable, shorter than `start` or than its header says, or not finite.
+    audio is unreadable, shorter than `start` or than its header says, not finite, or beyond 8.
     """
     with open_audio(path, file) as sound:
         rate, first = sound.samplerate, round(start * sound.samplerate)
@@ -229,8 +293,6 @@ def read(
             raise audio_error(path, f"has nothing at {start:.2f} s; it is {end:.2f} s long")
         count = left if seconds is None else min(left, ceil(seconds * rate - 1e-6))
         data = torch.from_numpy(decode_frames(path, sound, first, count))
-    if not data.sum().isfinite():  # the sum of one NaN or infinity and others
-        raise audio_error(path, "holds samples that are not finite (NaN or infinity); leave it out")
     return resample(mix_channels(data.T, channels), rate, sample_rate)
 
 

@@ -28,7 +28,7 @@ CLIPPED = 0.001
 SILENT = 0.5
 """Share of silence from which on a track counts as mostly silent."""
 PROBLEMS = {
-    "unreadable": "can't be decoded",
+    "unreadable": "can't be used",
     "skipped": "left out",
     "silent": "silent, or mostly so",
     "duplicates": "the same audio as another",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, astuple, dataclass
 from random import Random
 
@@ -34,14 +34,15 @@ class CaptionFields:
     def of(cls, tags: Mapping[str, object]) -> CaptionFields:
         """Return the fields among a file's tags, whatever their case, without tags' usual debris.
 
-        Of a list the last value counts, of a date the year; genre numbers become names.
+        Of a list the last value counts, of genres and artists each, with commas; of a date the
+        year. Genre numbers become names.
         """
         found = {name.lower(): value for name, value in tags.items()}
         return cls(
             title=clean(found.get("title")),
-            artist=clean(found.get("artist")),
+            artist=_each(found.get("artist"), clean),
             album=clean(found.get("album")),
-            genre=_genre(clean(found.get("genre"))),
+            genre=_each(found.get("genre"), lambda value: _genre(clean(value))),
             year=_year(clean(found.get("year"))) or _year(clean(found.get("date"))),
         )
 
@@ -97,6 +98,13 @@ def clean(value: object) -> str:
     return "" if text.strip("()<>[]{} ").casefold() in _PLACEHOLDERS else text
 
 
+def _each(value: object, read: Callable[[object], str]) -> str:
+    """Return what `read` makes of each value of a list, or of each part between commas, once."""
+    parts = value.split(", ") if isinstance(value, str) else value
+    values = parts if isinstance(parts, list | tuple) else [parts]
+    return ", ".join(dict.fromkeys(filter(None, map(read, values))))
+
+
 def collapse_whitespace(text: str) -> str:
     """Return text without control characters, its line breaks and runs of spaces as one space."""
     return " ".join(_CONTROL.sub(" ", text).split())
@@ -123,14 +131,18 @@ def _mend(text: str) -> str:
 
 
 def _genre(text: str) -> str:
-    """Return a genre by name: `(17)` and `17` are ID3's Rock, `(17)Rock` says it twice."""
-    parts = re.split(r"\((\d{1,3})\)", text) if text.startswith("(") else [text]
-    last = next(filter(None, map(str.strip, reversed(parts))), "")
-    if not re.fullmatch(r"\d{1,3}", last):
-        return last
+    """Return a genre by name: `(17)` and `17` are ID3's Rock, `(17)Rock` says it twice, and
+    `(17)(18)` are two.
+    """
+    if (codes := re.match(r"(\(\d{1,3}\))+", text)) and codes.end() < len(text):
+        return text[codes.end() :].strip()
+    if not re.fullmatch(r"\d{1,3}|(\(\d{1,3}\))+", text):
+        return text
     from mutagen.id3 import TCON
 
-    return dict(enumerate(TCON.GENRES)).get(int(last), "")
+    names = dict(enumerate(TCON.GENRES))
+    found = (names.get(int(number), "") for number in re.findall(r"\d+", text))
+    return ", ".join(filter(None, found))
 
 
 def _year(text: str) -> str:

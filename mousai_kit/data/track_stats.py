@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from mousai_kit.audio.analysis import AudioAnalyzer, AudioStats
-from mousai_kit.audio.io import display_path
+from mousai_kit.audio.io import audio_error, display_path
 from mousai_kit.audio.tags import read_tags
 from mousai_kit.core.console import Screen
 from mousai_kit.core.errors import AudioError
@@ -22,7 +22,7 @@ from mousai_kit.core.interfaces import Dataset, Split
 from mousai_kit.data.captions import licence_from_tags
 from mousai_kit.data.datasets import ClipSource
 from mousai_kit.data.loader import in_order
-from mousai_kit.data.tracks import Track, TrackDataset
+from mousai_kit.data.tracks import Track, TrackDataset, cancels
 
 GROUP = 8
 """Tracks for each thread that are measured before the next: they are kept together."""
@@ -41,7 +41,7 @@ class TrackStats:
     """Empty where nothing is said of it."""
     measures: AudioStats | None = None
     fault: str = ""
-    """Why it could not be decoded."""
+    """Why it can't be used."""
 
 
 def pieces(
@@ -125,6 +125,9 @@ def _piece(
     dataset: TrackDataset, track: Track, split: Split, found: AudioStats | str | None
 ) -> TrackStats:
     licence = _licence(dataset, track) if track.licence is None else track.licence
+    channels = dataset.channels
+    if isinstance(found, AudioStats) and found.loudness and found.loudness_as(channels) is None:
+        found = str(audio_error(track.path, cancels(channels)))
     told: dict[str, Any] = {"fault": found} if isinstance(found, str) else {"measures": found}
     captioned = bool(dataset.caption_of(track))
     return TrackStats(display_path(track.path), split, track.seconds, captioned, licence, **told)

@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from mousai_kit.audio.analysis import AudioStats, analyze_file
-from mousai_kit.audio.io import audio_error, display_path, read
+from mousai_kit.audio.io import audio_error, audio_info, display_path, read
 from mousai_kit.audio.tags import read_tags
 from mousai_kit.audio.writer import SILENCE
 from mousai_kit.core import component
@@ -296,8 +296,23 @@ class TrackDataset(Dataset):
             if wave.abs().max() >= SILENCE:
                 short = self.length - wave.shape[1]
                 return start, pad(wave, (0, short)) if short > 0 else wave[:, : self.length]
+        if self._cancels(track, start):
+            raise audio_error(track.path, cancels(self.channels))
         where = f"at each of {PLACES} places" if span else "from end to end"
         raise audio_error(track.path, f"is silent (peak under -80 dB) {where}; leave it out")
+
+    def _cancels(self, track: Track, start: float) -> bool:
+        """Return whether what is silent in a track from `start` (s) on is heard unmixed."""
+        rate, seconds = self.sample_rate, self.length / self.sample_rate
+        with self.open_track(track) as file:
+            own = audio_info(track.path, file).channels
+        if own <= self.channels:
+            return False
+        with self.open_track(track) as file:
+            wave = read(
+                track.path, file, sample_rate=rate, channels=own, start=start, seconds=seconds
+            )
+        return bool(wave.abs().max() >= SILENCE)
 
     def _about(self, track: Track) -> AnyCaption:
         """Return what is known of a track, be it only its file's name."""
@@ -330,6 +345,14 @@ def balance(genres: Sequence[str], crops: int) -> list[int]:
         first, last = (each * number // tracks[genre] for number in (before, seen[genre]))
         shares.append(last - first)
     return shares
+
+
+def cancels(channels: int) -> str:
+    """Return what is wrong with a track that is silent only where its channels are mixed."""
+    return (
+        f"is silent once its channels are mixed to {channels}: they cancel each other out "
+        "(antiphase); invert one of them, set `audio.channels` to as many, or leave it out"
+    )
 
 
 def gain_to(loudness: float, measures: AudioStats, channels: int) -> float:

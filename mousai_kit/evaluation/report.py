@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from math import isfinite
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from mousai_kit.core.errors import Problem, WeightsError
 from mousai_kit.core.interfaces import GenerationRequest, Split
 from mousai_kit.data.datasets import dataset, one_clip_per_track
 from mousai_kit.data.stage_data import StageData
@@ -36,6 +39,7 @@ def write_report(system: Run) -> dict[str, Any]:
     """Evaluate a trained system and write report.md, report.json and evaluation/*.png.
 
     Where the folder holds a report of the same weights and recipe, that one is returned.
+    WeightsError, and no report, where a figure is not finite.
     """
     made_from = _made_from(system)
     if (kept := _saved_report(system)) is not None and kept["made_from"] == made_from:
@@ -50,6 +54,7 @@ def write_report(system: Run) -> dict[str, Any]:
         ],
         "loss": heard,
     }
+    _check_finite(decoded, heard)
     metrics = [use.component for use in system.recipe.evaluate.metrics]
     warnings = worse_than_drafts(decoded, {metric.name: metric.better for metric in metrics})
     for line in warnings:
@@ -60,6 +65,26 @@ def write_report(system: Run) -> dict[str, Any]:
     system.folder.write("report.md", text + _imports_section(system) + _training_section(system))
     system.folder.write("report.json", json.dumps(values, indent=2) + "\n")
     return values
+
+
+def _check_finite(
+    decoded: Sequence[ReconstructionScores], losses: Mapping[str, Mapping[str, dict[str, float]]]
+) -> None:
+    """Raise WeightsError where a figure of a report is not finite."""
+    figures = [
+        (part.stage, f"{metric} on {part.split} clips", [*chain(*ways.values())])
+        for part in decoded
+        for metric, ways in part.scores.items()
+    ] + [
+        (stage, f"loss on {split} clips", [*values.values()])
+        for stage, splits in losses.items()
+        for split, values in splits.items()
+    ]
+    bad = [(stage, what) for stage, what, values in figures if not all(map(isfinite, values))]
+    told = "is not finite (NaN or infinity), so no report was written; the weights are broken: "
+    todo = "train anew with a lower `learning_rate` or `precision: fp32`"
+    if bad:
+        raise WeightsError(*(Problem(stage, "", f"{what} {told}{todo}") for stage, what in bad))
 
 
 def closing_message(
@@ -209,7 +234,8 @@ def _saved_report(system: Run) -> dict[str, Any] | None:
     if not (system.folder.path / "report.md").is_file():
         return None
     try:
-        kept = json.loads((system.folder.path / "report.json").read_text())
+        text = (system.folder.path / "report.json").read_text()
+        kept = json.loads(text, parse_constant=int)  # which NaN and Infinity are not
     except (OSError, ValueError):
         return None
     return kept if isinstance(kept, dict) and "made_from" in kept else None

@@ -12,7 +12,7 @@ import mousai_kit.api as mk
 
 OURS = 0x6D6B6974
 """SQLite's application id of an index: the letters `mkit`."""
-VERSION = 1
+VERSION = 2
 """Version of its tables: another one's is made anew."""
 PATIENCE = 60.0
 """Seconds to wait while another process writes."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-FORMAT = "mousai-kit index 1"
+FORMAT = "mousai-kit index 2"
 
 Arrays = dict[str, npt.NDArray[Any]]
 

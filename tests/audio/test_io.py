@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from mutagen.id3 import APIC, ID3, TCON, TIT2, TXXX
+from mutagen.apev2 import BINARY, APEv2, APEValue
+from mutagen.id3 import APIC, ID3, TCON, TIT2, TPE1, TXXX
+from mutagen.wave import WAVE
 from torch import Tensor
 
 from mousai_kit import audio
+from mousai_kit.audio.analysis import analyze_file
 from mousai_kit.audio.io import AudioInfo, audio_info, display_path, mix_channels, read, resample
 from mousai_kit.audio.spectrogram import StreamingMel, log_mel, plot_mels
 from mousai_kit.audio.tags import read_tags as tags
@@ -336,6 +339,78 @@ def test_of_a_tag_with_several_values_the_last_counts(tmp_path: Path) -> None:
     assert tags(path)["title"] == "Crossroads"
 
 
+@pytest.mark.parametrize("kind", ["OGG", "FLAC", "MP3", "WAV"])
+def test_of_genres_and_artists_every_value_counts(tmp_path: Path, kind: str) -> None:
+    path = made(tmp_path / f"a.{kind.lower()}", sine(0.1, 48_000), 48_000, kind)
+    told = {"genre": ["Rock", "Jazz", "Rock"], "artist": ["Ana", "Ben"], "title": ["A", "B"]}
+    file = mutagen.File(path)
+    if file.tags is None:
+        file.add_tags()
+    for name, values in told.items():
+        if kind in {"OGG", "FLAC"}:
+            file[name] = values
+        else:
+            frame = {"genre": TCON, "artist": TPE1, "title": TIT2}[name]
+            file.tags.add(frame(encoding=3, text=values))
+    file.save()
+    found = tags(path)
+    assert {name: found[name] for name in told} == {
+        "genre": "Rock, Jazz",
+        "artist": "Ana, Ben",
+        "title": "B",
+    }
+
+
+@pytest.mark.parametrize("lies_open", [False, True])
+def test_a_wavs_info_stays_beside_its_id3_frames(tmp_path: Path, lies_open: bool) -> None:
+    path = tmp_path / "a.wav"
+    with soundfile.SoundFile(path, "w", 8_000, 1) as file:
+        file.title, file.artist, file.genre = "Info", "Ana", "Rock"
+        file.write(sine(1.0, 8_000, 1)[0].numpy())
+    wave = WAVE(path)
+    wave.add_tags()
+    wave.tags.add(TXXX(encoding=3, desc="REPLAYGAIN_TRACK_GAIN", text=["-3 dB"]))
+    wave.tags.add(TIT2(encoding=3, text=["Frame"]))
+    wave.save()
+    found = tags(Path("no/where"), BytesIO(path.read_bytes())) if lies_open else tags(path)
+    assert found == {
+        "title": "Frame",
+        "artist": "Ana",
+        "genre": "Rock",
+        "replaygain_track_gain": "-3 dB",
+    }
+
+
+def ape(path: Path) -> Path:
+    items = APEv2()
+    items.update({"Title": "A title of more than thirty letters", "Genre": ["Rock", "Jazz"]})
+    items["Cover Art (Front)"] = APEValue(b"\x89PNG", BINARY)
+    items.save(path)
+    return path
+
+
+@pytest.mark.parametrize("lies_open", [False, True])
+def test_an_mp3s_ape_items_are_its_tags(tmp_path: Path, lies_open: bool) -> None:
+    path = ape(made(tmp_path / "a.mp3", sine(1.0, 48_000), 48_000, "MP3"))
+    found = tags(Path("no/where"), BytesIO(path.read_bytes())) if lies_open else tags(path)
+    assert found == {"title": "A title of more than thirty letters", "genre": "Rock, Jazz"}
+
+
+def test_ape_items_go_before_short_tags_and_after_id3s_second_version(tmp_path: Path) -> None:
+    path = ape(made(tmp_path / "a.mp3", sine(1.0, 48_000), 48_000, "MP3"))
+    frames = ID3()
+    frames.add(TIT2(encoding=3, text=["Frame"]))
+    frames.add(TPE1(encoding=3, text=["Ana"]))
+    frames.save(path, v1=2)
+    assert tags(path) == {"title": "Frame", "artist": "Ana", "genre": "Rock, Jazz"}
+    frames.delete(path, delete_v1=False)
+    assert tags(path) == {
+        "title": "A title of more than thirty letters",
+        "artist": "Ana",
+        "genre": "Rock, Jazz",
+    }
+
+
 def test_shift_jis_bytes_and_pictures_do_no_harm(tmp_path: Path) -> None:
     path = made(tmp_path / "a.ogg", sine(0.1, 48_000), 48_000, "OGG")
     file = mutagen.File(path)
@@ -362,6 +437,54 @@ def test_files_without_tags_that_can_be_read_have_none(tmp_path: Path, content: 
     path.write_bytes(content)
     assert tags(path) == {}
     assert tags(tmp_path / "missing.ogg") == {}
+
+
+# what lies in a header is not always so
+
+
+@pytest.mark.parametrize("lies_open", [False, True])
+@pytest.mark.parametrize("riff", [0, 36, 0xFFFFFFFF])
+def test_a_wav_that_nobody_closed_is_read_to_its_end(
+    tmp_path: Path, riff: int, lies_open: bool
+) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, sine(1.0, 48_000).T.numpy(), 48_000, subtype="PCM_16")
+    whole = read(path, sample_rate=48_000, channels=2)
+    data = bytearray(path.read_bytes())
+    size = data.index(b"data") + 4
+    data[4:8], data[size : size + 4] = riff.to_bytes(4, "little"), bytes(4)
+    path.write_bytes(data)
+    file = BytesIO(bytes(data)) if lies_open else None
+    assert audio_info(path, file) == AudioInfo(48_000, 48_000, 2)
+    if file:
+        file.seek(0)
+    assert torch.equal(read(path, file, sample_rate=48_000, channels=2), whole)
+    assert path.read_bytes() == data
+
+
+def test_a_wav_that_was_closed_without_audio_has_none(tmp_path: Path) -> None:
+    path = made(tmp_path / "a.wav", torch.zeros(2, 0), 48_000)
+    with path.open("ab") as file:
+        file.write(b"LIST\x04\0\0\0INFO")
+    data = bytearray(path.read_bytes())
+    data[4:8] = (len(data) - 8).to_bytes(4, "little")
+    path.write_bytes(data)
+    assert refusal(path) == f"{path}: holds no audio; leave it out"
+
+
+@pytest.mark.parametrize("peak", [8.01, 32_768, 1e29])
+def test_samples_far_beyond_full_scale_are_no_music(tmp_path: Path, peak: float) -> None:
+    wave = sine(1.0, 48_000)
+    wave[1, 30_000] = -peak
+    path = made(tmp_path / "a.wav", wave, 48_000)
+    message = (
+        f"{path}: holds samples beyond 8 times full scale; scale it to [-1, 1], or leave it out"
+    )
+    assert refusal(path) == message
+    with pytest.raises(AudioError) as caught:
+        analyze_file(path)
+    assert str(caught.value) == message
+    assert read(path, sample_rate=48_000, channels=2, seconds=0.5).shape == (2, 24_000)
 
 
 # writing

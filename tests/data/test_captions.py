@@ -160,15 +160,31 @@ def test_a_tag_is_cleaned(value: object, text: str) -> None:
         ("17", "Rock"),
         ("(17)Rock", "Rock"),
         ("(4)Eurodisco", "Eurodisco"),
-        ("(51)(39)", "Noise"),
+        ("(51)(39)", "Techno-Industrial, Noise"),
         ("(255)", ""),
         ("80s", "80s"),
         ("(The) Blues", "(The) Blues"),
-        (["Rock", "(9)"], "Metal"),
+        (["Rock", "(9)", "Rock", "Unknown"], "Rock, Metal"),
+        ("Rock, (9), Unknown Genre", "Rock, Metal"),
+        ("Folk, World, & Country", "Folk, World, & Country"),
     ],
 )
 def test_genre_numbers_become_names(value: object, genre: str) -> None:
     assert CaptionFields.of({"genre": value}) == CaptionFields(genre=genre)
+
+
+@pytest.mark.parametrize(
+    ("value", "artist"),
+    [
+        (["Ana", "Ben"], "Ana, Ben"),
+        ("Ana, Ben", "Ana, Ben"),
+        ("Unknown Artist, Ben", "Ben"),
+        (["Earth, Wind & Fire", "Ben"], "Earth, Wind & Fire, Ben"),
+        (["", None], ""),
+    ],
+)
+def test_every_artist_is_told(value: object, artist: str) -> None:
+    assert CaptionFields.of({"artist": value, "title": ["a", "b"]}) == CaptionFields("b", artist)
 
 
 @pytest.mark.parametrize(

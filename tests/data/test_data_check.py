@@ -70,12 +70,28 @@ def test_a_broken_file_is_named_once(command, music):
     (music / "garbage.wav").write_bytes(b"RIFFgarbage")
     told = command("music").out.partition("\n\n")[2].splitlines()
     assert [line.strip() for line in told] == [
-        "can't be decoded: 1",
+        "can't be used: 1",
         "music/cut.flac: can't be decoded from 2.00 s on (flac decoder lost sync)",
         "",
         "left out: 1",
         "music/garbage.wav: is no audio file that can be read (Format not recognised)",
     ]
+
+
+def test_samples_far_beyond_full_scale_and_channels_that_cancel_out_are_told(command, music):
+    wave = np.sin(np.arange(16_000) / 5)
+    soundfile.write(music / "loud.wav", 32_768 * wave, 8_000, subtype="FLOAT")
+    soundfile.write(music / "anti.wav", np.stack([wave, -wave], 1), 8_000, subtype="FLOAT")
+    Path("nano.yaml").write_text(nano.RECIPE)  # mono
+    told = command("nano.yaml", "--set", "data={use: folder, path: music}").out
+    lines = [line.strip() for line in told.partition("\n\n")[2].splitlines()]
+    cancels = (
+        "is silent once its channels are mixed to 1: they cancel each other out (antiphase); "
+        "invert one of them, set `audio.channels` to as many, or leave it out"
+    )
+    loud = "holds samples beyond 8 times full scale; scale it to [-1, 1], or leave it out"
+    assert lines[0] == "can't be used: 2"
+    assert sorted(lines[1:3]) == [f"music/anti.wav: {cancels}", f"music/loud.wav: {loud}"]
 
 
 def test_json_has_every_figure(command, music):

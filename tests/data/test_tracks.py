@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 import mousai_kit.api as mk
+from mousai_kit.data.track_stats import pieces
 from mousai_kit.data.tracks import balance
 
 RATE = 8_000
@@ -47,6 +48,28 @@ def music(tmp_path_factory):
 def library(split="train", **options):
     build_kwargs = {"sample_rate": RATE, "channels": 1, "length": 1000, "split": split}
     return Library(Library.Options(**options), **build_kwargs)
+
+
+ANTIPHASE = (
+    "is silent once its channels are mixed to 1: they cancel each other out (antiphase); invert "
+    "one of them, set `audio.channels` to as many, or leave it out"
+)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 2])
+def test_channels_that_cancel_each_other_out_are_not_called_silent(tmp_path, monkeypatch, seconds):
+    wave = 0.1 * np.sin(np.arange(round(seconds * RATE)))
+    monkeypatch.setattr(f"{__name__}.FOLDER", [tmp_path])
+    soundfile.write(tmp_path / "a.wav", np.stack([wave, -wave], 1), RATE, subtype="FLOAT")
+    with pytest.raises(mk.AudioError) as caught:
+        library().clip(0)
+    told = f"{tmp_path / 'a.wav'}: {ANTIPHASE}"
+    assert str(caught.value) == told
+    (piece,) = pieces(library(), "train", sample_rate=RATE)
+    assert piece.fault == told
+    soundfile.write(tmp_path / "a.wav", np.zeros((len(wave), 2)), RATE)
+    with pytest.raises(mk.AudioError, match=r"is silent \(peak under -80 dB\)"):
+        library().clip(0)
 
 
 def heard(dataset):

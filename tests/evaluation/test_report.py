@@ -7,6 +7,7 @@ import nano
 import pytest
 
 from mousai_kit import audio
+from mousai_kit.core.errors import WeightsError
 from mousai_kit.evaluation import report
 from mousai_kit.training.run import train_run
 from mousai_kit.training.validation import draws
@@ -67,6 +68,31 @@ def test_what_a_stage_learned_from_is_not_read_again_for_the_report(here, monkey
     report.write_report(system)
     latents = [f"latents for generator ({split})" for split in ("train", "validation")]
     assert shown == [*latents, "evaluating"]
+
+
+def test_figures_that_are_not_finite_are_an_error_and_no_report(system):
+    for stage in system.cascade.stages.values():
+        for weights in stage.parameters():
+            weights.data.fill_(float("nan"))
+    with pytest.raises(WeightsError) as caught:
+        report.write_report(system)
+    told = (
+        "is not finite (NaN or infinity), so no report was written; the weights are broken: train "
+        "anew with a lower `learning_rate` or `precision: fp32`"
+    )
+    assert str(caught.value).splitlines() == [
+        f"{place} on {split} clips {told}"
+        for place in ("autoencoder: log-mel-distance", "generator: loss")
+        for split in ("validation", "train")
+    ]
+    assert not Path("runs/nano/report.md").exists()
+
+
+def test_a_report_that_holds_nan_is_written_anew(system):
+    first = report.write_report(system)
+    path = Path("runs/nano/report.json")
+    path.write_text(json.dumps({**first, "loss": float("nan")}))
+    assert report.write_report(system) == first
 
 
 @pytest.mark.parametrize("damage", ["[1]", "{}", "3", "{", '{"made_from": 1}', None])

@@ -328,7 +328,7 @@ def test_a_text_beside_a_song_is_its_whole_caption(tmp_path: Path) -> None:
         ({"prompt": "slow jazz", "title": "no"}, "slow jazz"),
         ({"text": ["slow jazz", ""]}, "slow jazz"),
         ({"caption": "", "text": [], "title": "T"}, "T, 1 of 4"),
-        ({"Title": "T", "artist": ["A", "B"], "year": 1999, "bpm": 120}, "T, B, 1999, 1 of 4"),
+        ({"Title": "T", "artist": ["A", "B"], "year": 1999, "bpm": 120}, "T, A, B, 1999, 1 of 4"),
         ({"genre": "(17)", "date": "2001-02-03"}, "Rock, 2001, 1 of 4"),
     ],
 )

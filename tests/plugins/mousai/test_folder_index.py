@@ -9,6 +9,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import nano
+import numpy as np
 import pytest
 import soundfile
 import torch
@@ -16,6 +17,7 @@ import torch
 import mousai_kit.api as mk
 from mousai_kit.recipe import stage_fingerprint_values
 from mousai_kit_mousai.folder import INDEX, Folder
+from mousai_kit_mousai.index_file import VERSION
 from mousai_kit_mousai.track_table import TrackTable, format_caption
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
@@ -45,8 +47,9 @@ def opened(monkeypatch):
     names, plain = [], soundfile.SoundFile
 
     def noted(path, *rest):
-        if (name := Path(os.fsdecode(path)).name) != "bad.wav":  # which is tried every time
-            names.append(name)
+        if isinstance(path, bytes):  # or else it is what was read of a file that is noted
+            name = Path(os.fsdecode(path)).name
+            names.extend({name} - {"bad.wav"})  # which is tried every time
         return plain(path, *rest)
 
     monkeypatch.setattr(soundfile, "SoundFile", noted)
@@ -175,7 +178,29 @@ def test_an_index_of_another_version_is_made_anew(music):
         file.execute("drop table tracks")
         file.execute("pragma user_version = 7")
     assert names(folder(music)) == ALL
-    assert rows(music / INDEX, "pragma user_version") == [(1,)]
+    assert rows(music / INDEX, "pragma user_version") == [(VERSION,)]
+
+
+def test_an_mp3s_length_is_counted_once_and_chunk_marks_follow(tmp_path, opened):
+    path = tmp_path / "music/a.mp3"
+    path.parent.mkdir()
+    wave = np.random.default_rng(0).uniform(-0.5, 0.5, 20 * RATE)
+    soundfile.write(path, wave, RATE, bitrate_mode="VARIABLE")
+    data = path.read_bytes()
+    at = data.index(b"Xing") + 8
+    tenth = (int.from_bytes(data[at : at + 4]) // 10).to_bytes(4)
+    path.write_bytes(data[:at] + tenth + data[at + 4 :])
+    with soundfile.SoundFile(path) as sound:
+        assert sound.frames < 3 * RATE
+    made = folder(path.parent)
+    assert made.tracks[0].seconds == pytest.approx(20, abs=0.2)
+    opened.clear()
+    again = folder(path.parent)
+    assert list(again.tracks) == list(made.tracks)
+    assert opened == []
+    texts = {folder(path.parent, drop=0.0).clip(0, epoch).text for epoch in range(300)}
+    assert all(" of 40" in text for text in texts)
+    assert len(texts) > 40
 
 
 def test_another_programs_file_is_left_as_it_is(music, tmp_path):
