@@ -12,19 +12,29 @@ from mousai_kit import __version__
 
 NAMES = """
 SIDECAR_SUFFIXES AudioError AudioInfo AudioStats CaptionFields Cascade ClassifierFreeGuidance Clip
-Component Condition Dataset Domain Field FrozenTextModel GeneratedAudio GenerationRequest Metric
-MousaiError NamePair NoiseLevel NoiseSource Options Pipeline PluginError PositionalNoise
-PretrainedCheckpoint PretrainedOptions PretrainedTextEncoder Problem Recipe RecipeError
-RequestError Sampler SamplerOptions Schedule SignalSpace SpectralEncoder Split Stage SteppedSampler
-TensorNames TextEmbedding TextEncoder Track TrackDataset TrackList TrainingError UNet Use Velocity
-WeightFormat WeightsError attention audio_error audio_info build caption_from_mapping default
-did_you_mean display_path error_summary hookimpl hub licence_from_tags licence_in load load_recipe
-log_mel overlap_add overlapping_windows parse_sidecar read read_tags scale_range
+Component Condition Dataset Domain Field FrozenTextModel GeneratedAudio GenerationRequest LocalPath
+Metric MousaiError NamePair NoiseLevel NoiseSource Options PathOrName Pipeline PluginError
+PositionalNoise PretrainedCheckpoint PretrainedOptions PretrainedTextEncoder Problem Recipe
+RecipeError RequestError Sampler SamplerOptions Schedule SignalSpace SpectralEncoder Split Stage
+SteppedSampler TensorNames TextEmbedding TextEncoder Track TrackDataset TrackList TrainingError UNet
+Use Velocity WeightFormat WeightsError attention audio_error audio_info build caption_from_mapping
+default did_you_mean display_path error_summary hookimpl hub licence_from_tags licence_in load
+load_recipe log_mel overlap_add overlapping_windows parse_sidecar read read_tags scale_range
 strip_surrogates tokenize torchaudio train transformers validation_mask
 """
 """What plug-ins and scripts may rely on: a name goes only with another version of the API."""
 
-OTHERS = {"SIDECAR_SUFFIXES", "Condition", "Field", "Split", "Velocity", "hookimpl", "torchaudio"}
+OTHERS = {
+    "SIDECAR_SUFFIXES",
+    "Condition",
+    "Field",
+    "LocalPath",
+    "PathOrName",
+    "Split",
+    "Velocity",
+    "hookimpl",
+    "torchaudio",
+}
 """Names of types, of pydantic's, pluggy's and torchaudio's: documented where they come from."""
 
 

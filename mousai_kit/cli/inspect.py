@@ -17,6 +17,7 @@ from mousai_kit.core.errors import MousaiError
 def validate(source: Source, overrides: Set = None, as_json: Json = False) -> None:
     """Check a recipe, all of it, and that its parts fit together."""
     from mousai_kit.models.cascade import Cascade
+    from mousai_kit.recipe.paths import paths_in
     from mousai_kit.runs.resolve import resolve_recipe
     from mousai_kit.training.finetuning import check_finetuning
 
@@ -32,6 +33,8 @@ def validate(source: Source, overrides: Set = None, as_json: Json = False) -> No
         print_json({"valid": True, "name": recipe.name, "hash": recipe.hash})
     else:
         typer.echo(f"{source}: valid ({recipe.name}, {recipe.hash})")
+        for option, path in paths_in(recipe.data).items():
+            typer.echo(f"data.{option}: {path}")
 
 
 @app.command()

@@ -26,6 +26,7 @@ from mousai_kit.models.blocks import NEEDED, CompileError, check_compiler
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.models.memory import report_out_of_memory
 from mousai_kit.recipe import Recipe, for_training, phases, settings_place, trainings
+from mousai_kit.recipe.paths import paths_in
 from mousai_kit.runs import checkpoint
 from mousai_kit.runs.run import Run
 from mousai_kit.runs.run_folder import INITIAL_WEIGHTS, RunFolder, StageDirectory
@@ -98,6 +99,8 @@ class RunTraining:
             {item: None if trained(item) else begun[item] for item in begun},
         )
         self.run.ranks.first(self._write_recipe)
+        for option, path in paths_in(self.run.recipe.data).items():
+            self.run.screen.print(f"data.{option}: {path}")
         for name, given in begun.items():
             self.train_or_load(name, given)
 
