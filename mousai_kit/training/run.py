@@ -31,12 +31,12 @@ from mousai_kit.runs import checkpoint
 from mousai_kit.runs.run import Run
 from mousai_kit.runs.run_folder import INITIAL_WEIGHTS, RunFolder, StageDirectory
 from mousai_kit.runs.status import is_trained, is_up_to_date
-from mousai_kit.training.callbacks import check_callbacks, default_callbacks
+from mousai_kit.training.callbacks import default_callbacks
 from mousai_kit.training.checkpointing import TrainingPaths
+from mousai_kit.training.checks import check_training
 from mousai_kit.training.finetuning import (
     FineTuning,
     InitialWeights,
-    check_finetuning,
     check_weights_fit,
     find_initial_weights,
     initial_weight_notes,
@@ -80,8 +80,10 @@ class RunTraining:
 
     def train_all(self) -> None:
         """Train every stage that needs it, the lowest first."""
-        check_callbacks(self.run.recipe, self.run.cascade)
-        check_finetuning(self.run.recipe, self.run.cascade)
+        with self.run.screen.busy("checking the recipe"):
+            notes = check_training(self.run.recipe, self.run.cascade)
+        for line in notes:
+            self.run.screen.print(line)
         check_distributed(self.run.recipe, self.run.ranks)
         trained = partial(is_up_to_date, self.run.recipe, self.run.folder)
         with self.run.screen.busy("looking at what stages start from", drawn=False):
