@@ -34,7 +34,7 @@ from mousai_kit.recipe import Recipe, diff_paths, stage_fingerprint_values
 from mousai_kit.recipe.fingerprint import key_today
 from mousai_kit.recipe.patterns import match_names
 from mousai_kit.runs import checkpoint
-from mousai_kit.runs.adapter import Adapter
+from mousai_kit.runs.adapter import A, Adapter
 from mousai_kit.runs.run_folder import RunFolder, StageDirectory, packaged_under
 from mousai_kit.runs.weight_source import WeightSource, load_state_dict_file, tensor_shapes
 
@@ -79,6 +79,9 @@ class InitialWeights:
         if source.path.suffix != ".safetensors":
             told = "is no safetensors file; `mousai-kit import` reads torch files"
             raise WeightsError(Problem(str(source), "", told))
+        if any(key.endswith(A) for key in tensor_shapes(source.path, str(source))):
+            told = "is an adapter, not a stage's weights; name those that it was learned beside"
+            raise WeightsError(Problem(str(source), "", f"{told}, and it with `--adapter`"))
         header = (
             checkpoint.read_header(source.path) if checkpoint.is_checkpoint(source.path) else {}
         )
