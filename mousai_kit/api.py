@@ -6,7 +6,15 @@ from mousai_kit.audio.spectrogram import log_mel
 from mousai_kit.audio.tags import read_tags
 from mousai_kit.audio.torchaudio_compat import torchaudio
 from mousai_kit.core.build import build
-from mousai_kit.core.component import Component, Field, Options, Use, default
+from mousai_kit.core.component import (
+    Component,
+    Field,
+    LocalPath,
+    Options,
+    PathOrName,
+    Use,
+    default,
+)
 from mousai_kit.core.errors import (
     AudioError,
     MousaiError,
@@ -93,12 +101,14 @@ __all__ = [
     "FrozenTextModel",
     "GeneratedAudio",
     "GenerationRequest",
+    "LocalPath",
     "Metric",
     "MousaiError",
     "NamePair",
     "NoiseLevel",
     "NoiseSource",
     "Options",
+    "PathOrName",
     "Pipeline",
     "PluginError",
     "PositionalNoise",

@@ -13,8 +13,8 @@ from mousai_kit import __version__
 NAMES = """
 SIDECAR_SUFFIXES AnyCaption AudioError AudioInfo AudioStats CaptionFields Cascade
 ClassifierFreeGuidance Clip Component Condition Dataset Domain Field FrozenTextModel
-GeneratedAudio GenerationRequest Metric
-MousaiError NamePair NoiseLevel NoiseSource Options Pipeline PluginError PositionalNoise
+GeneratedAudio GenerationRequest LocalPath Metric
+MousaiError NamePair NoiseLevel NoiseSource Options PathOrName Pipeline PluginError PositionalNoise
 PretrainedCheckpoint PretrainedOptions PretrainedTextEncoder Problem Recipe RecipeError
 RequestError Sampler SamplerOptions Schedule SignalSpace SpectralEncoder Split Stage SteppedSampler
 TensorNames TextEmbedding TextEncoder Track TrackDataset TrackList TrainingError UNet Use Velocity
@@ -31,6 +31,8 @@ OTHERS = {
     "AnyCaption",
     "Condition",
     "Field",
+    "LocalPath",
+    "PathOrName",
     "Split",
     "Velocity",
     "hookimpl",

@@ -24,20 +24,25 @@ from mousai_kit.core.errors import MousaiError
 @no_garbage_collection()
 def validate(source: Source, overrides: Set = None, as_json: Json = False) -> None:
     """Check a recipe, all of it, and that its parts fit together."""
+    from mousai_kit.core.console import Screen
     from mousai_kit.models.cascade import Cascade
+    from mousai_kit.recipe.paths import paths_in
     from mousai_kit.runs.resolve import resolve_recipe
-    from mousai_kit.training.finetuning import check_finetuning
+    from mousai_kit.training.checks import check_run
 
     try:
         recipe = resolve_recipe(source, overrides)
-        check_finetuning(recipe, Cascade.build(recipe, device="meta"))
+        with Screen().busy("trying shapes"):
+            notes = check_run(recipe, Cascade.build(recipe, device="meta"))
     except MousaiError as error:
         if not as_json:
             raise
         print_json({"valid": False, "problems": [str(problem) for problem in error.problems]})
         raise typer.Exit(2) from None
-    facts = {"valid": True, "name": recipe.name, "hash": recipe.hash}
-    print_result(facts, [f"{source}: valid ({recipe.name}, {recipe.hash})"], as_json=as_json)
+    facts = {"valid": True, "name": recipe.name, "hash": recipe.hash, "notes": notes}
+    lines = [f"{source}: valid ({recipe.name}, {recipe.hash})"]
+    lines += [f"data.{option}: {path}" for option, path in paths_in(recipe.data).items()]
+    print_result(facts, lines + notes, as_json=as_json)
 
 
 @app.command()

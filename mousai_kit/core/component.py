@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from abc import ABC
 from collections.abc import Collection, Mapping
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast, get_args
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, cast, get_args
 
 from pydantic import (
     BaseModel,
@@ -21,7 +22,17 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema, to_jsona
 from mousai_kit.core.errors import PluginError, Problem, format_value
 from mousai_kit.core.validation import flatten_errors, missing_attributes, option_error
 
-__all__ = ["Component", "ComponentLookup", "Field", "Options", "Use", "default"]
+__all__ = [
+    "Component",
+    "ComponentLookup",
+    "Field",
+    "LocalPath",
+    "Options",
+    "PathOption",
+    "PathOrName",
+    "Use",
+    "default",
+]
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 """What a component is called."""
@@ -50,6 +61,22 @@ class Options(BaseModel):
 
 
 _Options = Options
+
+
+@dataclass(frozen=True, slots=True)
+class PathOption:
+    """Marks text of a recipe as a path: a relative one is beside the recipe that says it."""
+
+    may_be_name: bool = False
+    """Whether it may be a name of something elsewhere, a model on the hub say, if nothing is there
+    under it."""
+
+
+LocalPath = Annotated[str, PathOption()]
+"""The type of an option that is the path of a file or folder. A component built from a recipe gets
+it absolute, or as it stands where it begins with `~` or names a place on the net."""
+PathOrName = Annotated[str, PathOption(may_be_name=True)]
+"""The type of an option that is a path or else a name: where nothing is at the path, it stays."""
 
 
 class Component(ABC):

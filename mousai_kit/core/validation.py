@@ -48,6 +48,8 @@ def _message(item: Any, model: type[BaseModel], place: Place) -> str:
         case "said":
             return str(item["msg"])
     message = describe_constraint(item["type"], item.get("ctx", {})) or str(item["msg"])
+    if item["type"] == "string_type" and isinstance(item["input"], int | float):
+        message += "; put it in quotes"
     if isinstance(item["input"], Mapping | list) and not item["type"].endswith("_type"):
         return message
     return f"{message} (got {format_value(item['input'])})"

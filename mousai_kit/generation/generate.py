@@ -18,6 +18,8 @@ from mousai_kit.generation.generator import (
     make_jobs,
 )
 from mousai_kit.generation.output import GeneratedAudio
+from mousai_kit.models.cascade import Cascade
+from mousai_kit.recipe import Recipe
 from mousai_kit.runs import checkpoint
 from mousai_kit.runs.run import Run
 from mousai_kit.runs.vocabulary import cut_prompts_told, unknown_words_told
@@ -70,6 +72,7 @@ def jobs_of(
 def recipe_jobs(system: Run) -> list[GenerationJob]:
     """Return what a recipe itself asks for; an error, before any training, where it can't be."""
     settings, seed = system.recipe.generate, system.recipe.seed
+    check_prompts(system.recipe, system.cascade)
     if not settings.prompts:
         return []
     return jobs_of(system, settings.prompts, seed=seed, count=settings.count)
@@ -96,13 +99,26 @@ def _generator_for(system: Run, jobs: Sequence[GenerationJob], batch: int | None
     )
 
 
+def check_prompts(recipe: Recipe, cascade: Cascade) -> None:
+    """Raise RecipeError where a recipe has prompts, and makes no music from text."""
+    if recipe.generate.prompts and (told := _without_text(cascade)):
+        raise recipe.error_at(("generate", "prompts"), told)
+
+
 def require_text_conditioning(system: Run) -> None:
     """Raise RequestError where a system makes no music from text."""
-    if (top := system.cascade.top).latent_space is not None:
-        raise RequestError(
-            f"the top stage, {top.name}, makes no music from text, so that there is nothing to do "
-            "with prompts; leave them out (`generate.prompts`), or add a stage above it"
-        )
+    if told := _without_text(system.cascade):
+        raise RequestError(told)
+
+
+def _without_text(cascade: Cascade) -> str:
+    """Return why a system does nothing with prompts; empty where it does."""
+    if (top := cascade.top).latent_space is None:
+        return ""
+    return (
+        f"the top stage, {top.name}, makes no music from text, so that there is nothing to do "
+        "with prompts; leave them out (`generate.prompts`), or add a stage above it"
+    )
 
 
 def reconstruct(

@@ -38,7 +38,7 @@ ADAM_COPIES = 1 + STATE_COPIES
 def training_bytes(stage: Stage, *, samples: int, batch: int) -> int | None:
     """Return about how much memory a training step takes (fp32); None where it can't be told."""
     weights = sum(p.numel() * p.element_size() for p in stage.parameters())
-    kept = _peak(stage, lambda part: part.loss(**_inputs(part, samples, batch)))
+    kept = _peak(stage, lambda part: part.loss(**loss_inputs(part, samples, batch)))
     return None if kept is None else ADAM_COPIES * weights + kept
 
 
@@ -50,7 +50,7 @@ def step_bytes(stage: Stage, *, samples: int, batch: int, recompute: bool) -> in
 
     def step(stage: Stage) -> Tensor:
         with wrap_blocks(stage, recompute=recompute):
-            loss = stage.loss(**_inputs(stage, samples, batch))
+            loss = stage.loss(**loss_inputs(stage, samples, batch))
         loss.sum().backward()
         return loss.detach()
 
@@ -66,24 +66,25 @@ def generation_bytes(stage: Stage, *, samples: int, batch: int = 2) -> int | Non
     A batch of two is one clip with guidance.
     """
     with torch.no_grad():
-        return _peak(stage, lambda part: part.loss(**_inputs(part, samples, batch)))
+        return _peak(stage, lambda part: part.loss(**loss_inputs(part, samples, batch)))
 
 
-def meta_input(stage: Stage, *, samples: int, batch: int) -> Tensor:
-    """Return a signal [b, c, frames] on the meta device for so many samples of audio."""
+def meta_input(stage: Stage, *, samples: int, batch: int, device: str = "meta") -> Tensor:
+    """Return a silent signal [b, c, frames], on the meta device, for so many samples of audio."""
     below: SignalSpace = stage.input_space
-    return torch.zeros(batch, below.channels, below.frames(samples), device="meta")
+    return torch.zeros(batch, below.channels, below.frames(samples), device=device)
 
 
-def _inputs(stage: Stage, samples: int, batch: int) -> dict[str, Any]:
-    signal = meta_input(stage, samples=samples, batch=batch)
+def loss_inputs(stage: Stage, samples: int, batch: int, *, device: str = "meta") -> dict[str, Any]:
+    """Return what `loss` takes for so many samples of audio."""
+    signal = meta_input(stage, samples=samples, batch=batch, device=device)
     return {"signal": signal, "prompts": ["music"] * batch, "noise": NoiseSource(range(batch))}
 
 
 def _peak(stage: Stage, compute: Callable[[Stage], Tensor]) -> int | None:
     """Return the most bytes that a computation of a stage holds at a time, beside its weights."""
     try:
-        outline = _to_meta(stage)
+        outline = blank_copy(stage)
         with _MemoryTracker(chain(outline.parameters(), outline.buffers())) as ledger:
             kept = compute(outline)
         del kept
@@ -92,14 +93,17 @@ def _peak(stage: Stage, compute: Callable[[Stage], Tensor]) -> int | None:
     return ledger.peak
 
 
-def _to_meta(stage: Stage) -> Stage:
-    """Return a copy of a stage with shapes for weights, on the meta device, wherever they are."""
-    shapes: dict[int, Any] = {
-        id(buffer): torch.empty_like(buffer, device="meta") for buffer in stage.buffers()
-    }
+def blank_copy(stage: Stage, device: str = "meta") -> Stage:
+    """Return a copy of a stage with shapes for weights, on the meta device, or else with zeros."""
+
+    def blank(tensor: Tensor) -> Tensor:
+        if device == "meta":
+            return torch.empty_like(tensor, device=device)
+        return torch.zeros(tensor.shape, dtype=tensor.dtype, device=device)
+
+    shapes: dict[int, Any] = {id(buffer): blank(buffer) for buffer in stage.buffers()}
     for weight in stage.parameters():
-        shape = torch.empty_like(weight, device="meta")
-        shapes[id(weight)] = nn.Parameter(shape, requires_grad=weight.requires_grad)
+        shapes[id(weight)] = nn.Parameter(blank(weight), requires_grad=weight.requires_grad)
     return copy.deepcopy(stage, shapes)
 
 

@@ -86,7 +86,7 @@ class PretrainedOptions(component.Options):
     commits: ClassVar[Mapping[str, str]] = {}
     """Commits of models on the hub that are known, so that a recipe need not say them."""
 
-    model: str = Field(
+    model: component.PathOrName = Field(
         min_length=1, description="a model on the Hugging Face hub, or a folder of one"
     )
     revision: str | None = Field(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
@@ -14,6 +12,7 @@ from mousai_kit.core.component import ComponentLookup, Options, Use
 from mousai_kit.core.errors import Problem, format_path
 from mousai_kit.recipe.merging import FIRST_RANK
 from mousai_kit.recipe.nodes import KeyPath, Node, Notice, ProblemCollector
+from mousai_kit.recipe.option_types import alternatives
 
 
 @dataclass
@@ -30,7 +29,7 @@ class DeprecationPass:
 
     def of(self, tree: Node, annotation: Any, place: KeyPath = ()) -> Node:
         """Return the tree of a value so annotated, each former name in it replaced and noted."""
-        for form in _alternatives(annotation):
+        for form in alternatives(annotation):
             value, origin, inner = tree.value, get_origin(form), get_args(form)
             if origin is Use:
                 return self._slot(tree, inner[0].kind, place)
@@ -93,17 +92,6 @@ class DeprecationPass:
     def _note(self, item: Node, place: KeyPath, message: str) -> None:
         problem = Problem(str(item.origin), format_path(place), message)
         self.notices.append(Notice(item.origin, problem))
-
-
-def _alternatives(annotation: Any) -> Iterator[Any]:
-    """Yield the forms that a value may have by its annotation."""
-    if get_origin(annotation) is Annotated:
-        yield from _alternatives(get_args(annotation)[0])
-    elif get_origin(annotation) in (UnionType, Union):
-        for arg in get_args(annotation):
-            yield from _alternatives(arg)
-    else:
-        yield annotation
 
 
 def _weight(item: Node) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
 from mousai_kit.core.component import to_plain_dict
@@ -89,7 +90,9 @@ def diff_paths(one: Any, other: Any, path: str = "") -> list[str]:
     elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
         pairs = [(index, *pair) for index, pair in enumerate(zip(one, other, strict=True))]
     else:
-        return [] if type(one) is type(other) and one == other else [path]
+        return (
+            [] if (type(one) is type(other) and one == other) or _one_place(one, other) else [path]
+        )
     below = [
         found
         for key, left, right in pairs
@@ -99,6 +102,12 @@ def diff_paths(one: Any, other: Any, path: str = "") -> list[str]:
 
 
 _ABSENT = object()
+
+
+def _one_place(one: Any, other: Any) -> bool:
+    """Tell whether two texts are one path: recipes of earlier versions had it relative to here."""
+    texts = isinstance(one, str) and isinstance(other, str)
+    return texts and "/" in one + other and Path(one).resolve() == Path(other).resolve()
 
 
 def key_today(found: dict[str, Any]) -> dict[str, Any]:

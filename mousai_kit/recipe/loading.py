@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,15 @@ from pydantic import BaseModel, ValidationError
 
 from mousai_kit.core.component import Use
 from mousai_kit.core.errors import Argument, Problem, RequestError, format_path
+from mousai_kit.core.packaged import RECIPE
 from mousai_kit.core.plugins import installed_registry
 from mousai_kit.core.registry import Registry
 from mousai_kit.core.validation import flatten_errors
 from mousai_kit.recipe.deprecations import DeprecationPass
 from mousai_kit.recipe.merging import apply_overrides, read_with_bases
 from mousai_kit.recipe.nodes import KeyPath, Location, Node, ProblemCollector
+from mousai_kit.recipe.option_types import option_type
+from mousai_kit.recipe.paths import PathPass
 from mousai_kit.recipe.requirements import (
     RequirementAwareLookup,
     add_plugin_requirements,
@@ -39,13 +43,17 @@ def load_recipe(
     It is made of a registry's components, by default of all that are installed.
     RecipeError tells every problem, each with its file and line or its `--set`. Of a component that
     is not here it tells the package that would bring it, if the recipe or the run folder that it is
-    for (`run`; by default `runs/<name>`) says so. The recipe that is returned requires the packages
-    of all its components, and of trained systems that it starts from; `notices` tells what it says
-    in words of an earlier version.
+    for (`run`; by default `runs/<name>`) says so. Relative paths are beside the file that says
+    them, those of overrides in the current folder; the recipe that is returned has them absolute.
+    It requires the packages of all its components, and of trained systems that it starts from;
+    `notices` tells what it says in words of an earlier version.
     """
     faults = ProblemCollector()
-    tree = apply_overrides(read_with_bases(source, faults), overrides, faults)
-    return _validate(tree, faults, installed_registry() if registry is None else registry, run)
+    registry = installed_registry() if registry is None else registry
+    own = run is not None and Path(source) == run / RECIPE
+    type_of = partial(option_type, annotation=Recipe, registry=registry)
+    tree = apply_overrides(read_with_bases(source, faults), overrides, faults, type_of)
+    return _validate(tree, faults, registry, run, own=own)
 
 
 def recipe_from_yaml(text: str, *, registry: Registry) -> Recipe:
@@ -55,13 +63,16 @@ def recipe_from_yaml(text: str, *, registry: Registry) -> Recipe:
     """
     faults = ProblemCollector()
     tree = parse(text, Location(0, source="stored recipe"), faults)
-    return _validate(tree, faults, registry, None)
+    return _validate(tree, faults, registry, None, own=True)
 
 
-def _validate(tree: Node, faults: ProblemCollector, registry: Registry, run: Path | None) -> Recipe:
+def _validate(
+    tree: Node, faults: ProblemCollector, registry: Registry, run: Path | None, *, own: bool
+) -> Recipe:
     """Return the recipe of a tree; RecipeError tells all that is wrong with it."""
     today = DeprecationPass(registry, faults)
-    tree = today.of(tree, Recipe)
+    paths = PathPass(today.of(tree, Recipe), Recipe, registry)
+    tree = paths.tree if own else paths.resolve()
     finder = RequirementAwareLookup(
         registry, required_packages(tree), run or default_run_folder(tree)
     )
@@ -78,7 +89,9 @@ def _validate(tree: Node, faults: ProblemCollector, registry: Registry, run: Pat
     starts = (part.weights for part in recipe.stages.values())
     owners = [systems[name].owner for name in starts if name in systems]
     requires = add_plugin_requirements(recipe.requires, [*finder.owners, *owners])
-    return recipe.model_copy(update={"requires": requires}).with_source(tree, today.notices)
+    return recipe.model_copy(update={"requires": requires}).with_source(
+        tree, [*today.notices, *paths.notices]
+    )
 
 
 def with_sampler_steps(recipe: Recipe, steps: int) -> Recipe:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from yaml.reader import Reader
 
 from mousai_kit.core.errors import RecipeError, did_you_mean, format_value, join_quoted
 from mousai_kit.core.plugins import installed_registry
-from mousai_kit.recipe.nodes import Location, Node, ProblemCollector
+from mousai_kit.recipe.nodes import KeyPath, Location, Node, ProblemCollector
+from mousai_kit.recipe.option_types import alternatives, is_text
 from mousai_kit.recipe.requirements import KEY, merge_requirements
 from mousai_kit.recipe.shipped import shipped_recipes, shipped_under
 from mousai_kit.recipe.yaml import DEEPEST, parse, read_file, scalar
@@ -103,7 +106,7 @@ def _base(extends: Node, chain: Sequence[Source], faults: ProblemCollector) -> S
 def _read_node(source: Source, faults: ProblemCollector) -> Node:
     path, origin = source
     try:
-        return read_file(path, origin, faults)
+        return read_file(path, replace(origin, folder=path.parent), faults)
     except OSError as error:
         raise faults.fatal(origin, (), f"can't be read: {error.strerror}") from None
 
@@ -139,24 +142,49 @@ FIRST_RANK = 1_000_000
 """Arguments are read after every file."""
 
 
-def apply_overrides(tree: Node, arguments: Sequence[str], faults: ProblemCollector) -> Node:
+def apply_overrides(
+    tree: Node,
+    arguments: Sequence[str],
+    faults: ProblemCollector,
+    type_of: Callable[[Node, KeyPath], Any],
+) -> Node:
     """Return a recipe changed by arguments `path=value`.
 
     A component is chosen before its options are set, in whichever order the arguments stand.
+    `type_of` tells how an option is annotated: what is said of one that is text is text.
     """
-    changes: list[tuple[list[str], Node]] = []
+    changes: list[tuple[list[str], str, Location]] = []
     for rank, argument in enumerate(arguments, FIRST_RANK):
         origin = Location(rank, source=f"--set {argument}", has_lines=False)
         changes += _change(argument, origin, faults)
-    for keys, value in sorted(changes, key=lambda key: (len(key[0]), key[0][-1] != "use")):
-        tree = _Override(keys, value, faults).of(tree)
+    for keys, word, origin in sorted(changes, key=lambda key: (len(key[0]), key[0][-1] != "use")):
+        with suppress(RecipeError):  # noted in faults
+            value = _value(word, origin, faults, tuple(keys), type_of(tree, tuple(keys)))
+            tree = _Override(keys, value, faults).of(tree)
     return tree
+
+
+def _value(
+    word: str, origin: Location, faults: ProblemCollector, place: KeyPath, annotation: Any
+) -> Node:
+    """Return what an argument says of an option so annotated; RecipeError where it is malformed."""
+    text = is_text(annotation)
+    if not word.startswith(("[", "{", "'", '"')):
+        plain = scalar(word)
+        none = plain is None and (not text or word == "" or type(None) in alternatives(annotation))
+        return Node(None if none else word if text else plain, origin)
+    if not text:
+        return parse(word, origin, faults, place)
+    with suppress(RecipeError):
+        said = parse(word, origin, ProblemCollector(), place)
+        return said if isinstance(said.value, str) else Node(word, origin)
+    return Node(word, origin)
 
 
 def _change(
     argument: str, origin: Location, faults: ProblemCollector
-) -> list[tuple[list[str], Node]]:
-    """Return an argument's path and value, or nothing where it is malformed."""
+) -> list[tuple[list[str], str, Location]]:
+    """Return an argument's path and word, or nothing where it is malformed."""
     path, equals, text = argument.partition("=")
     keys = path.strip().split(".")
     if strange := Reader.NON_PRINTABLE.search(argument):
@@ -168,11 +196,7 @@ def _change(
     elif keys == ["extends"]:
         faults.add(origin, ("extends",), "can't be set here; write it in a recipe file")
     else:
-        word = text.strip()
-        if not word.startswith(("[", "{", "'", '"')):
-            return [(keys, Node(scalar(word), origin))]
-        with suppress(RecipeError):  # noted in faults
-            return [(keys, parse(word, origin, faults, tuple(keys)))]
+        return [(keys, text.strip(), origin)]
     return []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from mousai_kit.core.errors import Problem, RecipeError, escape_control_chars, format_path, shorten
@@ -26,6 +27,8 @@ class Location:
     source: str = ""
     """The file as the user gave it, or a `--set` argument."""
     has_lines: bool = True
+    folder: Path | None = field(default=None, compare=False)
+    """The folder that relative paths in it are in; None: the one where the command is started."""
 
     def at(self, line: int, column: int = 0) -> Location:
         """Return a place in the same source; an argument has only itself."""

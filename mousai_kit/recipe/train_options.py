@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import StringConstraints, model_validator
 
-from mousai_kit.core.component import Field, Options
+from mousai_kit.core.component import Field, Options, PathOrName
 from mousai_kit.core.validation import option_error
 from mousai_kit.recipe.nodes import KeyPath
 
@@ -144,7 +144,7 @@ def written_place(place: KeyPath) -> KeyPath:
 Pattern = Annotated[str, StringConstraints(min_length=1)]
 """A shell pattern over dotted names: `unet.*`, `*.queries`, `text.network.[bw]*`."""
 Weights = Annotated[
-    str | None,
+    PathOrName | None,
     Field(
         min_length=1,
         description="where to start from: a run folder (its stage of the same name), a trained "

@@ -39,6 +39,7 @@ def resolve_recipe(
     What it says in words of an earlier version is told on the screen; of a run folder's `own`
     recipe, which this program wrote, only what the overrides say.
     """
+    run = Path(source).parent if own else run
     recipe = load_recipe(source, overrides or (), registry=installed_registry(), run=run)
     own = own or (run is not None and Path(source) == run / RECIPE)
     for line in recipe.notices:

@@ -165,7 +165,7 @@ def load_state_dict_file(path: Path, origin: str) -> dict[str, Tensor]:
     """
     if path.suffix == ".safetensors":
         try:
-            return load_file(path)
+            return {_plain_name(name): tensor for name, tensor in load_file(path).items()}
         except (SafetensorError, OSError) as error:
             raise _broken_file(origin, error) from None
     tensors = _tensors(_load_torch(path, origin))
@@ -184,7 +184,7 @@ def tensor_shapes(path: Path, origin: str) -> dict[str, Tensor]:
             shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise _broken_file(origin, error) from None
-    return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+    return {_plain_name(name): torch.empty(shape, device="meta") for name, shape in shapes.items()}
 
 
 def _load_torch(path: Path, origin: str) -> Any:
@@ -210,7 +210,16 @@ def _tensors(value: Any) -> dict[str, Tensor]:
     for key in NESTED:
         if isinstance(value.get(key), Mapping) and (found := _tensors(value[key])):
             return found
-    return {str(name): tensor for name, tensor in value.items() if isinstance(tensor, Tensor)}
+    return {
+        _plain_name(str(name)): tensor
+        for name, tensor in value.items()
+        if isinstance(tensor, Tensor)
+    }
+
+
+def _plain_name(name: str) -> str:
+    """Return a tensor's name without what torch.compile puts before those of a compiled module."""
+    return name.replace("_orig_mod.", "")
 
 
 def _broken_file(origin: str, error: Exception) -> WeightsError:

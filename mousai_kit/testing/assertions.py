@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mousai_kit.core.interfaces import TextEmbedding
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.recipe import Recipe, load_recipe
+from mousai_kit.training.checks import check_run
 
 
 def assert_alike(made: Tensor, expected: Tensor, rule: str, *, within: float = 1e-5) -> None:
@@ -40,7 +41,7 @@ def check_recipe(file: Path | str) -> Recipe:
     What it is made of must be installed.
     """
     recipe = load_recipe(file)
-    Cascade.build(recipe, device="meta")
+    check_run(recipe, Cascade.build(recipe, device="meta"))
     return recipe
 
 

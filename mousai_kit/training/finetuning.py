@@ -34,7 +34,7 @@ from mousai_kit.recipe import Recipe, diff_paths, stage_fingerprint_values
 from mousai_kit.recipe.fingerprint import key_today
 from mousai_kit.recipe.patterns import match_names
 from mousai_kit.runs import checkpoint
-from mousai_kit.runs.adapter import Adapter
+from mousai_kit.runs.adapter import A, Adapter
 from mousai_kit.runs.run_folder import RunFolder, StageDirectory, packaged_under
 from mousai_kit.runs.weight_source import WeightSource, load_state_dict_file, tensor_shapes
 
@@ -80,6 +80,9 @@ class InitialWeights:
             told = "is no safetensors file; `mousai-kit import` reads torch files"
             raise WeightsError.about(str(source), told)
         path, origin = source.path, str(source)
+        if any(key.endswith(A) for key in tensor_shapes(path, origin)):
+            told = "is an adapter, not a stage's weights; name those that it was learned beside"
+            raise WeightsError.about(origin, f"{told}, and it with `--adapter`")
         header = checkpoint.read_header(path) if checkpoint.is_checkpoint(path) else {}
         digest = header.get("digest") or checkpoint.digest(load_state_dict_file(path, origin))
         return cls(path, origin, digest, header)

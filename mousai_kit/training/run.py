@@ -27,16 +27,17 @@ from mousai_kit.models.blocks import NEEDED, CompileError, check_compiler
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.models.memory import report_out_of_memory
 from mousai_kit.recipe import Recipe, for_training, phases, settings_place, trainings
+from mousai_kit.recipe.paths import paths_in
 from mousai_kit.runs import checkpoint
 from mousai_kit.runs.run import Run
 from mousai_kit.runs.run_folder import INITIAL_WEIGHTS, RunFolder
 from mousai_kit.runs.status import is_trained, is_up_to_date
-from mousai_kit.training.callbacks import check_callbacks, default_callbacks
+from mousai_kit.training.callbacks import default_callbacks
 from mousai_kit.training.checkpointing import TrainingPaths
+from mousai_kit.training.checks import check_training
 from mousai_kit.training.finetuning import (
     FineTuning,
     InitialWeights,
-    check_finetuning,
     check_weights_fit,
     find_initial_weights,
     initial_weight_notes,
@@ -81,8 +82,10 @@ class RunTraining:
 
     def train_all(self) -> None:
         """Train every stage that needs it, the lowest first."""
-        check_callbacks(self.recipe, self.cascade)
-        check_finetuning(self.recipe, self.cascade)
+        with self.screen.busy("checking the recipe"):
+            notes = check_training(self.recipe, self.cascade)
+        for line in notes:
+            self.screen.print(line)
         check_distributed(self.recipe, self.ranks)
         trained = partial(is_up_to_date, self.recipe, self.folder)
         with self.screen.busy("looking at what stages start from", drawn=False):
@@ -95,6 +98,8 @@ class RunTraining:
         untrained = {name: given for name, given in begun.items() if not trained(name)}
         check_weights_fit(self.recipe, self.cascade, untrained)
         self.ranks.first(partial(self.folder.write, "recipe.yaml", self.recipe.to_yaml()))
+        for option, path in paths_in(self.recipe.data).items():
+            self.screen.print(f"data.{option}: {path}")
         for name, given in begun.items():
             self.train_or_load(name, given)
 

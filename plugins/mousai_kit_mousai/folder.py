@@ -33,11 +33,13 @@ class Folder(mk.TrackDataset):
     class Options(mk.TrackDataset.Options):
         """Options of `dataset: folder`."""
 
-        path: str = mk.Field(min_length=1, description="folder of your music; ~ is your home")
+        path: mk.LocalPath = mk.Field(
+            min_length=1, description="folder of your music; ~ is your home"
+        )
         validation: float = mk.Field(
             0.1, ge=0, le=0.5, description="fraction of the tracks that is held out"
         )
-        index: str | None = mk.Field(
+        index: mk.LocalPath | None = mk.Field(
             None,
             min_length=1,
             description=f"file that keeps what was read of the music; null: {INDEX} in the folder",

@@ -25,7 +25,7 @@ class T5(mk.PretrainedTextEncoder):
 
         commits: ClassVar[Mapping[str, str]] = {PAPERS: PAPERS_REVISION}
 
-        model: str = mk.Field(
+        model: mk.PathOrName = mk.Field(
             PAPERS, min_length=1, description="a T5 on the Hugging Face hub, or a folder of one"
         )
         revision: str | None = mk.Field(

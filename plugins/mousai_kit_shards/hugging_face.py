@@ -27,7 +27,9 @@ class HuggingFace(mk.TrackDataset):
     class Options(mk.TrackDataset.Options):
         """Options of `dataset: huggingface`."""
 
-        path: str = mk.Field(min_length=1, description="a folder, or a data set on the hub")
+        path: mk.PathOrName = mk.Field(
+            min_length=1, description="a folder, or a data set on the hub"
+        )
         revision: str | None = mk.Field(
             None,
             pattern="^[0-9a-f]{40}$",

@@ -38,7 +38,7 @@ class WebDataset(mk.TrackDataset):
     class Options(mk.TrackDataset.Options):
         """Options of `dataset: webdataset`."""
 
-        shards: str = mk.Field(
+        shards: mk.LocalPath = mk.Field(
             min_length=1,
             description="folder of shards, or a path with braces: `music/{000..099}.tar`",
         )

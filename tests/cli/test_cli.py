@@ -128,8 +128,9 @@ def test_prompts_of_a_system_without_text_are_refused_before_training(here, comm
     answer = command("run", "a.yaml")
     assert (answer.code, answer.out) == (2, "")
     assert answer.err == (
-        "the top stage, diffusion-autoencoder, makes no music from text, so that there is nothing "
-        "to do with prompts; leave them out (`generate.prompts`), or add a stage above it\n"
+        "a.yaml:17: generate.prompts: the top stage, diffusion-autoencoder, makes no music from "
+        "text, so that there is nothing to do with prompts; leave them out (`generate.prompts`), "
+        "or add a stage above it\n"
     )
     assert not Path("runs/nano/autoencoder").exists()
 

@@ -15,7 +15,7 @@ from mousai_kit.training.run import train_run
 
 GENERATOR = Path("runs/nano/generator")
 CHANGED = (
-    "runs/nano/generator/latents-train: the sound of music/good-0.wav is not what is kept: the "
+    "runs/nano/generator/latents-train: the sound of {}/music/good-0.wav is not what is kept: the "
     "music changed since, or how it is read; delete this folder to have all encoded anew\n"
 )
 
@@ -114,10 +114,14 @@ def test_music_that_changed_under_its_name_is_one_line_before_training(half, com
     train_run(nano.system(*changes, "stages.generator.train.steps=1"))
     nano.tone("music/good-0.wav", hertz=900)
     answer = command("data", "encode", "runs/nano")
-    assert (answer.code, answer.out, answer.err) == (2, "", CHANGED)
+    assert (answer.code, answer.out, answer.err) == (
+        2,
+        "",
+        CHANGED.format(Path.cwd()),
+    )
     overrides = [word for change in changes for word in ("--set", change)]
     answer = command("run", "nano.yaml", *overrides)
-    assert (answer.code, answer.err.splitlines()[-1]) == (2, CHANGED.rstrip())
+    assert (answer.code, answer.err.splitlines()[-1]) == (2, CHANGED.format(Path.cwd()).rstrip())
 
 
 def test_a_real_cascade_gives_its_latents_again_exactly(trained):
@@ -180,9 +184,12 @@ def test_music_of_which_none_can_be_decoded_is_one_line(half, command):
     shutil.rmtree(GENERATOR)
     nano.soundfile.write("music/a.wav", [0.0] * 16000, nano.RATE)
     answer = command("data", "encode", "runs/nano")
-    silent = "music/a.wav: is silent (peak under -80 dB) at each of 16 places; leave it out"
+    silent = "is silent (peak under -80 dB) at each of 16 places; leave it out"
     told = "none of the music can be decoded; see runs/nano/skipped.txt"
-    assert (answer.code, answer.err) == (2, f"skipped: {silent}\n{told}\n")
+    assert (answer.code, answer.err) == (
+        2,
+        f"skipped: {Path.cwd()}/music/a.wav: {silent}\n{told}\n",
+    )
 
 
 def test_ctrl_c_is_one_line_and_nothing_is_lost(half, command, monkeypatch):

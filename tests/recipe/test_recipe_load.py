@@ -177,7 +177,7 @@ REPLACEMENTS = [
     ("steps: 10", "ema: no", "10: stages.autoencoder.train.ema: must be a number (got 'no')"),
     ("steps: 10", "betas: 1", "10: stages.autoencoder.train.betas: must be a list (got 1)"),
     ("train: {steps: 10}", "train: fast", "10: stages.autoencoder.train: must be a mapping of options (got 'fast')"),
-    ("[one, two]", "[one, 2]", "19: generate.prompts.1: must be text (got 2)"),
+    ("[one, two]", "[one, 2]", "19: generate.prompts.1: must be text; put it in quotes (got 2)"),
     ("[one, two]", "[one, [two]]", "19: generate.prompts.1: must be text (got a list)"),
     ("shift: 2", "shift: x", "9: stages.autoencoder.model.schedule.shift: must be a number (got 'x')"),
     ("data: tones", "data: {use: folder, path: x, hidden: no}", "3: data.hidden: must be true or false (got 'no')"),

@@ -21,6 +21,37 @@ def test_a_value_is_a_word_as_it_stands_or_quoted_or_in_brackets(desk, good, arg
     assert desk.load(argument, text=good).generate.prompts == value
 
 
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("[2020] Album", "[2020] Album"),
+        ("{x} [", "{x} ["),
+        ("1999", "1999"),
+        ("1e5", "1e5"),
+        ("true", "true"),
+        ("null", "null"),
+        ("~", "~"),
+        ("'Til Dawn", "'Til Dawn"),
+        ("'1999'", "1999"),
+        ('"a" and "b"', '"a" and "b"'),
+    ],
+)
+def test_of_an_option_whose_type_is_text_a_value_is_taken_as_text(desk, good, word, value):
+    recipe = desk.load("data.use=folder", f"data.path={word}", text=good)
+    assert recipe.data.options.path == value
+    assert desk.load(f"generate.prompts.0={word}", text=good).generate.prompts == [value, "two"]
+
+
+def test_a_number_can_name_a_run(desk, good):
+    assert desk.load("name=123E456", text=good).name == "123E456"
+
+
+def test_text_that_may_be_left_out_can_be_nothing_or_a_word(desk, good):
+    stages = "stages.autoencoder.weights"
+    assert desk.load(f"{stages}=null", text=good).stages["autoencoder"].weights is None
+    assert desk.load(f"{stages}=1999", text=good).stages["autoencoder"].weights == "1999"
+
+
 def test_numbers_and_nothing_are_read_as_in_a_file(desk, good):
     recipe = desk.load(
         "stages.autoencoder.train.learning_rate=1e-5",
@@ -113,10 +144,6 @@ def test_another_use_drops_the_old_options(desk, good):
                 "--set generate.prompts.-1=x: generate.prompts.-1: "
                 "is no item of a list; they are numbered from 0"
             ),
-        ),
-        (
-            "generate.prompts.1=3",
-            "--set generate.prompts.1=3: generate.prompts.1: must be text (got 3)",
         ),
         (
             "stages.generater.train.steps=5",

@@ -103,7 +103,7 @@ class TestWhatIsWritten:
         [
             ("acme", "requires: must be a list (got 'acme')"),
             ("null", "requires: must be a list (got null)"),
-            ("[1]", "requires.0: must be text (got 1)"),
+            ("[1]", "requires.0: must be text; put it in quotes (got 1)"),
             ("[{acme: 1}]", "requires.0: must be text (got a mapping)"),
         ],
     )

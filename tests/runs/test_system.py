@@ -6,10 +6,14 @@ import nano
 import pytest
 import torch
 
+from mousai_kit.core.console import Screen
 from mousai_kit.core.errors import AudioError, MousaiError, RequestError, TrainingError
+from mousai_kit.core.plugins import installed_registry
 from mousai_kit.data.loader import batches
 from mousai_kit.data.stage_data import StageData
+from mousai_kit.recipe import recipe_from_yaml
 from mousai_kit.runs import checkpoint
+from mousai_kit.runs.resolve import resolve_run
 from mousai_kit.runs.run import Run
 from mousai_kit.training.run import train_run
 from mousai_kit.training.trainer import Trainer
@@ -43,6 +47,29 @@ def music(*, good=3, cut=0, silent=0):
 
 
 # like make
+
+
+def test_music_that_an_earlier_version_knew_by_a_relative_path_is_the_same(here, capfd):
+    music()
+    system = nano.system(MUSIC)
+    text = system.recipe.to_yaml().replace(f"path: {here}/music", "path: music")
+    system.recipe = recipe_from_yaml(text, registry=installed_registry())
+    assert system.recipe.data.options.path == "music"
+    train_run(system)
+    capfd.readouterr()
+    train_run(nano.system(MUSIC))
+    assert capfd.readouterr().err.count("trained already") == len(STAGES)
+
+
+def test_a_run_finds_its_music_from_anywhere_and_shows_it(here, capfd, monkeypatch):
+    music()
+    train_run(nano.system(MUSIC))
+    (here / "deep").mkdir()
+    monkeypatch.chdir(here / "deep")
+    again = resolve_run("../runs/nano", None)
+    assert again[0].data.options.path == str(here / "music")
+    train_run(Run(*again, Screen()))
+    assert capfd.readouterr().err.count(f"data.path: {here}/music\n") == 2
 
 
 def test_a_second_run_trains_nothing_and_rewrites_nothing(trained, capfd):
@@ -169,9 +196,9 @@ def test_bad_music_is_passed_over_and_listed_with_the_reason(here, capfd):
     system = nano.system(MUSIC, "stages.autoencoder.train.steps=8")
     train_run(system)
     listed = Path("runs/nano/skipped.txt").read_text().splitlines()
-    assert any(it.startswith("music/cut-0.flac: can't be decoded from ") for it in listed)
-    silent = "music/silent-0.wav: is silent (peak under -80 dB) at each of 16 places; leave it out"
-    assert silent in listed
+    assert any(it.startswith(f"{here}/music/cut-0.flac: can't be decoded from ") for it in listed)
+    silent = "is silent (peak under -80 dB) at each of 16 places; leave it out"
+    assert f"{here}/music/silent-0.wav: {silent}" in listed
     assert len(listed) == len(set(listed))
     said = capfd.readouterr().err
     assert all(f"skipped: {line}\n" in said for line in listed)

@@ -83,7 +83,7 @@ def check_trained_systems() -> Iterator[Finding]:
     for name, system in registry.pretrained_systems.items():
         folder = RunFolder(system.folder)
         try:
-            recipe = load_recipe(folder.recipe, registry=registry)
+            recipe = load_recipe(folder.recipe, registry=registry, run=folder.path)
             folder.check_trained(recipe)
             for stage in recipe.stages:
                 folder.check(recipe, stage)

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from mousai_kit.core.errors import MousaiError
 from mousai_kit.runs import checkpoint
+from mousai_kit.runs.weight_source import load_state_dict_file
 from mousai_kit.training.finetuning import InitialWeights
 from mousai_kit.training.run import train_run
 
@@ -88,9 +89,9 @@ def test_a_trained_stage_stays_when_its_start_is_gone(trained, exported, capfd):
     assert train(FROM.format(exported)) == first
     assert capfd.readouterr().err.splitlines()[-2:] == [
         (
-            "--set stages.autoencoder.weights=plain: stages.autoencoder.weights: plain: holds no "
-            "file of weights (.safetensors, .pt, .pth, .ckpt, .bin, .th); autoencoder is trained "
-            "already, and stays as it is"
+            "--set stages.autoencoder.weights=plain: stages.autoencoder.weights: "
+            f"{Path.cwd()}/plain: holds no file of weights (.safetensors, .pt, .pth, .ckpt, .bin, "
+            ".th); autoencoder is trained already, and stays as it is"
         ),
         "autoencoder: trained already (runs/new/autoencoder/weights.safetensors)",
     ]
@@ -146,7 +147,8 @@ def test_what_can_not_be_started_from_is_one_line(trained, said, message):
     Path("text.safetensors").write_text("no")
     trained.joinpath("autoencoder").rename("runs/new/autoencoder")
     place = f"--set stages.autoencoder.weights={said}: stages.autoencoder.weights"
-    assert told(FROM.format(said), "seed=3") == f"{place}: {message}"
+    here = "" if said == "nowhere" else f"{Path.cwd()}/"
+    assert told(FROM.format(said), "seed=3") == f"{place}: {here}{message}"
 
 
 def test_weights_that_do_not_fit_are_told_before_any_stage_trains(trained, command):
@@ -164,16 +166,44 @@ def test_weights_that_do_not_fit_are_told_before_any_stage_trains(trained, comma
     for file, message in (("lone.safetensors", other), ("cut.safetensors", broken)):
         override = f"stages.generator.weights={file}"
         answer = command("run", "nano.yaml", "--set", override, "--out", "runs/new")
-        place = f"--set {override}: stages.generator.weights: {file}"
+        place = f"--set {override}: stages.generator.weights: {Path.cwd()}/{file}"
         assert (answer.code, answer.err) == (2, f"{place}: {message}\n")
         assert not [*Path("runs/new").glob("[!.]*")]
+
+
+def test_an_adapter_is_no_weights_to_start_from_and_is_told(trained):
+    pair = {f"base_model.model.unet.x.lora_{end}.weight": torch.zeros(1, 1) for end in "AB"}
+    save_file(pair, "adapter.safetensors")
+    assert told(FROM.format("adapter.safetensors")) == (
+        "--set stages.autoencoder.weights=adapter.safetensors: stages.autoencoder.weights: "
+        f"{Path.cwd()}/adapter.safetensors: is an adapter, not a stage's weights; name those that "
+        "it was learned beside, and it with `--adapter`"
+    )
+
+
+def test_weights_of_compiled_modules_are_the_same_weights(trained, exported):
+    file = exported / "autoencoder.safetensors"
+    compiled = {
+        name.replace("unet.", "unet._orig_mod.", 1): tensor
+        for name, tensor in load_file(file).items()
+    }
+    assert any("_orig_mod" in name for name in compiled)
+    save_file(compiled, "compiled.safetensors")
+    torch.save({f"_orig_mod.{name}": tensor for name, tensor in load_file(file).items()}, "all.pt")
+    one, other = (
+        InitialWeights.at(str(it), "autoencoder") for it in (file, "compiled.safetensors")
+    )
+    assert one.digest == other.digest
+    assert one.tensors().keys() == other.tensors().keys()
+    assert load_state_dict_file(Path("all.pt"), "all.pt").keys() == one.tensors().keys()
+    train(FROM.format("compiled.safetensors"), "stages.autoencoder.freeze=['*']")
 
 
 def test_weights_of_which_nothing_fits_are_refused_also_in_part(trained):
     save_file({"tensor": torch.zeros(1)}, "lone.safetensors")
     assert told(FROM.format("lone.safetensors"), "stages.autoencoder.partial=true") == (
         "--set stages.autoencoder.weights=lone.safetensors: stages.autoencoder.weights: "
-        "lone.safetensors: has no tensor that fits"
+        f"{Path.cwd()}/lone.safetensors: has no tensor that fits"
     )
 
 

@@ -1,0 +1,57 @@
+"""Checks of a recipe that need its parts, built: all that `run` refuses before the first step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mousai_kit.core.errors import MousaiError, Problem, RecipeError
+from mousai_kit.generation.generate import check_prompts
+from mousai_kit.models.cascade import Cascade
+from mousai_kit.models.shapes import check_shapes
+from mousai_kit.recipe import Recipe
+from mousai_kit.training.callbacks import check_callbacks
+from mousai_kit.training.finetuning import check_finetuning
+
+Check = Callable[[Recipe, Cascade], None]
+
+
+def check_run(recipe: Recipe, cascade: Cascade) -> list[str]:
+    """Return what of a recipe `run` would leave out; RecipeError where it would refuse it."""
+    return _check(recipe, cascade, check_prompts, *TRAINING)
+
+
+def check_training(recipe: Recipe, cascade: Cascade) -> list[str]:
+    """Return what a training would leave out; RecipeError where it can't be what is asked for."""
+    return _check(recipe, cascade, *TRAINING)
+
+
+def check_metrics(recipe: Recipe, cascade: Cascade) -> None:
+    """Raise RecipeError where a metric can't measure the recipe's audio."""
+    faults: list[Problem] = []
+    for number, metric in enumerate(recipe.evaluate.metrics):
+        try:
+            metric.build(sample_rate=recipe.audio.sample_rate)
+        except MousaiError as error:
+            faults += recipe.error_at(("evaluate", "metrics", number), str(error)).problems
+    if faults:
+        raise RecipeError(*faults)
+
+
+TRAINING: tuple[Check, ...] = (check_callbacks, check_finetuning, check_metrics, check_shapes)
+
+
+def _check(recipe: Recipe, cascade: Cascade, *checks: Check) -> list[str]:
+    """Return what is left out; RecipeError with what is wrong by any of the checks."""
+    faults: list[Problem] = []
+    for check in checks:
+        try:
+            check(recipe, cascade)
+        except RecipeError as error:
+            faults += error.problems
+    if faults:
+        raise RecipeError(*faults)
+    encodes = any(stage.latent_space is not None for stage in cascade.stages.values())
+    if encodes or not recipe.evaluate.metrics:
+        return []
+    told = "measures nothing here: no stage encodes audio, so that no clip can be brought back"
+    return [str(recipe.error_at(("evaluate", "metrics"), told))]
