@@ -39,19 +39,19 @@ def test_a_recipes_data_has_the_length_that_is_asked_for(here):
         (
             "{use: folder, path: gone}",
             (
-                "nano.yaml:5: data.path: gone: there is no such folder; `path` names the folder of "
+                "nano.yaml:5: data.path: {here}/gone: there is no such folder; `path` names the folder of "
                 "your music"
             ),
         ),
         (
             "{use: webdataset, shards: empty}",
-            "nano.yaml:5: data.shards: empty: holds no shards (.tar)",
+            "nano.yaml:5: data.shards: {here}/empty: holds no shards (.tar)",
         ),
         (
             "{use: webdataset, shards: 'empty/{0..1}.tar'}",
             (
-                "nano.yaml:5: data: empty/0.tar: there is no such shard\n"
-                "nano.yaml:5: data: empty/1.tar: there is no such shard"
+                "nano.yaml:5: data: {here}/empty/0.tar: there is no such shard\n"
+                "nano.yaml:5: data: {here}/empty/1.tar: there is no such shard"
             ),
         ),
     ],
@@ -61,7 +61,7 @@ def test_data_that_is_not_there_is_told_at_its_place_in_the_recipe(here, data, l
     text = nano.RECIPE.replace("{use: tones, tracks: 4, held_out: 2}", data)
     with pytest.raises(RecipeError) as refused:
         training_clips(nano.recipe(text=text), length=10)
-    assert str(refused.value) == line
+    assert str(refused.value) == line.format(here=here)
 
 
 def test_nothing_to_train_on_is_an_error(here, monkeypatch):
