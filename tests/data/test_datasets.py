@@ -39,8 +39,8 @@ def test_a_recipes_data_has_the_length_that_is_asked_for(here):
         (
             "{use: folder, path: gone}",
             (
-                "nano.yaml:5: data.path: {here}/gone: there is no such folder; `path` names the folder of "
-                "your music"
+                "nano.yaml:5: data.path: {here}/gone: there is no such folder; `path` names the "
+                "folder of your music"
             ),
         ),
         (
