@@ -130,8 +130,8 @@ def test_data_that_is_not_there_is_told_and_the_rest_planned(here):
         "clips": None,
         "epochs": None,
         "fault": (
-            "--set data={use: folder, path: missing}: data.path: missing: there is no such folder; "
-            "`path` names the folder of your music"
+            f"--set data={{use: folder, path: missing}}: data.path: {here}/missing: there is no "
+            "such folder; `path` names the folder of your music"
         ),
     }
     assert told["step"]["bytes"]
