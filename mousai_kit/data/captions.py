@@ -190,6 +190,8 @@ WHOLE = ("caption", "prompt", "text")
 """Keys of a JSON object that hold a whole caption, or a list of them."""
 FIELDS = ("title", "artist", "album", "genre", "year", "date")
 """Keys of a JSON object that are parts of a caption."""
+ORIGINS = ("package", "source", "url")
+"""Keys of a JSON object that say where music is from: nobody wants them in a caption."""
 
 
 def parse_sidecar(content: bytes, ending: str) -> AnyCaption | None:
@@ -230,7 +232,7 @@ def caption_from_mapping(values: Mapping[str, object]) -> AnyCaption:
 
 def unused_keys(values: Mapping[str, object]) -> list[str]:
     """Return the keys that say something which no caption takes, such as `bpm`."""
-    known = {*WHOLE, *FIELDS, *NAMES}
+    known = {*WHOLE, *FIELDS, *NAMES, *ORIGINS}
     said = (key for key, value in values.items() if value == 0 or value)
     return [key for key in said if key.lower() not in known]
 

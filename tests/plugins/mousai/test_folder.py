@@ -462,7 +462,14 @@ def test_songs_whose_names_are_alike_have_the_sidecars_of_exactly_their_names(
 
 
 def test_keys_beside_music_that_no_caption_takes_are_told_once(tmp_path: Path) -> None:
-    said = {"title": "T", "bpm": 120, "key": "A minor", "tags": [], "license": "CC0-1.0"}
+    said = {
+        "title": "T",
+        "bpm": 120,
+        "key": "A minor",
+        "tags": [],
+        "package": "p",
+        "license": "CC0-1.0",
+    }
     for name in ("a", "b"):
         song(tmp_path / f"{name}.ogg")
         (tmp_path / f"{name}.json").write_text(json.dumps(said))
