@@ -61,7 +61,7 @@ def music_files(folder: Path, skipped: list[mk.Problem]) -> Iterator[MusicFile]:
     left = Counter(file for file, _ in described.values())
     for file, count in left.items():
         first = next(name for name, (origin, _) in described.items() if origin == file)
-        what = f"{count} files that it names are no music here (the first is {first!r})"
+        what = f"names files that are no music here: {count} (the first is {first!r})"
         skipped.append(problem(file, what))
 
 

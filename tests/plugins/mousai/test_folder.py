@@ -560,7 +560,7 @@ def test_metadata_of_music_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert list(made.captions()) == ["x"]
     assert made.skipped_files() == [
         (
-            f"{tmp_path}/metadata.csv: 2 files that it names are no music here (the first is "
+            f"{tmp_path}/metadata.csv: names files that are no music here: 2 (the first is "
             f"'{tmp_path}/b.wav')"
         )
     ]
