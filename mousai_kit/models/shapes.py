@@ -35,10 +35,15 @@ def check_shapes(recipe: Recipe, cascade: Cascade) -> None:
     Weights are zeros, or shapes alone where they are many. Nothing is said of a stage that can't be
     tried so.
     """
-    found = {
-        name: _misfit(stage, recipe.stages[name].train.length)
-        for name, stage in cascade.stages.items()
-    }
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # so little is to be done that two wait for each other
+    try:
+        found = {
+            name: _misfit(stage, recipe.stages[name].train.length)
+            for name, stage in cascade.stages.items()
+        }
+    finally:
+        torch.set_num_threads(threads)
     faults = [
         problem
         for name, told in found.items()
