@@ -1,13 +1,15 @@
 """The kinds of part, one page each: this folder is their list."""
 
+from mousai_kit.core.interfaces.conditioner import Conditioner, ConditionerOptions
 from mousai_kit.core.interfaces.dataset import Clip, Dataset, Split
 from mousai_kit.core.interfaces.domain import Domain
 from mousai_kit.core.interfaces.metric import Metric
 from mousai_kit.core.interfaces.noise import NoiseSource, PositionalNoise
 from mousai_kit.core.interfaces.sampler import Sampler
 from mousai_kit.core.interfaces.schedule import Schedule
+from mousai_kit.core.interfaces.signal_space import SignalSpace
 from mousai_kit.core.interfaces.spectral_encoder import SpectralEncoder
-from mousai_kit.core.interfaces.stage import Condition, GenerationRequest, SignalSpace, Stage
+from mousai_kit.core.interfaces.stage import Condition, GenerationRequest, Stage
 from mousai_kit.core.interfaces.text_encoder import TextEmbedding, TextEncoder
 from mousai_kit.core.interfaces.unet import UNet, Velocity
 from mousai_kit.core.interfaces.weight_format import NamePair, TensorNames, WeightFormat
@@ -33,6 +35,8 @@ __all__ = [
     "KINDS",
     "Clip",
     "Condition",
+    "Conditioner",
+    "ConditionerOptions",
     "Dataset",
     "Domain",
     "GenerationRequest",

@@ -12,25 +12,10 @@ from torch import Tensor, nn
 from mousai_kit.core.component import Component, Options
 from mousai_kit.core.interfaces.noise import NoiseSource, PositionalNoise
 from mousai_kit.core.interfaces.sampler import Sampler
+from mousai_kit.core.interfaces.signal_space import SignalSpace
 from mousai_kit.core.interfaces.unet import Velocity
 
 Condition = Literal["training", "right", "other", "none"]
-
-
-@dataclass(frozen=True, slots=True)
-class SignalSpace:
-    """Where signals live: `channels` numbers per frame, `stride` samples of audio per frame.
-
-    A space fixes no length. Audio itself is `Space(channels=2, stride=1, sample_rate=48000)`.
-    """
-
-    channels: int
-    stride: int
-    sample_rate: int
-
-    def frames(self, samples: int) -> int:
-        """Return how many frames cover so many samples of audio."""
-        return -(-samples // self.stride)
 
 
 @dataclass(frozen=True, slots=True)
