@@ -34,6 +34,7 @@ class TextToLatent(mk.Stage):
     """
 
     name = "text-to-latent"
+    controls = ("negative",)
 
     class Options(mk.Options):
         """Options of `stage: text-to-latent`."""
@@ -110,6 +111,8 @@ class TextToLatent(mk.Stage):
         """Make latents [b, c, frames] for the request's prompts; `latents` goes unused."""
         text = self.text(request.prompts)
         null = self._drop_text(text, torch.ones(len(text), dtype=torch.bool))
+        if request.controls.negative is not None:
+            null = self.text([request.controls.negative] * len(text))
         levels = self.sampler.levels()
         velocity = mk.ClassifierFreeGuidance(
             self.unet, text, null, scale=request.guidance, levels=levels

@@ -1,6 +1,7 @@
 """The kinds of part, one page each: this folder is their list."""
 
 from mousai_kit.core.interfaces.conditioner import Conditioner, ConditionerOptions
+from mousai_kit.core.interfaces.controls import Controls, Prompt
 from mousai_kit.core.interfaces.dataset import Clip, Dataset, Split
 from mousai_kit.core.interfaces.domain import Domain
 from mousai_kit.core.interfaces.metric import Metric
@@ -37,6 +38,7 @@ __all__ = [
     "Condition",
     "Conditioner",
     "ConditionerOptions",
+    "Controls",
     "Dataset",
     "Domain",
     "GenerationRequest",
@@ -44,6 +46,7 @@ __all__ = [
     "NamePair",
     "NoiseSource",
     "PositionalNoise",
+    "Prompt",
     "Sampler",
     "Schedule",
     "SignalSpace",
