@@ -17,6 +17,7 @@ from mousai_kit.core.interfaces.signal_space import SignalSpace
 from mousai_kit.core.interfaces.unet import Velocity
 
 Condition = Literal["training", "right", "other", "none"]
+"""What a loss tells the network: see `Stage.loss`."""
 
 
 @dataclass(frozen=True, slots=True)
