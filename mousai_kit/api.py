@@ -1,6 +1,6 @@
 """All that is public, to users and plug-ins, on one page: `import mousai_kit.api as mk`."""
 
-from mousai_kit.audio.analysis import AudioStats
+from mousai_kit.audio.analysis import AudioStats, LoudnessMeter
 from mousai_kit.audio.io import AudioInfo, audio_error, audio_info, display_path, read
 from mousai_kit.audio.spectrogram import log_mel
 from mousai_kit.audio.tags import read_tags
@@ -31,6 +31,8 @@ from mousai_kit.core.hookspecs import hookimpl
 from mousai_kit.core.interfaces import (
     Clip,
     Condition,
+    Conditioner,
+    ConditionerOptions,
     Controls,
     Dataset,
     Domain,
@@ -97,6 +99,8 @@ __all__ = [
     "Clip",
     "Component",
     "Condition",
+    "Conditioner",
+    "ConditionerOptions",
     "Controls",
     "Dataset",
     "Domain",
@@ -105,6 +109,7 @@ __all__ = [
     "GeneratedAudio",
     "GenerationRequest",
     "LocalPath",
+    "LoudnessMeter",
     "Metric",
     "MousaiError",
     "NamePair",
