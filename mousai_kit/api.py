@@ -31,8 +31,11 @@ from mousai_kit.core.hookspecs import hookimpl
 from mousai_kit.core.interfaces import (
     Clip,
     Condition,
+    Conditioner,
+    ConditionerOptions,
     Dataset,
     Domain,
+    ExtrasExtractor,
     GenerationRequest,
     Metric,
     NamePair,
@@ -68,6 +71,7 @@ from mousai_kit.generation.trained import Pipeline, load
 from mousai_kit.models import hub
 from mousai_kit.models.attention import attention
 from mousai_kit.models.cascade import Cascade
+from mousai_kit.models.conditioning import Conditioners, ExtraConditioning, pad_context
 from mousai_kit.models.guidance import ClassifierFreeGuidance
 from mousai_kit.models.overlap import overlap_add, overlapping_windows, scale_range
 from mousai_kit.models.pretrained import PretrainedCheckpoint, transformers
@@ -95,8 +99,13 @@ __all__ = [
     "Clip",
     "Component",
     "Condition",
+    "Conditioner",
+    "ConditionerOptions",
+    "Conditioners",
     "Dataset",
     "Domain",
+    "ExtraConditioning",
+    "ExtrasExtractor",
     "Field",
     "FrozenTextModel",
     "GeneratedAudio",
@@ -158,6 +167,7 @@ __all__ = [
     "overflowing_text",
     "overlap_add",
     "overlapping_windows",
+    "pad_context",
     "parse_sidecar",
     "read",
     "read_tags",
