@@ -37,6 +37,7 @@ class TextToLatent(mk.Stage):
     """
 
     name = "text-to-latent"
+    controls = ("negative",)
 
     class Options(mk.Options):
         """Options of `stage: text-to-latent`."""
@@ -156,6 +157,8 @@ class TextToLatent(mk.Stage):
         """
         text = self.text(request.prompts)
         null = self._drop_text(text, torch.ones(len(text), dtype=torch.bool))
+        if request.controls.negative is not None:
+            null = self.text([request.controls.negative] * len(text))
         levels = self.sampler.levels()
         frames = self.input_space.frames(request.samples)
         whole = -(-frames // self.unet.downsampling) * self.unet.downsampling

@@ -1,6 +1,7 @@
 """The kinds of part, one page each: this folder is their list."""
 
 from mousai_kit.core.interfaces.conditioner import Conditioner, ConditionerOptions
+from mousai_kit.core.interfaces.controls import Controls, Prompt
 from mousai_kit.core.interfaces.dataset import Clip, Dataset, Split
 from mousai_kit.core.interfaces.domain import Domain
 from mousai_kit.core.interfaces.metric import Metric
@@ -43,6 +44,7 @@ __all__ = [
     "Condition",
     "Conditioner",
     "ConditionerOptions",
+    "Controls",
     "Dataset",
     "Domain",
     "ExtrasExtractor",
@@ -51,6 +53,7 @@ __all__ = [
     "NamePair",
     "NoiseSource",
     "PositionalNoise",
+    "Prompt",
     "Sampler",
     "Schedule",
     "SignalSpace",

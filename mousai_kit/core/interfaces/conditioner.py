@@ -11,6 +11,8 @@ from mousai_kit.core.component import Component, Field, Options
 from mousai_kit.core.interfaces.dataset import Clip
 from mousai_kit.core.interfaces.signal_space import SignalSpace
 
+_Options = Options
+
 
 class ConditionerOptions(Options):
     """Options of every conditioner."""
@@ -34,7 +36,7 @@ class Conditioner(Component, nn.Module):
     kind: ClassVar[str] = "conditioner"
     build_kwargs: ClassVar[tuple[str, ...]] = ("space", "text_features")
     Options = ConditionerOptions
-    Value: ClassVar[type[Options]] = Options
+    Value: ClassVar[type[_Options]] = _Options
     """Set by the component: what generation may say of it. Text on the command line is the value of
     the first option, or where there are several numbers of all in order: `timing=0,180`."""
 
@@ -60,7 +62,7 @@ class Conditioner(Component, nn.Module):
         """
 
     @abstractmethod
-    def from_value(self, value: Options, *, samples: int) -> Tensor:
+    def from_value(self, value: _Options, *, samples: int) -> Tensor:
         """Return the data, as of a clip of so many samples, for a `Value` that generation is given.
 
         RequestError or AudioError, in one line, where there is none in it: a silent file, say.

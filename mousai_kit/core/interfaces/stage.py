@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
 from mousai_kit.core.component import Component, Options
+from mousai_kit.core.interfaces.controls import Controls
 from mousai_kit.core.interfaces.dataset import Clip
 from mousai_kit.core.interfaces.noise import NoiseSource, PositionalNoise
 from mousai_kit.core.interfaces.sampler import Sampler
@@ -34,6 +35,8 @@ class GenerationRequest:
     """Length in samples of audio."""
     guidance: float = 1.0
     """Scale of classifier-free guidance: 1 follows the prompt as learned, more insists on it."""
+    controls: Controls = field(default_factory=Controls)
+    """What is asked beside, of all clips alike."""
     window: int | None = None
     """Samples of audio that are made at a time, or about so many; None is all."""
     together: int = 1
@@ -77,6 +80,8 @@ class Stage(Component, nn.Module):
 
     kind: ClassVar[str] = "stage"
     build_kwargs: ClassVar[tuple[str, ...]] = ("input_space",)
+    controls: ClassVar[Collection[str]] = ()
+    """Those of a request's `controls`, by name, that `decode` heeds; the others are refused."""
 
     input_space: SignalSpace
     latent_space: SignalSpace | None
