@@ -329,7 +329,7 @@ def collate_extras(clips: Sequence[Clip]) -> dict[str, Tensor]:
 
     TrainingError where a name's data are of several shapes.
     """
-    names = dict.fromkeys(name for clip in clips for name in clip.extras)
+    names = sorted({name for clip in clips for name in clip.extras})
     return {name: _stack_told(name, [clip.extras.get(name) for clip in clips]) for name in names}
 
 

@@ -14,6 +14,7 @@ from mousai_kit.core.component import Options
 from mousai_kit.core.errors import MousaiError, RequestError
 from mousai_kit.core.interfaces import GenerationRequest, SignalSpace, Stage, UNet
 from mousai_kit.core.seeds import derive_seed
+from mousai_kit.models.conditioning import Conditioners
 from mousai_kit.models.conditions import conditions_type, parse_conditions
 from mousai_kit.models.overlap import overlap_add, overlapping_windows, scale_range
 from mousai_kit.recipe import Recipe
@@ -178,6 +179,8 @@ class Cascade:
         """Yield (stage, part, module, parameters) for each named part of each stage."""
         for name, stage in self.stages.items():
             for part, module in stage.named_children():
+                if isinstance(module, Conditioners) and not len(module):
+                    continue
                 yield name, part, module, sum(p.numel() for p in module.parameters())
 
 
