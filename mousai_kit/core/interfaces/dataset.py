@@ -12,6 +12,7 @@ from torch import Tensor
 from mousai_kit.core.component import Component, Options
 
 Split = Literal["train", "validation"]
+"""Which tracks: those that are learned from, or those held out."""
 
 
 @dataclass(frozen=True, slots=True)

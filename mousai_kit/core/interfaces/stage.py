@@ -18,6 +18,7 @@ from mousai_kit.core.interfaces.signal_space import SignalSpace
 from mousai_kit.core.interfaces.unet import Velocity
 
 Condition = Literal["training", "right", "other", "none"]
+"""What a loss tells the network: see `Stage.loss`."""
 ExtrasExtractor = Callable[[Clip], Mapping[str, Tensor]]
 """Makes of a clip of audio what a stage is told of it besides text, by name; what the clip does not
 tell is left out, or NaN."""
