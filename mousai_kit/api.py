@@ -36,6 +36,7 @@ from mousai_kit.core.interfaces import (
     Controls,
     Dataset,
     Domain,
+    ExtrasExtractor,
     GenerationRequest,
     Metric,
     NamePair,
@@ -72,6 +73,7 @@ from mousai_kit.generation.trained import Pipeline, load
 from mousai_kit.models import hub
 from mousai_kit.models.attention import attention
 from mousai_kit.models.cascade import Cascade
+from mousai_kit.models.conditioning import Conditioners, ExtraConditioning, pad_context
 from mousai_kit.models.guidance import ClassifierFreeGuidance
 from mousai_kit.models.overlap import overlap_add, overlapping_windows, scale_range
 from mousai_kit.models.pretrained import PretrainedCheckpoint, transformers
@@ -101,9 +103,12 @@ __all__ = [
     "Condition",
     "Conditioner",
     "ConditionerOptions",
+    "Conditioners",
     "Controls",
     "Dataset",
     "Domain",
+    "ExtraConditioning",
+    "ExtrasExtractor",
     "Field",
     "FrozenTextModel",
     "GeneratedAudio",
@@ -167,6 +172,7 @@ __all__ = [
     "overflowing_text",
     "overlap_add",
     "overlapping_windows",
+    "pad_context",
     "parse_sidecar",
     "read",
     "read_tags",
