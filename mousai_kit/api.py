@@ -62,6 +62,7 @@ from mousai_kit.data.captions import (
     unused_keys,
     unused_keys_told,
 )
+from mousai_kit.data.combined import CombinedDataset
 from mousai_kit.data.tracks import Track, TrackDataset, TrackList, validation_mask
 from mousai_kit.generation.output import GeneratedAudio
 from mousai_kit.generation.trained import Pipeline, load
@@ -93,6 +94,7 @@ __all__ = [
     "Cascade",
     "ClassifierFreeGuidance",
     "Clip",
+    "CombinedDataset",
     "Component",
     "Condition",
     "Dataset",

@@ -12,7 +12,7 @@ from mousai_kit import __version__
 
 NAMES = """
 SIDECAR_SUFFIXES AnyCaption AudioError AudioInfo AudioStats CaptionFields Cascade
-ClassifierFreeGuidance Clip Component Condition Dataset Domain Field FrozenTextModel
+ClassifierFreeGuidance Clip CombinedDataset Component Condition Dataset Domain Field FrozenTextModel
 GeneratedAudio GenerationRequest LocalPath Metric
 MousaiError NamePair NoiseLevel NoiseSource Options PathOrName Pipeline PluginError PositionalNoise
 PretrainedCheckpoint PretrainedOptions PretrainedTextEncoder Problem Recipe RecipeError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, cast, get_args
 
@@ -32,6 +32,7 @@ __all__ = [
     "PathOrName",
     "Use",
     "default",
+    "iter_slots",
 ]
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -199,6 +200,24 @@ def resolve_slot(kind: type[Component], value: Any, context: Mapping[str, Any]) 
         raise PydanticCustomError(
             "nested", "nested problems", {"errors": flatten_errors(error, component.Options)}
         ) from None
+
+
+def iter_slots(use: Use[Any], place: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, Use[Any]]]:
+    """Yield (place, choice) of a slot and of every slot in its options, the outer ones first."""
+    yield place, use
+    yield from _slots_in(use.options, place)
+
+
+def _slots_in(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[Any, Use[Any]]]:
+    match value:
+        case Use():
+            yield from iter_slots(value, place)
+        case BaseModel() | Mapping():
+            for key, item in dict(value).items():
+                yield from _slots_in(item, (*place, key))
+        case list() | tuple():
+            for at, item in enumerate(value):
+                yield from _slots_in(item, (*place, at))
 
 
 def to_plain_dict(options: BaseModel, *, without: Collection[str] = ()) -> dict[str, Any]:
