@@ -29,6 +29,7 @@ from mousai_kit.core.errors import (
 )
 from mousai_kit.core.hookspecs import hookimpl
 from mousai_kit.core.interfaces import (
+    ChannelLayout,
     Clip,
     Condition,
     Dataset,
@@ -92,6 +93,7 @@ __all__ = [
     "AudioStats",
     "CaptionFields",
     "Cascade",
+    "ChannelLayout",
     "ClassifierFreeGuidance",
     "Clip",
     "CombinedDataset",

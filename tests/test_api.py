@@ -11,7 +11,7 @@ import mousai_kit.api as mk
 from mousai_kit import __version__
 
 NAMES = """
-SIDECAR_SUFFIXES AnyCaption AudioError AudioInfo AudioStats CaptionFields Cascade
+SIDECAR_SUFFIXES AnyCaption AudioError AudioInfo AudioStats CaptionFields Cascade ChannelLayout
 ClassifierFreeGuidance Clip CombinedDataset Component Condition Dataset Domain Field FrozenTextModel
 GeneratedAudio GenerationRequest LocalPath Metric
 MousaiError NamePair NoiseLevel NoiseSource Options PathOrName Pipeline PluginError PositionalNoise

@@ -1,7 +1,7 @@
 """The kinds of part, one page each: this folder is their list."""
 
 from mousai_kit.core.interfaces.dataset import Clip, Dataset, Split
-from mousai_kit.core.interfaces.domain import Domain
+from mousai_kit.core.interfaces.domain import ChannelLayout, Domain
 from mousai_kit.core.interfaces.metric import Metric
 from mousai_kit.core.interfaces.noise import NoiseSource, PositionalNoise
 from mousai_kit.core.interfaces.sampler import Sampler
@@ -31,6 +31,7 @@ KINDS = {
 
 __all__ = [
     "KINDS",
+    "ChannelLayout",
     "Clip",
     "Condition",
     "Dataset",
