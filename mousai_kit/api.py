@@ -1,6 +1,6 @@
 """All that is public, to users and plug-ins, on one page: `import mousai_kit.api as mk`."""
 
-from mousai_kit.audio.analysis import AudioStats
+from mousai_kit.audio.analysis import AudioStats, LoudnessMeter
 from mousai_kit.audio.io import AudioInfo, audio_error, audio_info, display_path, read
 from mousai_kit.audio.spectrogram import log_mel
 from mousai_kit.audio.tags import read_tags
@@ -32,13 +32,18 @@ from mousai_kit.core.interfaces import (
     ChannelLayout,
     Clip,
     Condition,
+    Conditioner,
+    ConditionerOptions,
+    Controls,
     Dataset,
     Domain,
+    ExtrasExtractor,
     GenerationRequest,
     Metric,
     NamePair,
     NoiseSource,
     PositionalNoise,
+    Prompt,
     Sampler,
     Schedule,
     SignalSpace,
@@ -70,6 +75,7 @@ from mousai_kit.generation.trained import Pipeline, load
 from mousai_kit.models import hub
 from mousai_kit.models.attention import attention
 from mousai_kit.models.cascade import Cascade
+from mousai_kit.models.conditioning import Conditioners, ExtraConditioning, pad_context
 from mousai_kit.models.guidance import ClassifierFreeGuidance
 from mousai_kit.models.overlap import overlap_add, overlapping_windows, scale_range
 from mousai_kit.models.pretrained import PretrainedCheckpoint, transformers
@@ -99,13 +105,20 @@ __all__ = [
     "CombinedDataset",
     "Component",
     "Condition",
+    "Conditioner",
+    "ConditionerOptions",
+    "Conditioners",
+    "Controls",
     "Dataset",
     "Domain",
+    "ExtraConditioning",
+    "ExtrasExtractor",
     "Field",
     "FrozenTextModel",
     "GeneratedAudio",
     "GenerationRequest",
     "LocalPath",
+    "LoudnessMeter",
     "Metric",
     "MousaiError",
     "NamePair",
@@ -120,6 +133,7 @@ __all__ = [
     "PretrainedOptions",
     "PretrainedTextEncoder",
     "Problem",
+    "Prompt",
     "Recipe",
     "RecipeError",
     "RequestError",
@@ -162,6 +176,7 @@ __all__ = [
     "overflowing_text",
     "overlap_add",
     "overlapping_windows",
+    "pad_context",
     "parse_sidecar",
     "read",
     "read_tags",

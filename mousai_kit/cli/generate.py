@@ -79,6 +79,9 @@ def generate(
             help="A tuned run, or a file of adapters, to play with; repeatable.",
         ),
     ] = None,
+    negative: Annotated[
+        str | None, typer.Option(help="Text to keep away from, instead of from no text.")
+    ] = None,
     count: Annotated[int, typer.Option(help="Clips for each prompt, with seeds counting up.")] = 1,
     batch: Annotated[int | None, typer.Option(help="Clips to make at a time.", min=1)] = None,
     revision: Revision = None,
@@ -98,7 +101,16 @@ def generate(
     if not texts:
         making.require_text_conditioning(system)
         raise RequestError("there is no prompt; give one or more, or a file of them with --prompts")
-    jobs = making.jobs_of(system, texts, seed=seed, count=count, seconds=seconds, guidance=guidance)
+    controls = making.parse_controls(negative=negative)
+    jobs = making.jobs_of(
+        system,
+        texts,
+        seed=seed,
+        count=count,
+        seconds=seconds,
+        guidance=guidance,
+        controls=controls,
+    )
     made = making.generate(
         system.load_for_inference(), jobs, folder=out or system.folder.audio, batch=batch
     )

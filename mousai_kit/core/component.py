@@ -51,6 +51,8 @@ class Options(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, validate_default=True, allow_inf_nan=False
     )
+    shows_defaults: ClassVar[bool] = True
+    """Whether a recipe that is written out says the values that are defaults, too."""
     former_names: ClassVar[Mapping[str, str]] = {}
     """What options were called in earlier versions, each with its name of today."""
 
@@ -256,7 +258,11 @@ def to_plain_dict(options: BaseModel, *, without: Collection[str] = ()) -> dict[
             case _:
                 return to_jsonable_python(value, fallback=str)
 
-    return {key: value_of(value) for key, value in options if is_kept(value)}
+    shows_all = not isinstance(options, Options) or options.shows_defaults
+    idle = () if shows_all else type(options).model_fields.items()
+    left_out = {name for name, field in idle if getattr(options, name) == field.default}
+    shown = ((key, value) for key, value in options if key not in left_out)
+    return {key: value_of(value) for key, value in shown if is_kept(value)}
 
 
 def _find_class(kind: str, value: Any, context: Mapping[str, Any]) -> type[Component]:

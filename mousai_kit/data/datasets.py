@@ -10,7 +10,7 @@ from typing import Protocol
 
 from mousai_kit.audio.io import display_path
 from mousai_kit.core.errors import AudioError, Problem, RecipeError, TrainingError, format_path
-from mousai_kit.core.interfaces import Clip, Dataset, Split
+from mousai_kit.core.interfaces import Clip, Dataset, ExtrasExtractor, Split, Stage
 from mousai_kit.recipe import Recipe
 from mousai_kit.recipe.nodes import KeyPath
 
@@ -78,6 +78,22 @@ class Counted:
         """Return a clip."""
         self.tick()
         return self.clips.clip(index, epoch)
+
+
+def audio_extractor(stage: Stage) -> ExtrasExtractor | None:
+    """Return what tells a stage's extras of the clips that it learns from, where those are audio.
+
+    Latents of clips come with theirs.
+    """
+    return stage.extras_extractor if stage.input_space.stride == 1 else None
+
+
+def with_extras(clip: Clip, extract: ExtrasExtractor | None) -> Clip:
+    """Return a clip with what it tells besides text, those that are NaN left out."""
+    if extract is None:
+        return clip
+    told = {name: data for name, data in extract(clip).items() if not data.isnan().any()}
+    return replace(clip, extras=told)
 
 
 class ReadableClips:

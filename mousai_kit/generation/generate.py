@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 from pathlib import Path
+from typing import Any
 
+from pydantic import ValidationError
 from torch import Tensor
 
 from mousai_kit import audio
-from mousai_kit.core.errors import RequestError, argument_error
+from mousai_kit.core.errors import (
+    Argument,
+    Problem,
+    RequestError,
+    argument_error,
+    format_path,
+    join_quoted,
+)
+from mousai_kit.core.interfaces import Controls, Prompt
+from mousai_kit.core.validation import flatten_errors
 from mousai_kit.generation.generator import (
     SOFTWARE,
     GeneratedFile,
@@ -53,12 +64,14 @@ def jobs_of(
     count: int = 1,
     seconds: float | None = None,
     guidance: float | None = None,
+    controls: Controls | None = None,
 ) -> list[GenerationJob]:
     """Return what to make of prompts; what is not given is the recipe's.
 
     RequestError where the system reads no text, there is no prompt or a number is out of range.
     """
     require_text_conditioning(system)
+    check_controls(system.cascade, controls or Controls())
     settings = system.recipe.generate
     return make_jobs(
         prompts,
@@ -66,6 +79,7 @@ def jobs_of(
         count=count,
         seconds=settings.seconds if seconds is None else seconds,
         guidance=settings.guidance if guidance is None else guidance,
+        controls=controls,
     )
 
 
@@ -75,7 +89,39 @@ def recipe_jobs(system: Run) -> list[GenerationJob]:
     check_prompts(system.recipe, system.cascade)
     if not settings.prompts:
         return []
-    return jobs_of(system, settings.prompts, seed=seed, count=settings.count)
+    prompts = [
+        item if isinstance(item, Prompt) else Prompt(prompt=item) for item in settings.prompts
+    ]
+    return [
+        job
+        for item in prompts
+        for job in jobs_of(
+            system, [item.prompt], seed=seed, count=settings.count, controls=item.controls
+        )
+    ]
+
+
+def parse_controls(**values: Any) -> Controls:
+    """Return controls of what a caller gives by name; RequestError where one is wrong."""
+    try:
+        return Controls.model_validate(values)
+    except ValidationError as error:
+        problems = flatten_errors(error, Controls)
+    raise RequestError(
+        *(
+            Problem(Argument(str(place[0])), format_path(place[1:]), told)
+            for place, told in problems
+        )
+    )
+
+
+def check_controls(cascade: Cascade, controls: Controls) -> None:
+    """Raise RequestError where the stage that hears the text can't do what is asked."""
+    top = cascade.top
+    for name in controls.chosen():
+        if name not in top.controls:
+            able = f"it has {join_quoted(sorted(top.controls))}" if top.controls else "it has none"
+            raise argument_error(name, f"the top stage, {top.name}, has no such control; {able}")
 
 
 def _generator_for(system: Run, jobs: Sequence[GenerationJob], batch: int | None) -> Generator:

@@ -10,8 +10,9 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from torch import Tensor
@@ -19,7 +20,7 @@ from torch import Tensor
 from mousai_kit import __version__, audio
 from mousai_kit.core.console import Screen
 from mousai_kit.core.errors import Argument, Problem, RequestError, argument_error, format_value
-from mousai_kit.core.interfaces import GenerationRequest
+from mousai_kit.core.interfaces import Controls, GenerationRequest
 from mousai_kit.distributed import Communicator
 from mousai_kit.generation.output import GeneratedAudio
 from mousai_kit.generation.rendering import FileSink, MemorySink, is_recorded
@@ -47,6 +48,12 @@ class GenerationJob:
     seed: int
     seconds: float
     guidance: float
+    controls: Controls = field(default_factory=Controls)
+
+    @property
+    def alike(self) -> tuple[float, float, Controls]:
+        """Return what clips that are made in one batch agree in."""
+        return self.seconds, self.guidance, self.controls
 
     @property
     def stem(self) -> str:
@@ -66,7 +73,13 @@ class GeneratedFile:
 
 
 def make_jobs(
-    prompts: Sequence[str], *, seed: int, count: int, seconds: float, guidance: float
+    prompts: Sequence[str],
+    *,
+    seed: int,
+    count: int,
+    seconds: float,
+    guidance: float,
+    controls: Controls | None = None,
 ) -> list[GenerationJob]:
     """Return what to make: each prompt with the seeds `seed` .. `seed + count - 1`.
 
@@ -87,7 +100,7 @@ def make_jobs(
     if seed < 0:
         raise argument_error("seed", f"must be 0 or more (got {seed})")
     return [
-        GenerationJob(_printable(prompt), seed + number, seconds, guidance)
+        GenerationJob(_printable(prompt), seed + number, seconds, guidance, controls or Controls())
         for prompt in prompts
         for number in range(count)
     ]
@@ -186,14 +199,20 @@ class Generator:
     def _generate(
         self, jobs: Sequence[GenerationJob], sinks: Sequence[Sink], folder: Path | None = None
     ) -> None:
-        """Hand the clips of jobs, of one length and guidance, to their sinks."""
-        groups = [jobs[first : first + self.batch] for first in range(0, len(jobs), self.batch)]
+        """Hand the clips of jobs to their sinks, those together that are alike."""
+        runs = [list(run) for _, run in groupby(jobs, lambda job: job.alike)]
+        groups = [
+            run[first : first + self.batch]
+            for run in runs
+            for first in range(0, len(run), self.batch)
+        ]
         requests = [
             GenerationRequest(
                 prompts=[job.prompt for job in group],
                 seeds=[job.seed for job in group],
                 samples=self._samples(group[0]),
                 guidance=group[0].guidance,
+                controls=group[0].controls,
                 window=self.window,
                 together=max(1, self.batch // len(group)),
             )
@@ -260,6 +279,7 @@ class Generator:
             "seed": str(job.seed),
             "seconds": f"{job.seconds:g}",
             "guidance": f"{job.guidance:g}",
+            **dict(job.controls.tags()),
         }
 
     def _file(self, job: GenerationJob, path: Path) -> FileSink:
@@ -292,4 +312,6 @@ def _is_another(path: Path, job: GenerationJob) -> bool:
     if not path.exists():
         return False
     found = audio.read_tags(path)
-    return (found.get("prompt", ""), found.get("seed")) != (job.prompt, str(job.seed))
+    wanted = {"prompt": job.prompt, "seed": str(job.seed), **dict(job.controls.tags())}
+    names = ["prompt", "seed", *Controls.model_fields]
+    return any(found.get(name, "") != wanted.get(name, "") for name in names)

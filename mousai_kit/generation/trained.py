@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import torch
 
@@ -38,6 +38,7 @@ class Pipeline(Cascade):
         guidance: float | None = None,
         steps: int | None = None,
         batch: int | None = None,
+        **controls: Any,
     ) -> GeneratedAudio: ...
     @overload
     def generate(
@@ -49,6 +50,7 @@ class Pipeline(Cascade):
         guidance: float | None = None,
         steps: int | None = None,
         batch: int | None = None,
+        **controls: Any,
     ) -> list[GeneratedAudio]: ...
     def generate(
         self,
@@ -59,10 +61,12 @@ class Pipeline(Cascade):
         guidance: float | None = None,
         steps: int | None = None,
         batch: int | None = None,
+        **controls: Any,
     ) -> GeneratedAudio | list[GeneratedAudio]:
         """Make music from a prompt, or from each of several: what `mousai-kit generate` makes.
 
-        What is not given is the recipe's. With another number of `steps` the weights are loaded
+        What is not given is the recipe's. `controls` are those of `mk.Controls` by name, such as
+        `negative="vocals"`. With another number of `steps` the weights are loaded
         once more, and kept for the next time. RequestError where a number is out of range, the
         top stage reads no text or memory does not suffice.
         """
@@ -76,6 +80,7 @@ class Pipeline(Cascade):
             seed=seed,
             seconds=seconds,
             guidance=guidance,
+            controls=making.parse_controls(**controls),
         )
         made = making.play(system, jobs, batch=batch)
         return made[0] if isinstance(prompts, str) else made

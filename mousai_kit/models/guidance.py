@@ -11,7 +11,8 @@ from mousai_kit.core.interfaces import TextEmbedding, UNet, Velocity
 class ClassifierFreeGuidance:
     """The velocity v_null + scale * (v_text - v_null), both halves evaluated in one batch.
 
-    `null` [b, n, d] is the embedding that stands for no text. At scale 1 only the text's half runs.
+    `null` [b, n, d] is the embedding that stands for no text, heard with `null_context`, or with
+    the same context where there is none. At scale 1 only the text's half runs.
     `levels` are those of the sampler, if it knows them (see `UNet.bind`).
     """
 
@@ -23,13 +24,15 @@ class ClassifierFreeGuidance:
         *,
         scale: float,
         context: Tensor | None = None,
+        null_context: Tensor | None = None,
         levels: Tensor | None = None,
     ) -> None:
         self.scale = scale
         self._twice = scale != 1.0
         if self._twice:
             text = TextEmbedding.concatenate(text, null)
-            context = None if context is None else torch.cat([context, context])
+            other = context if null_context is None else null_context
+            context = None if context is None or other is None else torch.cat([context, other])
         self._velocity: Velocity = unet.bind(context, text, levels=levels)
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -14,16 +14,19 @@ from pydantic import (
     BeforeValidator,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    PlainValidator,
     PrivateAttr,
+    ValidationError,
+    ValidationInfo,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from mousai_kit.core.component import Field, Options, Use, to_plain_dict
 from mousai_kit.core.errors import Problem, RecipeError, format_path, format_value, suggest
-from mousai_kit.core.interfaces import Dataset, Metric, Stage
-from mousai_kit.core.validation import option_error
+from mousai_kit.core.interfaces import Dataset, Metric, Prompt, Stage
+from mousai_kit.core.validation import flatten_errors, option_error
 from mousai_kit.recipe import requirements, train_options
 from mousai_kit.recipe.nodes import KeyPath, Node, Notice
 from mousai_kit.recipe.train_options import Train, written_place
@@ -163,10 +166,34 @@ class StageRecipe(Options):
         return f"'{what}' has no stage '{name}' inside{suggest(name, self.inner)}"
 
 
+def _read_prompt(value: Any, info: ValidationInfo) -> str | Prompt:
+    """Return a prompt of a recipe: text, or text with controls."""
+    if isinstance(value, str | Prompt):
+        return value
+    if not isinstance(value, Mapping):
+        raise option_error(
+            f"must be text, or a mapping with `prompt` (got {format_value(value)}); text that "
+            "YAML reads as something else stands in quotes"
+        )
+    try:
+        return Prompt.model_validate(value, context=info.context)
+    except ValidationError as error:
+        raise PydanticCustomError(
+            "nested", "nested problems", {"errors": flatten_errors(error, Prompt)}
+        ) from None
+
+
+_Prompt = Annotated[str | Prompt, PlainValidator(_read_prompt, json_schema_input_type=str | Prompt)]
+
+
 class Generate(Options):
     """What is made after training."""
 
-    prompts: list[str] = Field([], description="texts to make music from")
+    prompts: list[_Prompt] = Field(
+        [],
+        description="texts to make music from, each alone or with controls: `{prompt: Rock, "
+        "negative: vocals}`",
+    )
     seconds: float = Field(10.0, gt=0, description="length of each clip")
     guidance: float = Field(
         5.0, ge=0, description="1 follows the prompt as learned, more insists on it"
@@ -182,6 +209,11 @@ class Generate(Options):
         "overlap by an eighth",
     )
     format: Literal["flac", "wav", "ogg"] = Field("flac", description="file format of the clips")
+
+    @property
+    def texts(self) -> list[str]:
+        """Return the prompts' texts."""
+        return [item if isinstance(item, str) else item.prompt for item in self.prompts]
 
 
 class Evaluate(Options):
@@ -262,7 +294,7 @@ class Recipe(Options):
     @property
     def demo_prompts(self) -> list[str]:
         """Texts that demos are made from."""
-        return self.generate.prompts[:2] if self.demo.prompts is None else self.demo.prompts
+        return self.generate.texts[:2] if self.demo.prompts is None else self.demo.prompts
 
     @property
     def demo_seconds(self) -> float:

@@ -118,7 +118,7 @@ class Publisher:
             called=called,
             licence=self.terms.licence,
             credits=CREDITS if self.terms.credits else "",
-            prompts=recipe.generate.prompts,
+            prompts=recipe.generate.texts,
             recipe=describe_recipe(self.neutral),
             bytes=sum(path.stat().st_size for path in out.glob(f"*/{WEIGHTS}")),
             half=self.half,

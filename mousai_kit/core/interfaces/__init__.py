@@ -1,13 +1,21 @@
 """The kinds of part, one page each: this folder is their list."""
 
+from mousai_kit.core.interfaces.conditioner import Conditioner, ConditionerOptions
+from mousai_kit.core.interfaces.controls import Controls, Prompt
 from mousai_kit.core.interfaces.dataset import Clip, Dataset, Split
 from mousai_kit.core.interfaces.domain import ChannelLayout, Domain
 from mousai_kit.core.interfaces.metric import Metric
 from mousai_kit.core.interfaces.noise import NoiseSource, PositionalNoise
 from mousai_kit.core.interfaces.sampler import Sampler
 from mousai_kit.core.interfaces.schedule import Schedule
+from mousai_kit.core.interfaces.signal_space import SignalSpace
 from mousai_kit.core.interfaces.spectral_encoder import SpectralEncoder
-from mousai_kit.core.interfaces.stage import Condition, GenerationRequest, SignalSpace, Stage
+from mousai_kit.core.interfaces.stage import (
+    Condition,
+    ExtrasExtractor,
+    GenerationRequest,
+    Stage,
+)
 from mousai_kit.core.interfaces.text_encoder import TextEmbedding, TextEncoder
 from mousai_kit.core.interfaces.unet import UNet, Velocity
 from mousai_kit.core.interfaces.weight_format import NamePair, TensorNames, WeightFormat
@@ -16,6 +24,7 @@ KINDS = {
     kind.kind: kind
     for kind in (
         TextEncoder,
+        Conditioner,
         SpectralEncoder,
         UNet,
         Schedule,
@@ -27,20 +36,25 @@ KINDS = {
         WeightFormat,
     )
 }
-"""The ten kinds by name."""
+"""The eleven kinds by name."""
 
 __all__ = [
     "KINDS",
     "ChannelLayout",
     "Clip",
     "Condition",
+    "Conditioner",
+    "ConditionerOptions",
+    "Controls",
     "Dataset",
     "Domain",
+    "ExtrasExtractor",
     "GenerationRequest",
     "Metric",
     "NamePair",
     "NoiseSource",
     "PositionalNoise",
+    "Prompt",
     "Sampler",
     "Schedule",
     "SignalSpace",

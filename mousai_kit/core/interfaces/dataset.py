@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch import Tensor
 from mousai_kit.core.component import Component, Options
 
 Split = Literal["train", "validation"]
+"""Which tracks: those that are learned from, or those held out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,14 @@ class Clip:
     """The caption, in one line; it may be empty."""
     source: str = ""
     """Name of the track for messages: a file, or a made clip's number. No two tracks share one."""
+    start: float | None = None
+    """Where in its track it begins, in seconds; None where that is not known."""
+    track_seconds: float | None = None
+    """Length of its track; None where that is not known."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What is known of its track besides, by name: tags, the keys of a sidecar."""
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
+    """What a stage is told of it besides text, by name, each of one shape for all clips."""
 
 
 class Dataset(Component):

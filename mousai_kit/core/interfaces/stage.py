@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
 from mousai_kit.core.component import Component, Options
+from mousai_kit.core.interfaces.controls import Controls
+from mousai_kit.core.interfaces.dataset import Clip
 from mousai_kit.core.interfaces.noise import NoiseSource, PositionalNoise
 from mousai_kit.core.interfaces.sampler import Sampler
+from mousai_kit.core.interfaces.signal_space import SignalSpace
 from mousai_kit.core.interfaces.unet import Velocity
 
 Condition = Literal["training", "right", "other", "none"]
-
-
-@dataclass(frozen=True, slots=True)
-class SignalSpace:
-    """Where signals live: `channels` numbers per frame, `stride` samples of audio per frame.
-
-    A space fixes no length. Audio itself is `Space(channels=2, stride=1, sample_rate=48000)`.
-    """
-
-    channels: int
-    stride: int
-    sample_rate: int
-
-    def frames(self, samples: int) -> int:
-        """Return how many frames cover so many samples of audio."""
-        return -(-samples // self.stride)
+"""What a loss tells the network: see `Stage.loss`."""
+ExtrasExtractor = Callable[[Clip], Mapping[str, Tensor]]
+"""Makes of a clip of audio what a stage is told of it besides text, by name; what the clip does not
+tell is left out, or NaN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +36,16 @@ class GenerationRequest:
     """Length in samples of audio."""
     guidance: float = 1.0
     """Scale of classifier-free guidance: 1 follows the prompt as learned, more insists on it."""
+    controls: Controls = field(default_factory=Controls)
+    """What is asked beside, of all clips alike."""
     window: int | None = None
     """Samples of audio that are made at a time, or about so many; None is all."""
     together: int = 1
     """Windows that are made in one batch, at most. It changes no result."""
     progress: Callable[[], None] | None = None
     """Called after each evaluation of a network."""
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
+    """What stages are told besides the prompts, by name: [b, ...] each, NaN for a clip without."""
 
     def tick(self) -> None:
         """Report an evaluation, or whatever a stage counts as one, to `progress`."""
@@ -86,6 +81,8 @@ class Stage(Component, nn.Module):
 
     kind: ClassVar[str] = "stage"
     build_kwargs: ClassVar[tuple[str, ...]] = ("input_space",)
+    controls: ClassVar[Collection[str]] = ()
+    """Those of a request's `controls`, by name, that `decode` heeds; the others are refused."""
 
     input_space: SignalSpace
     latent_space: SignalSpace | None
@@ -110,6 +107,11 @@ class Stage(Component, nn.Module):
         `right` one, the `other` one (the next clip's in the batch, the first one's for the last)
         or `none`. A network that listens does worse with another clip's. t may be any length. No
         clip influences another, and neither the signals nor the stage are changed.
+
+        A stage with an `extras_extractor` takes a further keyword, `extras`: [b, ...] by name, on
+        any device, are what the clips tell besides. An item that is NaN, and a name that is
+        missing, tell nothing. In `training` they are dropped at times, else told as they are:
+        `condition` is about the text.
         """
 
     @abstractmethod
@@ -144,6 +146,35 @@ class Stage(Component, nn.Module):
     def nfe(self) -> int:
         """Return about how many evaluations of its network a window takes."""
         return sum(sampler.steps for sampler in vars(self).values() if isinstance(sampler, Sampler))
+
+    @property
+    def extras_type(self) -> type[Options] | None:
+        """Return what generation may be given besides text: options by name, None where nothing.
+
+        Each is optional, and null where it is not told.
+        """
+        return None
+
+    @property
+    def extras_extractor(self) -> ExtrasExtractor | None:
+        """Return what tells `extras` of a training clip of audio; None where the stage takes none.
+
+        It is called in the processes that read clips, before anything is encoded, and must be
+        picklable. What it returns is on the CPU, float32, and holds nothing learned.
+        """
+        return None
+
+    @property
+    def extras_key(self) -> Mapping[str, Any]:
+        """Return the plain values that decide what `extras_extractor` tells, for what is kept."""
+        return {}
+
+    def request_extras(self, values: Options, *, samples: int) -> Mapping[str, Tensor]:
+        """Return the extras of one clip of so many samples, on the CPU, for an `extras_type`.
+
+        RequestError or AudioError, in one line, where a value can't be followed.
+        """
+        return {}
 
     @property
     def first(self) -> dict[str, Stage]:
