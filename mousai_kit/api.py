@@ -29,6 +29,7 @@ from mousai_kit.core.errors import (
 )
 from mousai_kit.core.hookspecs import hookimpl
 from mousai_kit.core.interfaces import (
+    ChannelLayout,
     Clip,
     Condition,
     Conditioner,
@@ -67,6 +68,7 @@ from mousai_kit.data.captions import (
     unused_keys,
     unused_keys_told,
 )
+from mousai_kit.data.combined import CombinedDataset
 from mousai_kit.data.tracks import Track, TrackDataset, TrackList, validation_mask
 from mousai_kit.generation.output import GeneratedAudio
 from mousai_kit.generation.trained import Pipeline, load
@@ -97,8 +99,10 @@ __all__ = [
     "AudioStats",
     "CaptionFields",
     "Cascade",
+    "ChannelLayout",
     "ClassifierFreeGuidance",
     "Clip",
+    "CombinedDataset",
     "Component",
     "Condition",
     "Conditioner",

@@ -11,9 +11,9 @@ import mousai_kit.api as mk
 from mousai_kit import __version__
 
 NAMES = """
-SIDECAR_SUFFIXES AnyCaption AudioError AudioInfo AudioStats CaptionFields Cascade
-ClassifierFreeGuidance Clip Component Condition Conditioner ConditionerOptions Dataset Domain Field
-FrozenTextModel GeneratedAudio GenerationRequest LocalPath LoudnessMeter Metric
+SIDECAR_SUFFIXES AnyCaption AudioError AudioInfo AudioStats CaptionFields Cascade ChannelLayout
+ClassifierFreeGuidance Clip CombinedDataset Component Condition Conditioner ConditionerOptions
+Dataset Domain Field FrozenTextModel GeneratedAudio GenerationRequest LocalPath LoudnessMeter Metric
 MousaiError NamePair NoiseLevel NoiseSource Options PathOrName Pipeline PluginError PositionalNoise
 PretrainedCheckpoint PretrainedOptions PretrainedTextEncoder Problem Recipe RecipeError
 RequestError Sampler SamplerOptions Schedule SignalSpace SpectralEncoder Split Stage SteppedSampler

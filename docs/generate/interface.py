@@ -37,6 +37,17 @@ def interface(kind: type[Component]) -> Iterator[str]:
         yield from _methods(source, may)
 
 
+HIDDEN = ("kind", "build_kwargs", "optional_build_kwargs")
+"""Attributes of an interface that its page tells in its head."""
+
+
+def keywords(kind: type[Component]) -> str:
+    """Return what a kind is built with, in a table's words."""
+    always = ", ".join(f"`{keyword}`" for keyword in kind.build_kwargs) or "none"
+    optional = ", ".join(f"`{keyword}`" for keyword in kind.optional_build_kwargs)
+    return f"{always}; where asked for: {optional}" if optional else always
+
+
 def module_of(kind: type[Component]) -> ModuleType:
     """Return the module of an interface."""
     return sys.modules[kind.__module__]
@@ -74,7 +85,7 @@ def _attributes(body: list[ast.stmt]) -> Iterator[str]:
     """Yield a table of a class's attributes, if it has any that are told."""
     rows = []
     for it, after in zip(body, [*body[1:], ast.Pass()], strict=True):
-        if isinstance(it, ast.AnnAssign) and ast.unparse(it.target) not in ("kind", "build_kwargs"):
+        if isinstance(it, ast.AnnAssign) and ast.unparse(it.target) not in HIDDEN:
             default = f" = {ast.unparse(it.value)}" if it.value else ""
             kind = ast.unparse(it.annotation).removeprefix("ClassVar[")
             kind = kind if kind == ast.unparse(it.annotation) else kind[:-1]

@@ -65,6 +65,9 @@ class Problem:
 class MousaiError(Exception):
     """A user's mistake or a state of the world, told in lines of `<origin>: <path>: <what>`."""
 
+    slot: object = None
+    """The slot of a recipe whose component could not be built, if that is what went wrong."""
+
     def __init__(self, *problems: Problem | str) -> None:
         self.problems: tuple[Problem, ...] = tuple(
             Problem("", "", problem) if isinstance(problem, str) else problem

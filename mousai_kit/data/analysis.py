@@ -18,9 +18,9 @@ import numpy as np
 
 from mousai_kit.core.console import Screen
 from mousai_kit.core.interfaces import Dataset, Split
+from mousai_kit.data.combined import holds_tracks
 from mousai_kit.data.duplicates import exact_duplicates, near_duplicates, split_leaks
 from mousai_kit.data.track_stats import TrackStats, count, pieces, pieces_with_stats
-from mousai_kit.data.tracks import TrackDataset
 
 Facts = dict[str, Any]
 CLIPPED = 0.001
@@ -193,10 +193,10 @@ def analyze(
             for piece in pieces(dataset, split, sample_rate=sample_rate, quick=quick):
                 found.append(piece)
                 bar.advance()
-    tracks = [item for item in datasets.values() if isinstance(item, TrackDataset)]
+    tracks = any(map(holds_tracks, datasets.values()))
     skipped = dict.fromkeys(line for item in datasets.values() for line in item.skipped_files())
     decoded = not (quick and tracks)
-    return DatasetAnalysis(name, found, list(skipped), whole=bool(tracks), decoded=decoded)
+    return DatasetAnalysis(name, found, list(skipped), whole=tracks, decoded=decoded)
 
 
 def write_data_report(folder: Path, library: DatasetAnalysis, facts: dict[str, Any]) -> list[Path]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from mousai_kit.core.component import Options
+from mousai_kit.core.component import Options, iter_slots
 from mousai_kit.core.errors import MousaiError, RequestError
 from mousai_kit.core.interfaces import GenerationRequest, SignalSpace, Stage, UNet
 from mousai_kit.core.seeds import derive_seed
@@ -41,7 +41,10 @@ class Cascade:
                 with _Outline() if str(device) == "meta" else torch.device("cpu"):
                     stage = part.model.build(input_space=below)
             except MousaiError as error:
-                raise recipe.error_at(("stages", name, "model"), str(error)) from None
+                slots = iter_slots(part.model, ("stages", name, "model"))
+                whole = ("stages", name, "model")
+                place = next((place for place, slot in slots if slot is error.slot), whole)
+                raise recipe.error_at(place, str(error)) from None
             stages[name] = stage.to(device).eval()
             if stage.latent_space is None:
                 break

@@ -3,7 +3,7 @@
 from mousai_kit.core.interfaces.conditioner import Conditioner, ConditionerOptions
 from mousai_kit.core.interfaces.controls import Controls, Prompt
 from mousai_kit.core.interfaces.dataset import Clip, Dataset, Split
-from mousai_kit.core.interfaces.domain import Domain
+from mousai_kit.core.interfaces.domain import ChannelLayout, Domain
 from mousai_kit.core.interfaces.metric import Metric
 from mousai_kit.core.interfaces.noise import NoiseSource, PositionalNoise
 from mousai_kit.core.interfaces.sampler import Sampler
@@ -40,6 +40,7 @@ KINDS = {
 
 __all__ = [
     "KINDS",
+    "ChannelLayout",
     "Clip",
     "Condition",
     "Conditioner",
