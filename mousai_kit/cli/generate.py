@@ -25,7 +25,19 @@ from mousai_kit.core.errors import RequestError
 
 
 @app.command()
-def run(source: Source, overrides: Set = None, out: Out = None, as_json: Json = False) -> None:
+def run(
+    source: Source,
+    overrides: Set = None,
+    out: Out = None,
+    go_on: Annotated[
+        bool,
+        typer.Option(
+            "--go-on",
+            help="Where only settings of training changed, go on from the checkpoint with them.",
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Train what is not trained yet, make the recipe's prompts into music, write the report."""
     from mousai_kit.core.console import Screen
 
@@ -44,7 +56,7 @@ def run(source: Source, overrides: Set = None, out: Out = None, as_json: Json = 
     with on_interrupt(lambda: status.status_message(recipe, folder)), folder.lock():
         system = Run(recipe, folder, screen)
         jobs = making.recipe_jobs(system)
-        train_run(system)
+        train_run(system, go_on=go_on)
         made = making.generate(system, jobs, folder=folder.audio)
         if not system.ranks.main:
             return

@@ -71,6 +71,9 @@ def print_system(facts: Facts) -> None:
     names = [stage["name"] for stage in facts["stages"]]
     if untrained := [name for name in names if name not in facts["trained"]]:
         console.print(f"not trained: {', '.join(untrained)}")
+    for name, changes in facts["changes"].items():
+        for told in changes:
+            console.print(f"{name}: {escape(told)}", soft_wrap=True)
     if facts["words"]:
         told = escape_control_chars(", ".join(facts["words"]))
         console.print(f"knows {len(facts['words'])} words, the most frequent first: {escape(told)}")

@@ -99,7 +99,8 @@ def test_a_changed_option_sets_the_old_weights_aside_and_trains_anew(trained, ca
     assert capfd.readouterr().err.split("\n")[1] == (
         "generator: the weights here are another recipe's (differs in "
         f"stages.generator.train.learning_rate); they are kept in {trained}/generator.old-1, "
-        "and training begins anew"
+        "and training begins anew; to go on from step 4 instead, stop, give that folder its name "
+        "back, and `run` with --go-on"
     )
 
 
