@@ -84,9 +84,12 @@ class PathPass:
 
 
 def paths_in(use: Use[Any]) -> dict[str, str]:
-    """Return the paths that a component's options name, by option; `~` is the user's home."""
+    """Return the paths that options name, absolute, by option; `~` is the user's home."""
     fields = type(use.options).model_fields.items()
-    marked = [name for name, field in fields if path_option(field_type(field))]
+    marked = {name: path_option(field_type(field)) for name, field in fields}
     return {
-        name: str(Path(value).expanduser()) for name in marked if (value := vars(use.options)[name])
+        name: str(path if option.may_be_name and not path.exists() else path.absolute())
+        for name, option in marked.items()
+        if option and (value := vars(use.options)[name])
+        for path in (Path(value).expanduser(),)
     }

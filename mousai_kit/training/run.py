@@ -83,14 +83,12 @@ def train_run(run: Run, *, go_on: bool = False) -> None:
 class RunTraining:
     """Trains the stages of a system, one after the other, and loads those that are trained."""
 
-    def __init__(
-        self, run: Run, *, skipped: dict[str, None] | None = None, go_on: bool = False
-    ) -> None:
-        """`skipped` lists music that was left out before, by a training of other stages."""
+    def __init__(self, run: Run, *, whole: StageData | None = None, go_on: bool = False) -> None:
+        """`whole` are the data of the run of which this trains a part."""
         self.go_on = go_on
         self.run, self.recipe, self.folder = run, run.recipe, run.folder
         self.ranks, self.screen, self.cascade = run.ranks, run.screen, run.cascade
-        self.data = StageData.of(run) if skipped is None else StageData(run, skipped=skipped)
+        self.data = StageData.of(run) if whole is None else StageData(run, whole=whole)
 
     def train_all(self) -> None:
         """Train every stage that needs it, the lowest first."""
@@ -210,7 +208,7 @@ class RunTraining:
         """Train the stages inside a stage, or find them trained, and load them into it."""
         for whole in phases(self.recipe, name):
             phase = PhaseSystem(self.run, whole)
-            training = RunTraining(phase, skipped=self.data.skipped_files, go_on=self.go_on)
+            training = RunTraining(phase, whole=self.data, go_on=self.go_on)
             training.train_or_load(whole, None)
             tensors, files = phase.folder.load(phase.recipe, whole), phase.folder.stage(whole)
             inner = self.cascade.stages[name].first[whole.removeprefix(f"{name}/")]
