@@ -93,7 +93,8 @@ def changed_settings(
 
     Empty where anything else differs: then the state of one training is none of the other's.
     """
-    if diff_paths(*(drop_settings(key, {stage: ("train",)}) for key in (old, new))):
+    own = {stage: ("train",)}
+    if diff_paths(drop_settings(old, own), drop_settings(new, own)):
         return {}
     before, now = (key["stages"][stage].get("train", {}) for key in (old, new))
     return {

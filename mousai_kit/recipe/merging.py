@@ -180,7 +180,8 @@ def _value(
         )
     if text and word in NULL and type(None) not in alternatives(annotation):
         told = f"must be text (got null); a text of these letters is written {format_value(word)}"
-        raise faults.fatal(origin, place, f"{told}, with its quotes")
+        faults.add(origin, place, f"{told}, with its quotes")
+        return Node(word, origin)
     if not word.startswith(("[", "{", "'", '"')):
         plain = scalar(word)
         none = plain is None and (not text or type(None) in alternatives(annotation))

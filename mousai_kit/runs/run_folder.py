@@ -114,6 +114,7 @@ def describe_changes(keys: Mapping[str, Sequence[Any]]) -> str:
 CHANGED = "changed"
 """What a file says of settings of training that changed at a step: `step`, and `keys` with the old
 value and the new one of each."""
+Key = dict[str, Any]
 INITIAL_WEIGHTS = "start"
 """What a file says of the weights that training started from: what stands for them."""
 
@@ -252,23 +253,24 @@ class RunFolder:
         )
 
 
-def _keys(found: dict[str, Any], expected: dict[str, Any]) -> list[dict[str, Any]]:
+def _keys(found: Key, expected: Key) -> tuple[Key, Key]:
     """Return what decides weights, as a file tells and as is expected, without what is no matter.
 
     How the stages below were trained is none where their weights are the very ones.
     """
-    keys = [found.get("key", {}), expected["key"]]
-    if keys[0] != keys[1]:
-        keys[0] = key_today(found)
+    old, new = found.get("key", {}), expected["key"]
+    if old != new:
+        old = key_today(found)
     if "imported" in found:  # not trained here, so not on the recipe's music either
-        return [model_key(key) for key in keys]
+        return model_key(old), model_key(new)
     if found.get("below") != expected["below"]:
-        return keys
-    below = [name for name in expected["key"]["stages"] if name != expected["stage"]]
-    return [drop_settings(key, dict.fromkeys(below, ("train", "first"))) for key in keys]
+        return old, new
+    below = (name for name in new["stages"] if name != expected["stage"])
+    idle = dict.fromkeys(below, ("train", "first"))
+    return drop_settings(old, idle), drop_settings(new, idle)
 
 
-def _other_beginning(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
+def _other_beginning(found: Key, expected: Key) -> list[str]:
     """Return which weights that a training builds on a file had otherwise; empty for the same."""
     if found.get("below") != expected["below"]:
         return ["the weights of the stage below"]

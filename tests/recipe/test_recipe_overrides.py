@@ -29,7 +29,7 @@ def test_a_value_is_a_word_as_it_stands_or_quoted_or_in_brackets(desk, good, arg
         ("1999", "1999"),
         ("1e5", "1e5"),
         ("true", "true"),
-        ("null", "null"),
+        ("'null'", "null"),
         ("~", "~"),
         ("'Til Dawn", "'Til Dawn"),
         ("'1999'", "1999"),
