@@ -53,6 +53,12 @@ class CombinedDataset(Dataset):
             for line in part.skipped_files()
         ]
 
+    def notes(self) -> list[str]:
+        """Return what is to be known of each part."""
+        return [
+            source_in_part(name, line) for name, part in self.parts.items() for line in part.notes()
+        ]
+
 
 def source_in_part(name: str, source: str) -> str:
     """Return what messages call a track of a part: two parts may have one of the same name."""

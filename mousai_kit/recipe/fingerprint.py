@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import reduce
 from operator import getitem
 from pathlib import Path
@@ -87,6 +87,33 @@ def model_key(key: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a stage's key that says what it is, not how it was trained."""
     stages = {name: {"model": values["model"]} for name, values in key["stages"].items()}
     return {"audio": key["audio"], "stages": stages}
+
+
+def drop_settings(key: Mapping[str, Any], parts: Mapping[str, Collection[str]]) -> dict[str, Any]:
+    """Return a stage's key without some parts of its stages: `{"generator": ("train",)}`."""
+    stages = {
+        name: {part: value for part, value in values.items() if part not in parts.get(name, ())}
+        for name, values in key.get("stages", {}).items()
+    }
+    return {**key, "stages": stages}
+
+
+def changed_settings(
+    old: Mapping[str, Any], new: Mapping[str, Any], stage: str
+) -> dict[str, list[Any]]:
+    """Return the settings of a stage's training that two keys have otherwise: old value, new.
+
+    Empty where anything else differs: then the state of one training is none of the other's.
+    """
+    own = {stage: ("train",)}
+    if diff_paths(drop_settings(old, own), drop_settings(new, own)):
+        return {}
+    before, now = (key["stages"][stage].get("train", {}) for key in (old, new))
+    return {
+        f"train.{name}": [before.get(name), value]
+        for name, value in now.items()
+        if before.get(name) != value
+    }
 
 
 def stage_hash(recipe: Recipe, stage: str) -> str:

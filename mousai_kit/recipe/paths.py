@@ -86,11 +86,16 @@ class PathPass:
 def paths_in(use: Use[Any]) -> dict[str, str]:
     """Return the paths that options name, those of components inside too, by where they stand.
 
-    `~` is the user's home.
+    They are absolute; `~` is the user's home.
     """
     return {
-        format_path((*place, name)): str(Path(value).expanduser())
+        format_path((*place, name)): str(_as_meant(Path(value).expanduser(), option))
         for place, slot in iter_slots(use)
         for name, field in type(slot.options).model_fields.items()
-        if path_option(field_type(field)) and (value := vars(slot.options)[name])
+        if (option := path_option(field_type(field))) and (value := vars(slot.options)[name])
     }
+
+
+def _as_meant(path: Path, option: PathOption) -> Path:
+    """Return a path as absolute, or a name as it stands."""
+    return path if option.may_be_name and not path.exists() else path.absolute()

@@ -66,6 +66,7 @@ def _training(recipe: Recipe, folder: RunFolder, name: str) -> Facts:
         "steps": header.get("step"),
         "seconds": header.get("seconds"),
         "imported": "imported" in header,
+        "changes": folder.stage(name).changes,
         "batch": train.batch,
         "crop": train.length / recipe.audio.sample_rate,
         "learning_rate": train.learning_rate,

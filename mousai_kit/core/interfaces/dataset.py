@@ -75,3 +75,7 @@ class Dataset(Component):
     def skipped_files(self) -> list[str]:
         """Return one line for each file that was left out, with the reason; default: none."""
         return []
+
+    def notes(self) -> list[str]:
+        """Return one line for each thing to be known of what is not left out; default: none."""
+        return []
