@@ -1,6 +1,6 @@
 """All that is public, to users and plug-ins, on one page: `import mousai_kit.api as mk`."""
 
-from mousai_kit.audio.analysis import AudioStats
+from mousai_kit.audio.analysis import AudioStats, LoudnessMeter
 from mousai_kit.audio.io import AudioInfo, audio_error, audio_info, display_path, read
 from mousai_kit.audio.spectrogram import log_mel
 from mousai_kit.audio.tags import read_tags
@@ -114,6 +114,7 @@ __all__ = [
     "GeneratedAudio",
     "GenerationRequest",
     "LocalPath",
+    "LoudnessMeter",
     "Metric",
     "MousaiError",
     "NamePair",

@@ -12,8 +12,8 @@ from mousai_kit import __version__
 
 NAMES = """
 SIDECAR_SUFFIXES AnyCaption AudioError AudioInfo AudioStats CaptionFields Cascade
-ClassifierFreeGuidance Clip Component Condition Dataset Domain Field FrozenTextModel
-GeneratedAudio GenerationRequest LocalPath Metric
+ClassifierFreeGuidance Clip Component Condition Conditioner ConditionerOptions Dataset Domain Field
+FrozenTextModel GeneratedAudio GenerationRequest LocalPath LoudnessMeter Metric
 MousaiError NamePair NoiseLevel NoiseSource Options PathOrName Pipeline PluginError PositionalNoise
 PretrainedCheckpoint PretrainedOptions PretrainedTextEncoder Problem Recipe RecipeError
 RequestError Sampler SamplerOptions Schedule SignalSpace SpectralEncoder Split Stage SteppedSampler
