@@ -36,7 +36,7 @@ note   hub         no model can be fetched: HF_HUB_OFFLINE is set
                    -> only recipes that name a model of the hub need it, once; see HF_HUB_OFFLINE, HF_ENDPOINT and HTTPS_PROXY
 (ok  |note)   models      google-t5/t5-base, for mousai-64x and mousai-paper: .*
 ok     plug-ins    .*clips.*mousai.*: \\d+ components for mousai_kit.v1
-ok     recipes     mousai, mousai-64x, mousai-paper, mousai-small, mousai-tiny, mousai-tune: found and valid
+ok     recipes     mousai, mousai-64x, mousai-melody, mousai-paper, mousai-small, mousai-tiny, mousai-tune: found and valid
 (ok  |note)   trained     .*
 
 nothing is wrong
