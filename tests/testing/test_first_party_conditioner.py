@@ -2,11 +2,22 @@
 
 import pytest
 import soundfile
-import torch
 from first_party import untested
-from small_conditioners import Loudness, Place
+from small_conditioners import Loudness as SmallLoudness
+from small_conditioners import Place
 
 from mousai_kit.testing import ConditionerContract
+from mousai_kit.testing.signals import chords
+from mousai_kit_conditioning.loudness import Loudness
+from mousai_kit_conditioning.melody import Melody
+from mousai_kit_conditioning.timing import Timing
+
+
+@pytest.fixture
+def music(tmp_path):
+    """Return the file of a chord."""
+    soundfile.write(tmp_path / "hum.wav", chords(1, 1, 20_000)[0, 0].numpy(), 16_000)
+    return str(tmp_path / "hum.wav")
 
 
 class TestPlace(ConditionerContract):
@@ -14,14 +25,30 @@ class TestPlace(ConditionerContract):
     value = {"start": 3.0, "total": 60.0}
 
 
-class TestLoudness(ConditionerContract):
-    component = Loudness
+class TestTiming(ConditionerContract):
+    component = Timing
+    value = {"start": 3.0, "total": 60.0}
+
+
+class OfAFile(ConditionerContract):
+    """A conditioner that is told a file."""
 
     @pytest.fixture(autouse=True)
-    def hum(self, tmp_path):
-        """Write what is to be as loud."""
-        soundfile.write(tmp_path / "hum.wav", torch.linspace(-0.5, 0.5, 20_000).numpy(), 16_000)
-        self.value = {"file": str(tmp_path / "hum.wav")}
+    def hum(self, music):
+        """Name the file."""
+        self.value = {"file": music}
+
+
+class TestSmallLoudness(OfAFile):
+    component = SmallLoudness
+
+
+class TestLoudness(OfAFile):
+    component = Loudness
+
+
+class TestMelody(OfAFile):
+    component = Melody
 
 
 def test_every_conditioner_has_a_suite():
