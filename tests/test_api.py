@@ -13,7 +13,7 @@ from mousai_kit import __version__
 NAMES = """
 SIDECAR_SUFFIXES AnyCaption AudioError AudioInfo AudioStats CaptionFields Cascade
 ClassifierFreeGuidance Clip Component Condition Dataset Domain Field FrozenTextModel
-GeneratedAudio GenerationRequest LocalPath Metric
+GeneratedAudio GenerationRequest JumpVelocity LocalPath Metric
 MousaiError NamePair NoiseLevel NoiseSource Options PathOrName Pipeline PluginError PositionalNoise
 PretrainedCheckpoint PretrainedOptions PretrainedTextEncoder Problem Recipe RecipeError
 RequestError Sampler SamplerOptions Schedule SignalSpace SpectralEncoder Split Stage SteppedSampler

@@ -11,6 +11,7 @@ from mousai_kit.testing.assertions import check_recipe
 from mousai_kit.testing.contract import Contract
 from mousai_kit.testing.dataset import DatasetContract
 from mousai_kit.testing.domain import DomainContract
+from mousai_kit.testing.jump_sampler import JumpSamplerContract
 from mousai_kit.testing.metric import MetricContract
 from mousai_kit.testing.sampler import (
     RotationSamplerContract,
@@ -28,6 +29,7 @@ __all__ = [
     "Contract",
     "DatasetContract",
     "DomainContract",
+    "JumpSamplerContract",
     "MetricContract",
     "RotationSamplerContract",
     "SamplerContract",

@@ -9,6 +9,7 @@ from planting import caught_in, table
 
 from mousai_kit.testing import (
     Contract,
+    JumpSamplerContract,
     RotationSamplerContract,
     SpectralEncoderContract,
     TextEncoderContract,
@@ -23,6 +24,7 @@ PLANTED = {
     "planted_unet": UNetContract,
     "planted_schedule": ScheduleContract,
     "planted_sampler": RotationSamplerContract,
+    "planted_jump_sampler": JumpSamplerContract,
 }
 
 

@@ -9,7 +9,7 @@ from mousai_kit.core.interfaces.schedule import Schedule
 from mousai_kit.core.interfaces.spectral_encoder import SpectralEncoder
 from mousai_kit.core.interfaces.stage import Condition, GenerationRequest, SignalSpace, Stage
 from mousai_kit.core.interfaces.text_encoder import TextEmbedding, TextEncoder
-from mousai_kit.core.interfaces.unet import UNet, Velocity
+from mousai_kit.core.interfaces.unet import JumpVelocity, UNet, Velocity
 from mousai_kit.core.interfaces.weight_format import NamePair, TensorNames, WeightFormat
 
 KINDS = {
@@ -36,6 +36,7 @@ __all__ = [
     "Dataset",
     "Domain",
     "GenerationRequest",
+    "JumpVelocity",
     "Metric",
     "NamePair",
     "NoiseSource",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mousai_kit.core.component import Component, Options
 from mousai_kit.core.interfaces.noise import NoiseSource, PositionalNoise
 from mousai_kit.core.interfaces.sampler import Sampler
-from mousai_kit.core.interfaces.unet import Velocity
+from mousai_kit.core.interfaces.unet import JumpVelocity, Velocity
 
 Condition = Literal["training", "right", "other", "none"]
 
@@ -62,12 +62,14 @@ class GenerationRequest:
         if (report := self.progress) is None:
             return velocity
 
-        def counting(x: Tensor, sigma: Tensor) -> Tensor:
-            result = velocity(x, sigma)
+        inner = JumpVelocity.of(velocity)
+
+        def counting(x: Tensor, sigma: Tensor, target: Tensor | None) -> Tensor:
+            result = inner(x, sigma, target)
             report()
             return result
 
-        return counting
+        return JumpVelocity(counting, jumps=inner.jumps)
 
     def noise(self, starts: Sequence[int] = (0,)) -> PositionalNoise:
         """Return a fresh source of noise for signals that begin at each of `starts`, in frames.
