@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from mousai_kit.core.component import Component, Options
@@ -15,6 +16,7 @@ from mousai_kit.core.interfaces.sampler import Sampler
 from mousai_kit.core.interfaces.unet import JumpVelocity, Velocity
 
 Condition = Literal["training", "right", "other", "none"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,9 @@ class Stage(Component, nn.Module):
     input_space: SignalSpace
     latent_space: SignalSpace | None
     """The space of `encode`'s result; None for a stage that makes signals from text alone."""
+    needs_average: ClassVar[bool] = False
+    """Whether `loss` asks `with_average`, so that a training that can't give it is refused."""
+    _average: Callable[[], Mapping[str, Tensor]] | None = None
 
     def __init__(self, options: Options, *, input_space: SignalSpace) -> None:
         super().__init__()
@@ -142,6 +147,34 @@ class Stage(Component, nn.Module):
         """Return in how many windows `stream` makes what is asked for; default: one."""
         return 1
 
+    def on_train_step(self, step: int, total: int) -> None:
+        """Hear, before each step's loss, that `step` of `total` steps are taken; default: nothing.
+
+        Also after a resume, and again for a step that is taken once more. With `minutes` training
+        may end before `total`. Validation and evaluation ask for losses of a stage that was told
+        nothing, or of the last step: what they need is in its state.
+        """
+
+    def set_average(self, average: Callable[[], Mapping[str, Tensor]] | None) -> None:
+        """Let `with_average` use what this returns: averaged weights by parameter's name.
+
+        Training calls it; None where it ends.
+        """
+        self._average = average
+
+    def with_average(self, ask: Callable[[], T]) -> T:
+        """Return `ask()` as the stage's averaged weights (EMA) make it, without gradients.
+
+        The teacher of consistency training and distillation: bind a velocity inside `ask`, and use
+        it there. Where nothing trains, and while the averaged weights are the stage's own
+        (validation), it is the stage's weights that count.
+        """
+        weights = {} if self._average is None else self._average()
+        named = {f"stage.{name}": weight for name, weight in weights.items()}
+        with torch.no_grad():
+            result: T = torch.func.functional_call(_Caller(self), named, (ask,))
+        return result
+
     @property
     def nfe(self) -> int:
         """Return about how many evaluations of its network a window takes."""
@@ -169,3 +202,14 @@ class Stage(Component, nn.Module):
 
         The signals [b, input_space.channels, t] can be gone through once.
         """
+
+
+class _Caller(nn.Module):
+    """A stage as a module whose `forward` calls whatever it is given, for `functional_call`."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self.stage = stage
+
+    def forward(self, ask: Callable[[], T]) -> T:
+        return ask()
