@@ -132,8 +132,8 @@ class Stage(Component, nn.Module):
         """Make signals [b, input_space.channels, input_space.frames(request.samples)].
 
         `latents` come from the stage above, or are None at the top, where the text is all.
-        RequestError where they are None and needed. The same latents, text and seed make the same
-        clip, alone or in a batch.
+        RequestError where they are None and needed: unless the stage `hears_text`. The same
+        latents, text and seed make the same clip, alone or in a batch.
         """
 
     def stream(self, latents: Tensor | None, request: GenerationRequest) -> Iterator[Tensor]:
@@ -179,6 +179,16 @@ class Stage(Component, nn.Module):
     def nfe(self) -> int:
         """Return about how many evaluations of its network a window takes."""
         return sum(sampler.steps for sampler in vars(self).values() if isinstance(sampler, Sampler))
+
+    @property
+    def hears_text(self) -> bool:
+        """Return whether `decode` follows the prompts, and without latents makes signals of them.
+
+        By default so where `latent_space` is None. A stage that encodes, too, and hears a text (a
+        one-stage system) says `hears_text = True`: prompts are then played at the top, and heard
+        beside latents where music is brought back.
+        """
+        return self.latent_space is None
 
     @property
     def first(self) -> dict[str, Stage]:
