@@ -43,6 +43,7 @@ def stage_fingerprint_values(recipe: Recipe, stage: str) -> dict[str, Any]:
     """
     recipe = for_training(recipe, stage)
     names, idle = list(recipe.stages), recipe.data.component.cache_only_options
+    data = recipe.data.values(without=("sampler",))
     stages = {}
     for name in names[: names.index(stage) + 1]:
         values = to_plain_dict(recipe.stages[name], without=("sampler",))
@@ -53,7 +54,7 @@ def stage_fingerprint_values(recipe: Recipe, stage: str) -> dict[str, Any]:
     return {
         "seed": recipe.seed,
         "audio": to_plain_dict(recipe.audio),
-        "data": {key: value for key, value in recipe.data.values().items() if key not in idle},
+        "data": {key: value for key, value in data.items() if key not in idle},
         "stages": stages,
     }
 

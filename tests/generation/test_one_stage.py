@@ -1,4 +1,4 @@
-"""A stage that encodes and hears text is a whole system: it plays prompts, and brings music back."""
+"""A stage that encodes and hears text is a whole system: it plays prompts, brings music back."""
 
 import nano
 import pytest
@@ -8,8 +8,9 @@ from torch.nn import functional
 
 import mousai_kit.api as mk
 from mousai_kit.audio.tags import read_tags
+from mousai_kit.core import plugins
 from mousai_kit.core.errors import argument_error
-from mousai_kit.core.plugins import installed_registry
+from mousai_kit.generation import generate as making
 from mousai_kit.testing import StageContract
 
 RECIPE = """\
@@ -60,7 +61,7 @@ class OneStage(mk.Stage):
         white = noise.like(latents)
         made = self.play(latents + 0.01 * white, text)[..., : signal.shape[-1]]
         alone = (self.play(white, text)[..., : signal.shape[-1]] - signal).square().mean((1, 2))
-        return (made - signal).square().mean((1, 2)) + 0.1 * alone
+        return (made - signal).square().mean((1, 2)) + 0.02 * alone
 
     def encode(self, signal):
         return self.enter(functional.pad(signal, (0, -signal.shape[-1] % STRIDE)))
@@ -76,23 +77,19 @@ class OneStage(mk.Stage):
 
 class TestOneStage(StageContract):
     component = OneStage
-    options: dict = {}
+    learning_rate = 0.03
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """Return the folder of a run of the one-stage system."""
-    here = tmp_path_factory.mktemp("song")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(here)
-        known = installed_registry().replacing(OneStage, owner="test")
-        for place in (
-            "mousai_kit.runs.resolve.installed_registry",
-            "mousai_kit.recipe.loading.installed_registry",
-        ):
-            patch.setattr(place, lambda: known, raising=False)
-        (here / "song.yaml").write_text(RECIPE)
-        yield here
+@pytest.fixture
+def run(here, monkeypatch):
+    """Stand in a folder with a recipe of the one-stage system, as if it were installed."""
+    known, reports = plugins.discover()
+    known = known.replacing(OneStage, owner="test")
+    monkeypatch.setattr(plugins, "discover", lambda: (known, reports))
+    plugins.installed_registry.cache_clear()
+    (here / "song.yaml").write_text(RECIPE)
+    yield here
+    plugins.installed_registry.cache_clear()
 
 
 def said(capfd, *arguments):
@@ -102,7 +99,8 @@ def said(capfd, *arguments):
 
 
 def test_it_goes_through_every_command(run, capfd):
-    assert "Low saw chord".lower() in said(capfd, "validate", "song.yaml").out.lower() or True
+    said(capfd, "validate", "song.yaml")
+    said(capfd, "show", "song.yaml")
     closing = said(capfd, "run", "song.yaml", "--out", "r").out
     assert 'generate r "your own words"' in closing
     assert "reconstruct r some-music.flac" in closing
@@ -117,7 +115,7 @@ def test_it_goes_through_every_command(run, capfd):
     for name, more in (("plain", ()), ("low", told), ("again", told)):
         said(capfd, "reconstruct", "r", "a.wav", "--out", f"{name}.flac", *more)
     plain, low, again = (
-        mk.read(run / f"{name}.flac", sample_rate=8000) for name in ("plain", "low", "again")
+        mk.read(run / f"{name}.flac", sample_rate=8000, channels=1) for name in ("plain", "low", "again")
     )
     assert torch.equal(low, again)
     assert not torch.allclose(plain, low)
@@ -125,7 +123,7 @@ def test_it_goes_through_every_command(run, capfd):
     assert (tags["prompt"], tags["guidance"]) == ("low saw", "3")
     assert "prompt" not in read_tags(run / "plain.flac")
     pipeline = mk.load("r", quiet=True)
-    for source in ("a.wav", mk.read(run / "a.wav", sample_rate=8000)):
+    for source in ("a.wav", mk.read(run / "a.wav", sample_rate=8000, channels=1)):
         music = pipeline.reconstruct(source, prompt="low saw", guidance=3)
         assert (music.prompt, music.tags["guidance"], music.audio.shape) == (
             "low saw",
@@ -138,18 +136,21 @@ def test_it_goes_through_every_command(run, capfd):
     for wrong in (torch.zeros(2, 100), torch.zeros(100), torch.zeros(1, 0)):
         with pytest.raises(mk.RequestError, match=r"^audio must be a tensor \[1, t\] at 8000 Hz"):
             pipeline.reconstruct(wrong)
-    with pytest.raises(mk.RequestError, match="^the audio is silent there; "):
+    with pytest.raises(mk.RequestError, match=r"^the audio is silent there; "):
         pipeline.reconstruct(torch.zeros(1, 100))
 
 
 @pytest.mark.parametrize(("name", "value"), [("prompt", "low saw"), ("guidance", 2.0)])
 def test_a_stage_that_reads_no_text_says_so(here, name, value):
-    from mousai_kit.generation import generate as making
-
     system = nano.system(text=nano.AUTOENCODER_ONLY)
     with pytest.raises(mk.RequestError) as refused:
         making.reconstruct(
-            system, here / "a.wav", out=here / "b.flac", seconds=None, start=0, seed=0,
+            system,
+            here / "a.wav",
+            out=here / "b.flac",
+            seconds=None,
+            start=0,
+            seed=0,
             **{name: value},
         )
     told = "is heard by no stage that brings audio back (autoencoder); leave it out"
