@@ -82,8 +82,9 @@ def _definition(module: ModuleType, name: str) -> tuple[ModuleType, ast.stmt | N
 
 def _imports(node: ast.stmt, name: str) -> TypeGuard[ast.ImportFrom]:
     """Tell whether a statement imports a name from a module of ours."""
-    ours = isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mousai_kit")
-    return ours and name in [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("mousai_kit"):
+        return False
+    return name in [alias.name for alias in node.names]
 
 
 def _is_ours(value: object) -> bool:

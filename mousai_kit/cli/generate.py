@@ -144,6 +144,12 @@ def reconstruct(
     start: Annotated[float, typer.Option(help="Where to begin, in seconds.")] = 0.0,
     seconds: Annotated[float | None, typer.Option(help="How much; default: all of it.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise.", min=0)] = 0,
+    prompt: Annotated[
+        str, typer.Option(help="A text for a stage that hears one beside its latents.")
+    ] = "",
+    guidance: Annotated[
+        float | None, typer.Option(help="How strictly to follow the prompt: 1 to 15.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Steps of every stage's sampler.")] = None,
     revision: Revision = None,
     overrides: Set = None,
@@ -161,7 +167,16 @@ def reconstruct(
     out = out or system.folder.audio / name
     _check_file(out, source)
     trained = system.load_for_inference(system.autoencoder_stages)
-    made = making.reconstruct(trained, source, out=out, seconds=seconds, start=start, seed=seed)
+    made = making.reconstruct(
+        trained,
+        source,
+        out=out,
+        seconds=seconds,
+        start=start,
+        seed=seed,
+        prompt=prompt,
+        guidance=guidance,
+    )
     typer.echo(json.dumps({"path": str(made)}) if as_json else str(made))
 
 

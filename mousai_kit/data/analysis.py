@@ -201,9 +201,7 @@ def analyze(
     skipped = dict.fromkeys(line for item in datasets.values() for line in item.skipped_files())
     notes = dict.fromkeys(line for item in datasets.values() for line in item.notes())
     decoded = not (quick and tracks)
-    return DatasetAnalysis(
-        name, found, list(skipped), list(notes), whole=tracks, decoded=decoded
-    )
+    return DatasetAnalysis(name, found, list(skipped), list(notes), whole=tracks, decoded=decoded)
 
 
 def write_data_report(folder: Path, library: DatasetAnalysis, facts: dict[str, Any]) -> list[Path]:

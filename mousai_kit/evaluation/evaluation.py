@@ -60,13 +60,13 @@ class Evaluation:
             latents = self.trained.encode_to(wave.to(device), name, window=self.window)
             fresh = self.untrained.encode_to(wave.to(device), name, window=self.window)
             ways = {
-                "trained": self._down(self.trained, name, latents, wave),
-                "untrained": self._down(self.untrained, name, fresh, wave),
+                "trained": self._down(self.trained, name, latents, clips),
+                "untrained": self._down(self.untrained, name, fresh, clips),
             }
             if len(clips) > 1:
-                ways["other"] = self._down(self.trained, name, latents.roll(1, 0), wave)
+                ways["other"] = self._down(self.trained, name, latents.roll(1, 0), clips)
             if (draft := drafting(self.trained, name)) is not None:
-                ways[DRAFT] = self._down(draft, name, latents, wave)
+                ways[DRAFT] = self._down(draft, name, latents, clips)
         for number, clip in enumerate(clips):
             panels = {
                 f"real: {clip.text or clip.source}": wave[number],
@@ -82,11 +82,12 @@ class Evaluation:
             name, split, [Path(clip.source).name for clip in clips], self._scores(ways, wave)
         )
 
-    def _down(self, cascade: Cascade, name: str, latents: Tensor, wave: Tensor) -> Tensor:
-        seeds = [derive_seed(self.seed, "evaluation", number) for number in range(len(wave))]
-        order = GenerationRequest(
-            [""] * len(wave), seeds, wave.shape[-1], window=self.window, progress=self.tick
-        )
+    def _down(self, cascade: Cascade, name: str, latents: Tensor, clips: Sequence[Clip]) -> Tensor:
+        """Return the audio of latents; a stage that hears text is told the clips' captions."""
+        seeds = [derive_seed(self.seed, "evaluation", number) for number in range(len(clips))]
+        prompts = [clip.text if cascade.stages[name].hears_text else "" for clip in clips]
+        samples = clips[0].wave.shape[-1]
+        order = GenerationRequest(prompts, seeds, samples, window=self.window, progress=self.tick)
         return cascade.decode(latents, order, top=name).float().cpu()
 
     def _scores(

@@ -111,7 +111,7 @@ def closing_message(
 def _next(system: Run, source: str) -> Iterator[str]:
     """Yield the commands that a trained system is good for."""
     folder = quote(str(system.folder.path))
-    if system.cascade.top.latent_space is None:
+    if system.cascade.top.hears_text:
         yield f'generate {folder} "your own words" --seconds 20 --seed 7'
     if system.autoencoder_stages:
         yield f"reconstruct {folder} some-music.flac"
@@ -180,8 +180,9 @@ def _reports(cascade: Cascade, asked: GenerationRequest, name: str) -> int:
 def _losses(system: Run) -> dict[str, dict[str, dict[str, float]]]:
     """Return the loss with the right, another's and no caption of stages that follow a text."""
     found: dict[str, dict[str, dict[str, float]]] = {}
-    for name in (item for item in system.evaluable_stages if item not in system.autoencoder_stages):
-        stage = system.cascade.stages[name]
+    stages = system.cascade.stages
+    for name in (item for item in system.evaluable_stages if stages[item].hears_text):
+        stage = stages[name]
         header = system.folder.provenance(system.recipe, name)
         learned = FineTuning(system.recipe, name, stage).learns
         found[name] = {}

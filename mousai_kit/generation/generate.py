@@ -126,10 +126,7 @@ def check_controls(cascade: Cascade, controls: Controls) -> None:
 
 def _generator_for(system: Run, jobs: Sequence[GenerationJob], batch: int | None) -> Generator:
     """Return what makes jobs, tagged with its weights; say what of prompts it can't heed."""
-    prompts = [job.prompt for job in jobs]
-    for tell in (unknown_words_told, cut_prompts_told):
-        for line in tell(system.cascade, prompts):
-            system.screen.print(line)
+    _tell_unheeded(system, [job.prompt for job in jobs])
     files = [system.folder.stage(name).weights for name in system.cascade.stages]
     weights = [checkpoint.read_header(file)["digest"] for file in files]
     return Generator(
@@ -143,6 +140,13 @@ def _generator_for(system: Run, jobs: Sequence[GenerationJob], batch: int | None
         batch=batch or system.recipe.generate.batch or (1 if system.device.type == "cpu" else 8),
         ranks=system.ranks,
     )
+
+
+def _tell_unheeded(system: Run, prompts: Sequence[str]) -> None:
+    """Say what of prompts a system can't heed."""
+    for tell in (unknown_words_told, cut_prompts_told):
+        for line in tell(system.cascade, prompts):
+            system.screen.print(line)
 
 
 def check_prompts(recipe: Recipe, cascade: Cascade) -> None:
@@ -159,7 +163,7 @@ def require_text_conditioning(system: Run) -> None:
 
 def _without_text(cascade: Cascade) -> str:
     """Return why a system does nothing with prompts; empty where it does."""
-    if (top := cascade.top).latent_space is None:
+    if (top := cascade.top).hears_text:
         return ""
     return (
         f"the top stage, {top.name}, makes no music from text, so that there is nothing to do "
@@ -168,29 +172,126 @@ def _without_text(cascade: Cascade) -> str:
 
 
 def reconstruct(
-    system: Run, source: Path, *, out: Path, seconds: float | None, start: float, seed: int
+    system: Run,
+    source: Path,
+    *,
+    out: Path,
+    seconds: float | None,
+    start: float,
+    seed: int,
+    prompt: str = "",
+    guidance: float | None = None,
 ) -> Path:
     """Bring a file through the latents and back; return the audio file, a picture beside it.
 
-    `start` and `seconds` say what to read of the file; None is all from there on.
+    `start` and `seconds` say what to read of the file; None is all from there on. The `prompt` is
+    heard, with the recipe's guidance or another, by stages that hear text; RequestError where none
+    does.
     """
+    job = _job_of_reconstruction(system, prompt, seed=seed, guidance=guidance)
+    wave = _read_source(system, source, start=start, seconds=seconds)
+    tags = _tags_of_reconstruction(system, source.stem, job)
+    generator = Generator(system.recipe, system.cascade, system.screen, tags={})
+    top = system.autoencoder_stages[-1]
+    generator.reconstruct(
+        wave,
+        out,
+        top=top,
+        seed=seed,
+        real=source.name,
+        tags=tags,
+        prompt=job.prompt,
+        guidance=job.guidance,
+    )
+    return out
+
+
+def play_reconstruction(
+    system: Run,
+    source: Path | Tensor,
+    *,
+    seconds: float | None,
+    start: float,
+    seed: int,
+    prompt: str = "",
+    guidance: float | None = None,
+) -> GeneratedAudio:
+    """Bring a file, or audio [c, t] as the system has it, through the latents and back in memory.
+
+    As `reconstruct` writes it. RequestError where audio has another number of channels.
+    """
+    job = _job_of_reconstruction(system, prompt, seed=seed, guidance=guidance)
+    rate, channels = system.recipe.audio.sample_rate, system.recipe.audio.channels
+    if isinstance(source, Path):
+        wave, name = _read_source(system, source, start=start, seconds=seconds), source.stem
+    elif source.ndim != 2 or len(source) != channels or not source.shape[-1]:
+        told = f"audio must be a tensor [{channels}, t] at {rate} Hz (got {list(source.shape)})"
+        raise RequestError(told)
+    else:
+        wave, name = _cut(source.float(), rate, start=start, seconds=seconds), "audio"
+    generator = Generator(system.recipe, system.cascade, system.screen, tags={})
+    made = generator.play_reconstruction(
+        wave,
+        top=system.autoencoder_stages[-1],
+        seed=seed,
+        prompt=job.prompt,
+        guidance=job.guidance,
+    )
+    tags = _tags_of_reconstruction(system, name, job)
+    return GeneratedAudio(made, rate, job.prompt, seed, tags)
+
+
+def _job_of_reconstruction(
+    system: Run, prompt: str, *, seed: int, guidance: float | None
+) -> GenerationJob:
+    """Return what is asked for beside audio; RequestError where that can't be."""
+    if not (stages := system.autoencoder_stages):
+        told = "this recipe has no stage that encodes audio; nothing to reconstruct with"
+        raise RequestError(told)
+    hears = any(system.cascade.stages[name].hears_text for name in stages)
+    for name, given in (("prompt", bool(prompt)), ("guidance", guidance is not None)):
+        if given and not hears:
+            told = (
+                f"is heard by no stage that brings audio back ({', '.join(stages)}); leave it out"
+            )
+            raise argument_error(name, told)
+    if guidance is None:
+        guidance = system.recipe.generate.guidance if prompt else 1.0
+    (job,) = make_jobs([prompt], seed=seed, count=1, seconds=1.0, guidance=guidance)
+    if prompt:
+        _tell_unheeded(system, [job.prompt])
+    return job
+
+
+def _tags_of_reconstruction(system: Run, name: str, job: GenerationJob) -> dict[str, str]:
+    tags = {"title": f"{name} through {system.recipe.name}", "seed": str(job.seed)}
+    if job.prompt:
+        tags |= {"prompt": job.prompt, "guidance": f"{job.guidance:g}"}
+    return {**tags, "recipe_hash": system.recipe.hash, **SOFTWARE}
+
+
+def _check_stretch(start: float, seconds: float | None) -> None:
+    """Raise RequestError where a stretch of audio is none."""
     if seconds is not None and not 0 < seconds < inf:
         raise argument_error("seconds", f"must be a number above 0 (got {seconds:g})")
     if not 0 <= start < inf:
         raise argument_error("start", f"must be a number of 0 or more (got {start:g})")
-    if not (stages := system.autoencoder_stages):
-        told = "this recipe has no stage that encodes audio; nothing to reconstruct with"
-        raise RequestError(told)
-    wave = _read_source(system, source, start=start, seconds=seconds)
-    tags = {"title": f"{source.stem} through {system.recipe.name}", "seed": str(seed)}
-    tags |= {"recipe_hash": system.recipe.hash, **SOFTWARE}
-    generator = Generator(system.recipe, system.cascade, system.screen, tags={})
-    generator.reconstruct(wave, out, top=stages[-1], seed=seed, real=source.name, tags=tags)
-    return out
+
+
+def _cut(wave: Tensor, rate: int, *, start: float, seconds: float | None) -> Tensor:
+    """Return a stretch of audio [c, t]; RequestError where there is none, or it is silent."""
+    _check_stretch(start, seconds)
+    first = round(start * rate)
+    last = None if seconds is None else first + max(1, round(seconds * rate))
+    part = wave[:, first:last].cpu()
+    if not part.numel() or part.abs().max() < audio.SILENCE:
+        raise RequestError("the audio is silent there; there is nothing to reconstruct")
+    return part
 
 
 def _read_source(system: Run, source: Path, *, start: float, seconds: float | None) -> Tensor:
     """Return a file's audio [c, t] as the system takes it; an error where it is silent."""
+    _check_stretch(start, seconds)
     name = audio.display_path(source)
     if source.is_dir():
         raise RequestError.about(name, "is a folder; name an audio file")

@@ -176,12 +176,52 @@ class Generator:
         ]
 
     def reconstruct(
-        self, wave: Tensor, out: Path, *, top: str, seed: int, real: str, tags: Mapping[str, str]
+        self,
+        wave: Tensor,
+        out: Path,
+        *,
+        top: str,
+        seed: int,
+        real: str,
+        tags: Mapping[str, str],
+        prompt: str = "",
+        guidance: float = 1.0,
     ) -> None:
         """Bring audio [c, t] through the latents of stage `top` and back, into a tagged file.
 
         Its picture shows the `real` one too. RequestError where memory or the disk won't suffice.
         """
+        title, above = "through the latents and back", {f"real: {real}": wave}
+        sink = FileSink(
+            out, self.cascade.audio, wave.shape[-1], title=title, tags=tags, above=above
+        )
+        request = self._request_of(wave, seed, prompt, guidance)
+        self._bring_back(wave, request, sink, top=top, folder=out.parent)
+
+    def play_reconstruction(
+        self, wave: Tensor, *, top: str, seed: int, prompt: str = "", guidance: float = 1.0
+    ) -> Tensor:
+        """Return audio [c, t] brought through the latents of stage `top` and back."""
+        sink = MemorySink()
+        self._bring_back(wave, self._request_of(wave, seed, prompt, guidance), sink, top=top)
+        return sink.audio
+
+    def _request_of(
+        self, wave: Tensor, seed: int, prompt: str, guidance: float
+    ) -> GenerationRequest:
+        samples = wave.shape[-1]
+        return GenerationRequest([prompt], [seed], samples, guidance=guidance, window=self.window)
+
+    def _bring_back(
+        self,
+        wave: Tensor,
+        request: GenerationRequest,
+        sink: Sink,
+        *,
+        top: str,
+        folder: Path | None = None,
+    ) -> None:
+        """Hand what stage `top` makes of the latents of audio [c, t] to a sink."""
         stage = self.cascade.stages[top]
 
         def through(request: GenerationRequest) -> Iterator[Tensor]:
@@ -189,12 +229,7 @@ class Generator:
             latents = self.cascade.encode_to(wave[None].to(device), top, window=self.window)
             yield from self.cascade.stream(latents, request, top=top)
 
-        request = GenerationRequest([""], [seed], wave.shape[-1], window=self.window)
-        title, above = "through the latents and back", {f"real: {real}": wave}
-        sink = FileSink(
-            out, self.cascade.audio, request.samples, title=title, tags=tags, above=above
-        )
-        self._render("reconstructing", through, [request], [sink], top=top, folder=out.parent)
+        self._render("reconstructing", through, [request], [sink], top=top, folder=folder)
 
     def _generate(
         self, jobs: Sequence[GenerationJob], sinks: Sequence[Sink], folder: Path | None = None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, overload
 
 import torch
+from torch import Tensor
 
 from mousai_kit.core.console import Screen
 from mousai_kit.core.errors import argument_error, format_value
@@ -84,6 +85,35 @@ class Pipeline(Cascade):
         )
         made = making.play(system, jobs, batch=batch)
         return made[0] if isinstance(prompts, str) else made
+
+    def reconstruct(
+        self,
+        source: str | Path | Tensor,
+        *,
+        prompt: str = "",
+        guidance: float | None = None,
+        start: float = 0.0,
+        seconds: float | None = None,
+        seed: int = 0,
+        steps: int | None = None,
+    ) -> GeneratedAudio:
+        """Bring music through the autoencoder and back: what `mousai-kit reconstruct` makes.
+
+        `source` is an audio file, or audio [c, t] with the recipe's channels and sample rate, of
+        which `start` and `seconds` say a stretch. Stages that hear text are told the `prompt`;
+        RequestError where one or `guidance` is given and none does, where no stage encodes or a
+        number is out of range; AudioError where the file can't be read.
+        """
+        system = self._system if steps is None else self._with_steps(steps)
+        return making.play_reconstruction(
+            system,
+            source if isinstance(source, Tensor) else Path(source),
+            seconds=seconds,
+            start=start,
+            seed=seed,
+            prompt=prompt,
+            guidance=guidance,
+        )
 
     def _with_steps(self, steps: int) -> Run:
         """Return the same with other steps; the last one asked for is kept."""

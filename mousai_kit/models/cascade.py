@@ -124,7 +124,7 @@ class Cascade:
 
     def generate_stream(self, request: GenerationRequest) -> Iterator[Tensor]:
         """Make audio from the request's prompts, and yield it [b, c, n] piece by piece."""
-        if (top := self.top).latent_space is not None:
+        if not (top := self.top).hears_text:
             raise RequestError(
                 f"the top stage, {top.name}, does not make music from text; "
                 "this recipe can only `reconstruct`"

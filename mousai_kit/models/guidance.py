@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mousai_kit.core.interfaces import TextEmbedding, UNet, Velocity
+from mousai_kit.core.interfaces import JumpVelocity, TextEmbedding, UNet
 
 
 class ClassifierFreeGuidance:
@@ -13,7 +13,8 @@ class ClassifierFreeGuidance:
 
     `null` [b, n, d] is the embedding that stands for no text, heard with `null_context`, or with
     the same context where there is none. At scale 1 only the text's half runs.
-    `levels` are those of the sampler, if it knows them (see `UNet.bind`).
+    `levels` are those of the sampler, if it knows them (see `UNet.bind`). It takes a target where
+    the network does.
     """
 
     def __init__(
@@ -33,11 +34,14 @@ class ClassifierFreeGuidance:
             text = TextEmbedding.concatenate(text, null)
             other = context if null_context is None else null_context
             context = None if context is None or other is None else torch.cat([context, other])
-        self._velocity: Velocity = unet.bind(context, text, levels=levels)
+        self._velocity = JumpVelocity.of(unet.bind(context, text, levels=levels))
+        self.jumps = self._velocity.jumps
 
-    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Return the guided velocity [b, c, t] for x [b, c, t] and sigma [b]."""
+    def __call__(self, x: Tensor, sigma: Tensor, target: Tensor | None = None) -> Tensor:
+        """Return the guided v [b, c, t] for x [b, c, t], sigma [b] and, if any, target [b]."""
         if not self._twice:
-            return self._velocity(x, sigma)
-        with_text, without = self._velocity(torch.cat([x, x]), torch.cat([sigma, sigma])).chunk(2)
+            return self._velocity(x, sigma, target)
+        x, sigma = torch.cat([x, x]), torch.cat([sigma, sigma])
+        target = None if target is None else torch.cat([target, target])
+        with_text, without = self._velocity(x, sigma, target).chunk(2)
         return torch.lerp(without, with_text, self.scale)

@@ -64,8 +64,8 @@ def _data(use: Use[Any]) -> dict[str, Any]:
     """Return what a key says of a dataset and those inside it: what decides their clips."""
     found = use.values()
     for place, slot in iter_slots(use):
-        inner = reduce(getitem, place, found)
-        for option in getattr(slot.component, "cache_only_options", ()):
+        inner, part = reduce(getitem, place, found), slot.component
+        for option in (*getattr(part, "cache_only_options", ()), *part.never_change_weights):
             inner.pop(option, None)
     return found
 

@@ -12,6 +12,7 @@ from mousai_kit.testing.conditioner import ConditionerContract
 from mousai_kit.testing.contract import Contract
 from mousai_kit.testing.dataset import DatasetContract
 from mousai_kit.testing.domain import DomainContract
+from mousai_kit.testing.jump_sampler import JumpSamplerContract
 from mousai_kit.testing.metric import MetricContract
 from mousai_kit.testing.sampler import (
     RotationSamplerContract,
@@ -30,6 +31,7 @@ __all__ = [
     "Contract",
     "DatasetContract",
     "DomainContract",
+    "JumpSamplerContract",
     "MetricContract",
     "RotationSamplerContract",
     "SamplerContract",

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, ClassVar, cast, get_origin
+from typing import Any, ClassVar, cast, get_args, get_origin
 
 import pytest
 import torch
 from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 
 from mousai_kit.core.component import Component, Options, Use, interfaces_of, resolve_slot
 from mousai_kit.core.errors import did_you_mean
@@ -84,6 +85,10 @@ class Contract:
         torch.manual_seed(seed)
         return self.use().build(**build_kwargs)
 
+    def state_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Return the shapes of what is kept with the weights, by name; default: none."""
+        return {}
+
     def test_a_plug_in_may_offer_it(self) -> None:
         Registry().add(self.component, owner="contract")
 
@@ -104,11 +109,41 @@ class Contract:
         with pytest.raises(ValidationError):
             self.component.Options.model_validate({**self.options, "no_such": 1}, context=context)
 
+    def test_options_that_never_change_weights_leave_them(self) -> None:
+        names, fields = self.component.never_change_weights, self.component.Options.model_fields
+        unknown = [name for name in names if name not in fields]
+        assert unknown == [], "never_change_weights must name options"
+        key, shapes = self.use().values(without=("sampler",)), self.state_shapes()
+        for name in names:
+            value = getattr(self.use().options, name)
+            for other in _other_values(value, fields[name].annotation):
+                options = {"options": {**self.options, name: other}}
+                changed = type(type(self).__name__, (type(self),), options)()
+                try:
+                    use = changed.use()
+                except (ValidationError, PydanticCustomError):  # out of range
+                    continue
+                rule = f"{name} is in never_change_weights, and changes what is learned"
+                assert use.values(without=("sampler",)) == key, rule
+                assert changed.state_shapes() == shapes, rule
+                break
+
     def test_options_can_not_be_changed_after_they_were_checked(self) -> None:
         options: Options = self.use().options
         for name in type(options).model_fields:
             with pytest.raises(ValidationError):
                 setattr(options, name, getattr(options, name))
+
+
+def _other_values(value: Any, annotation: Any) -> Iterator[Any]:
+    """Yield what an option might say instead of a value; some of it may be out of range."""
+    yield from (choice for choice in get_args(annotation) if choice != value)
+    if isinstance(value, bool):
+        yield not value
+    elif isinstance(value, int):
+        yield from (value + 1, value - 1, 2 * value)
+    elif isinstance(value, float):
+        yield from (value + 0.125, value - 0.125, value / 2, value + 1, value - 1)
 
 
 def rules_of(contract: type[Contract]) -> dict[str, Rule]:

@@ -40,6 +40,10 @@ class NetworkContract(Contract):
     def answer(self, network: Any, inputs: Sequence[Any]) -> Tensor:
         """Return what the network makes of a batch [b, ...]."""
 
+    def state_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Return the shapes of what is built, by name."""
+        return {name: tuple(tensor.shape) for name, tensor in _state(self.fresh()).items()}
+
     def test_every_parameter_gets_a_gradient(self) -> None:
         network = self.network().train()
         learned = learned_parameters(network)

@@ -12,7 +12,7 @@ from math import log
 import torch
 from torch import Tensor
 
-from mousai_kit.core.interfaces import Sampler, Schedule, Velocity
+from mousai_kit.core.interfaces import JumpVelocity, Sampler, Schedule, Velocity
 
 MEANS, DEVIATION = torch.tensor([-1.5, 0.5, 2.0], dtype=torch.float64), 0.2
 """Where the numbers of `mixture` lie, and how far around."""
@@ -60,6 +60,38 @@ def mixture(schedule: Schedule, means: Tensor = MEANS) -> Velocity:
         return (weights * (means.to(x) + gain[..., None] * away)).sum(-1)
 
     return velocity_of(denoise, schedule)
+
+
+def jump_gaussian(mean: float | Tensor, deviation: float, schedule: Schedule) -> JumpVelocity:
+    """Return v, to any target, for independent numbers of one mean (or means [c, t]) and deviation.
+
+    The way down keeps how many deviations x is from the mean: so x at the target is known, and v is
+    what turns x into it.
+    """
+
+    def velocity(x: Tensor, sigma: Tensor, target: Tensor | None) -> Tensor:
+        alpha, beta = (weight[:, None, None] for weight in schedule.weights(sigma))
+        there = sigma if target is None else target
+        later_alpha, later_beta = (weight[:, None, None] for weight in schedule.weights(there))
+        now, later = (
+            (a**2 * deviation**2 + b**2).sqrt()
+            for a, b in ((alpha, beta), (later_alpha, later_beta))
+        )
+        offset = (x - alpha * mean) / now.clamp(min=1e-12)
+        sine = beta * later_alpha - alpha * later_beta
+        cosine = alpha * later_alpha + beta * later_beta
+        away = cosine * x - later_alpha * mean - later * offset
+        spread = alpha * beta * (1 - deviation**2) / now.clamp(min=1e-12)
+        still = spread * offset - beta * mean  # the limit, where the target is the level itself
+        return torch.where(sine.abs() < 1e-9, still, away / sine.clamp(min=1e-12))
+
+    return JumpVelocity(velocity)
+
+
+def jump_curved(x: Tensor, sigma: Tensor, target: Tensor | None) -> Tensor:
+    """Return what no flow would, and follows x, the level and the target."""
+    v = curved_velocity(x, sigma)
+    return v if target is None else v + target[:, None, None] * x
 
 
 def curved_velocity(x: Tensor, sigma: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ Legend: b batch, c channels, t frames of the space below.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -74,6 +74,13 @@ class StageSuite(Contract):
         """Return the stage as it is built."""
         with torch.device(device):
             return self.build(seed=seed, input_space=self.input_space)
+
+    def state_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Return the shapes of what is built, by name."""
+        return {
+            name: tuple(getattr(tensor, "shape", ()))
+            for name, tensor in self.fresh().state_dict().items()
+        }
 
     def stage(self) -> Any:
         """Return the stage as training begins: what it needs is there and measured."""

@@ -66,7 +66,8 @@ class MakingRules(StageSuite):
 
     def test_a_stage_that_needs_latents_says_so(self) -> None:
         stage = self.stage().eval()
-        if stage.latent_space is None:
+        if stage.hears_text:
+            assert self.decode_latents(stage, None, self.request()).isfinite().all()
             return
         with pytest.raises(RequestError) as refused:
             stage.decode(None, self.request())
@@ -90,7 +91,7 @@ class MakingRules(StageSuite):
 
     @torch.no_grad()
     def test_another_seed_or_another_text_makes_another_signal(self, trained: Trained) -> None:
-        if (stage := trained.stage).latent_space is not None:
+        if not (stage := trained.stage).hears_text:
             return
         made = self.decode_latents(stage, None, self.request(1))
         seeded = self.decode_latents(stage, None, self.request(1, seeds=[99]))
@@ -161,10 +162,12 @@ class MakingRules(StageSuite):
         assert changed == [], "decode changes the stage itself"
 
     def test_guidance_changes_what_is_made_of_a_text(self, trained: Trained) -> None:
-        if trained.stage.latent_space is not None:
+        if not trained.stage.hears_text:
             return
-        usual, insisting = (
-            self.decode(trained.stage, guidance=guidance) for guidance in (1.0, 3.0)
-        )
+        with torch.no_grad():
+            usual, insisting = (
+                self.decode_latents(trained.stage, None, self.request(guidance=guidance))
+                for guidance in (1.0, 3.0)
+            )
         rule = "request.guidance changes nothing: follow it, or be excused as a stage without it"
         assert not torch.allclose(usual, insisting), rule

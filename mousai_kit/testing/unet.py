@@ -29,7 +29,7 @@ class BindingContract(UNetSuite):
             velocity = network.bind(given.context, given.text)
             for level in (1.0, 0.7, 0.2):
                 asked = _at(given, given.sigma * level, length=given.x.shape[2] - int(5 * level))
-                made, expected = velocity(asked.x, asked.sigma), asked.to(network)
+                made, expected = asked.to_bound(velocity), asked.to(network)
                 assert_alike(made, expected, "bind(...)(x, sigma) must equal forward at every call")
 
     @torch.no_grad()
@@ -39,7 +39,7 @@ class BindingContract(UNetSuite):
             for level in LEVELS[:-1]:
                 asked = _at(given, level.expand(len(given.x)))
                 rule = f"bound with levels, v must equal forward at one of them ({level:.2f})"
-                assert_alike(velocity(asked.x, asked.sigma), asked.to(network), rule)
+                assert_alike(asked.to_bound(velocity), asked.to(network), rule)
 
     @torch.no_grad()
     def test_it_is_the_networks_at_levels_that_were_not_told(self) -> None:
@@ -49,13 +49,13 @@ class BindingContract(UNetSuite):
             for sigma in (*(level.expand(len(given.x)) for level in OTHERS), mixed):
                 asked = _at(given, sigma)
                 rule = f"bound with levels, v must equal forward at others too ({sigma.tolist()})"
-                assert_alike(velocity(asked.x, asked.sigma), asked.to(network), rule)
+                assert_alike(asked.to_bound(velocity), asked.to(network), rule)
 
     @torch.no_grad()
     def test_levels_may_be_unknown(self) -> None:
         for network, given in self.each():
             velocity = network.bind(given.context, given.text, levels=torch.empty(0))
-            made = velocity(given.x, given.sigma)
+            made = given.to_bound(velocity)
             assert_alike(made, given.to(network), "levels may be empty: not known beforehand")
 
     @torch.no_grad()
@@ -64,26 +64,26 @@ class BindingContract(UNetSuite):
             other = UNetInputs.of(
                 [None if tensor is None else tensor.flip(0) for tensor in given.tensors()]
             )
-            other = other.change(x=given.x, sigma=given.sigma)
+            other = other.change(x=given.x).at(given.sigma)
             first, second = (network.bind(inputs.context, inputs.text) for inputs in (given, other))
             for velocity, asked in ((first, given), (second, other), (first, given)):
                 rule = "what is bound must belong to the binding: another may be in use beside it"
-                assert_alike(velocity(asked.x, asked.sigma), asked.to(network), rule)
+                assert_alike(asked.to_bound(velocity), asked.to(network), rule)
 
     @torch.no_grad()
     def test_a_binding_follows_what_was_learned_since_the_last(self) -> None:
         for network, given in self.each():
-            network.bind(given.context, given.text, levels=LEVELS)(given.x, given.sigma)
+            given.to_bound(network.bind(given.context, given.text, levels=LEVELS))
             for parameter in network.parameters():
                 parameter.mul_(1.1)
-            made = network.bind(given.context, given.text, levels=LEVELS)(given.x, given.sigma)
+            made = given.to_bound(network.bind(given.context, given.text, levels=LEVELS))
             rule = "a binding must use the weights as they are now: keep nothing of the last"
             assert_alike(made, given.to(network), rule)
 
     def test_gradients_pass_through_a_binding_as_through_forward(self) -> None:
         for network, given in self.each():
             forward = _gradients(network, given.to(network))
-            bound = network.bind(given.context, given.text)(given.x, given.sigma)
+            bound = given.to_bound(network.bind(given.context, given.text))
             for made, expected in zip(_gradients(network, bound), forward, strict=True):
                 rule = "stages train with bind too: its gradients must be those of forward"
                 assert_alike(made, expected, rule, within=1e-4)
@@ -96,12 +96,12 @@ class BindingContract(UNetSuite):
             for _ in range(2):
                 velocity = network.bind(given.context, given.text, levels=LEVELS)
                 rule = "prepare_for_inference() may change the weights' form, not v"
-                assert_alike(velocity(given.x, given.sigma), expected, rule)
+                assert_alike(given.to_bound(velocity), expected, rule)
 
 
 def _at(given: UNetInputs, sigma: Tensor, *, length: int | None = None) -> UNetInputs:
     """Return the batch at other levels, with another x, cut to a length."""
-    return given.change(x=given.x.flip(1)[:, :, :length] * 0.9, sigma=sigma)
+    return given.at(sigma).change(x=given.x.flip(1)[:, :, :length] * 0.9)
 
 
 def _gradients(network: Any, v: Tensor) -> list[Tensor]:
@@ -139,7 +139,7 @@ class UNetContract(BindingContract):
     def test_v_has_the_type_of_x_and_is_finite_at_both_ends(self) -> None:
         for network, given in self.each():
             for level in (0.0, 1.0):
-                v = given.change(sigma=torch.full_like(given.sigma, level)).to(network)
+                v = given.at(torch.full_like(given.sigma, level)).to(network)
                 assert v.dtype == given.x.dtype, "v must be of x's type"
                 assert_finite(v, f"v must be finite at sigma {level}")
 
@@ -154,6 +154,22 @@ class UNetContract(BindingContract):
         for network, given in self.each():
             other = given.change(sigma=given.sigma / 2).to(network)
             assert_differs(other, given.to(network), "v must follow sigma")
+
+    @torch.no_grad()
+    def test_v_follows_the_target(self) -> None:
+        for network, given in self.each():
+            if network.jumps:
+                other = given.change(target=torch.zeros_like(given.sigma)).to(network)
+                rule = "v must follow the target, or the network must not say that it jumps"
+                assert_differs(other, given.to(network), rule)
+
+    @torch.no_grad()
+    def test_a_target_at_the_level_itself_is_none_at_all(self) -> None:
+        for network, given in self.each():
+            if network.jumps:
+                made = given.change(target=given.sigma).to(network)
+                rule = "without a target v must be the velocity at the level, as with sigma itself"
+                assert_alike(given.change(target=None).to(network), made, rule)
 
     @torch.no_grad()
     def test_v_follows_the_context(self) -> None:

@@ -11,7 +11,13 @@ import torch
 from torch import Generator, Tensor
 
 from mousai_kit.core.component import Component
-from mousai_kit.core.interfaces import ChannelLayout, TextEmbedding, UNet
+from mousai_kit.core.interfaces import (
+    ChannelLayout,
+    JumpVelocity,
+    TextEmbedding,
+    UNet,
+    Velocity,
+)
 from mousai_kit.testing.assertions import forwards_tensors
 from mousai_kit.testing.network import NetworkContract, perturb
 
@@ -20,12 +26,13 @@ CHANNELS, CONTEXT, FEATURES, TOKENS = 2, 3, 8, 5
 
 @dataclass(frozen=True)
 class UNetInputs:
-    """A batch for a U-Net; a conditioning that it does not hear is None."""
+    """A batch for a U-Net; what it does not hear, or take as a target, is None."""
 
     x: Tensor
     sigma: Tensor
     context: Tensor | None = None
     text: TextEmbedding | None = None
+    target: Tensor | None = None
 
     @classmethod
     def draw(cls, hearing: Sequence[str], *, length: int, frames: int = 4, batch: int = 3) -> Self:
@@ -46,22 +53,31 @@ class UNetInputs:
     @classmethod
     def of(cls, tensors: Sequence[Tensor | None]) -> Self:
         """Return what `tensors` was made of."""
-        x, sigma, context, embedding, mask = tensors
+        x, sigma, context, embedding, mask, target = tensors
         assert x is not None
         assert sigma is not None
         text = None if embedding is None or mask is None else TextEmbedding(embedding, mask)
-        return cls(x, sigma, context, text)
+        return cls(x, sigma, context, text, target)
 
     def tensors(self) -> list[Tensor | None]:
-        """Return x, sigma, the context, the text's embedding and its mask."""
+        """Return x, sigma, the context, the text's embedding and its mask, and the target."""
         embedding = None if self.text is None else self.text.embedding
         mask = None if self.text is None else self.text.mask
-        return [self.x, self.sigma, self.context, embedding, mask]
+        return [self.x, self.sigma, self.context, embedding, mask, self.target]
 
     def to(self, network: Any) -> Tensor:
         """Return the network's velocity."""
-        v: Tensor = network(self.x, self.sigma, context=self.context, text=self.text)
+        there = {} if self.target is None else {"target": self.target}
+        v: Tensor = network(self.x, self.sigma, context=self.context, text=self.text, **there)
         return v
+
+    def to_bound(self, velocity: Velocity) -> Tensor:
+        """Return what was bound with this conditioning makes of the rest."""
+        return JumpVelocity.of(velocity)(self.x, self.sigma, self.target)
+
+    def at(self, sigma: Tensor) -> Self:
+        """Return the batch at other levels, with a target as far below."""
+        return replace(self, sigma=sigma, target=None if self.target is None else sigma / 3)
 
     def change(self, **changes: Any) -> Self:
         """Return the batch with something else in its place."""
@@ -117,7 +133,7 @@ class UNetSuite(NetworkContract):
         return perturb(self.fresh(seed=seed, hearing=hearing))
 
     def inputs(self, *, device: str = "cpu") -> Sequence[Any]:
-        """Return x, sigma, context and the text's tensors, as far as the network hears them."""
+        """Return x, sigma, context, the text's tensors and a target, as far as it takes them."""
         given = self.inputs_for(self.fresh())
         return [tensor if tensor is None else tensor.to(device) for tensor in given.tensors()]
 
@@ -131,7 +147,8 @@ class UNetSuite(NetworkContract):
         """Return what a network may be given."""
         heard = self.hears if hearing is None else hearing
         length = sizes.pop("length", FRAMES * network.downsampling)
-        return UNetInputs.draw(heard, length=length, **sizes)
+        drawn = UNetInputs.draw(heard, length=length, **sizes)
+        return drawn.change(target=drawn.sigma / 3) if network.jumps else drawn
 
     def each(self) -> Iterator[tuple[Any, UNetInputs]]:
         """Yield a network for every set of conditionings that it can hear, and what it is given."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mousai_kit.core.errors import MousaiError, Problem, RecipeError
+from mousai_kit.core.interfaces import Sampler, UNet
 from mousai_kit.generation.generate import check_prompts
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.models.shapes import check_shapes
@@ -37,7 +38,33 @@ def check_metrics(recipe: Recipe, cascade: Cascade) -> None:
         raise RecipeError(*faults)
 
 
-TRAINING: tuple[Check, ...] = (check_callbacks, check_finetuning, check_metrics, check_shapes)
+def check_jumps(recipe: Recipe, cascade: Cascade) -> None:
+    """Raise RecipeError where a stage's sampler jumps, and no network of it has learned to."""
+    faults: list[Problem] = []
+    for name, stage in cascade.stages.items():
+        can = any(module.jumps for module in stage.modules() if isinstance(module, UNet))
+        samplers = [value for value in vars(stage).values() if isinstance(value, Sampler)]
+        faults += [
+            problem
+            for sampler in samplers
+            if sampler.jumps and not can
+            for problem in recipe.error_at(
+                ("stages", name, "model"),
+                f"sampler '{sampler.name}' jumps from level to level, which no network of "
+                f"'{stage.name}' takes a target for; use another sampler, or a network that does",
+            ).problems
+        ]
+    if faults:
+        raise RecipeError(*faults)
+
+
+TRAINING: tuple[Check, ...] = (
+    check_callbacks,
+    check_finetuning,
+    check_metrics,
+    check_jumps,
+    check_shapes,
+)
 
 
 def _check(recipe: Recipe, cascade: Cascade, *checks: Check) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +19,12 @@ class EMA:
         self.decay, self.power, self.every = decay, power, every
         self._live = {name: p for name, p in module.named_parameters() if p.requires_grad}
         self.weights = {name: p.detach().clone() for name, p in self._live.items()}
+        self._swapped = False
+
+    @property
+    def average(self) -> Mapping[str, Tensor]:
+        """Return the averaged weights by name; none while they are the module's own (`swap`)."""
+        return {} if self._swapped else self.weights
 
     @torch.no_grad()
     def update(self, step: int) -> None:
@@ -34,6 +42,7 @@ class EMA:
             live = parameter.detach().clone()
             parameter.copy_(self.weights[name])
             self.weights[name].copy_(live)
+        self._swapped = not self._swapped
 
     @torch.no_grad()
     def load(self, weights: dict[str, Tensor]) -> None:

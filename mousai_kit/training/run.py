@@ -45,6 +45,7 @@ from mousai_kit.training.finetuning import (
 )
 from mousai_kit.training.planning.disk import check_training_space
 from mousai_kit.training.signals import raise_on_signals
+from mousai_kit.training.train_step import NOT_SHARDED
 from mousai_kit.training.trainer import Trainer
 
 
@@ -307,3 +308,5 @@ def _faults(recipe: Recipe, ranks: Communicator) -> Iterator[Problem]:
                 "fp16 does not go with FSDP, where each process has a part of the weights; "
                 "use bf16, or launch without --use_fsdp",
             ).problems
+        if ranks.is_sharded and part.stages[name].model.component.needs_average:
+            yield from recipe.error_at(("stages", name, "model"), NOT_SHARDED).problems

@@ -12,6 +12,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
+from mousai_kit.core.errors import TrainingError
 from mousai_kit.core.interfaces import NoiseSource, Stage
 from mousai_kit.core.seeds import derive_seed
 from mousai_kit.data.loader import Batch
@@ -21,6 +22,11 @@ from mousai_kit.models.conditioning import loss_keywords
 from mousai_kit.models.device import autocast
 from mousai_kit.recipe import Train
 from mousai_kit.training.ema import EMA
+
+NOT_SHARDED = (
+    "its loss asks for the averaged weights, of which under FSDP each process has a part alone; "
+    "launch without --use_fsdp"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +74,18 @@ class TrainStep:
         self.ema = EMA(
             stage, decay=settings.ema, power=settings.ema_power, every=settings.ema_every
         )
+        stage.set_average(lambda: self.average)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16")
 
     def gradients(self, batch: Batch, step: int) -> StepResult:
         """Compute the losses and the gradient of a batch, in `accumulate` parts one after another.
 
+        `step` steps were taken before, which the stage is told, once for all parts.
         The batch is this process's part of all that is learned from. All that is random follows
         from the seed, the step and the clip's place in the whole batch.
         """
         self.optimizer.zero_grad()
+        self.stage.on_train_step(step, self.settings.steps)
         rank = self.ranks.own.index
         torch.manual_seed(derive_seed(self.seed, "dropout", step, *([rank] if rank else [])))
         count = len(batch.texts)
@@ -119,6 +128,16 @@ class TrainStep:
         """Let the weights be: this step's gradient is not used."""
         self.optimizer.zero_grad()
         self.scaler.update()
+
+    @property
+    def average(self) -> Mapping[str, Tensor]:
+        """Return the averaged weights by name, as `Stage.with_average` uses them.
+
+        TrainingError where each process has a part of them, which computes nothing alone.
+        """
+        if self.sharded:
+            raise TrainingError(f"{self.stage.name}: {NOT_SHARDED}")
+        return self.ema.average
 
     @property
     def scales_loss(self) -> bool:

@@ -86,6 +86,7 @@ class Trainer:
             self.checkpoints.wait()
             raise
         finally:
+            self.stage.set_average(None)
             self.notify("on_train_end")
 
     def train_step(self, batch: Batch) -> StepResult:

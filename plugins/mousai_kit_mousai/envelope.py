@@ -69,12 +69,13 @@ class EnvelopePreconditioner:
     """
 
     def __init__(self, network: mk.Velocity, log_deviation: Tensor, schedule: mk.Schedule) -> None:
-        self.network, self.log_deviation, self.schedule = network, log_deviation, schedule
+        self.network, self.log_deviation = mk.JumpVelocity.of(network), log_deviation
+        self.schedule, self.jumps = schedule, self.network.jumps
 
-    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Return v [b, c, n] for x [b, c, n] at levels sigma [b]."""
+    def __call__(self, x: Tensor, sigma: Tensor, target: Tensor | None = None) -> Tensor:
+        """Return v [b, c, n] for x [b, c, n] at levels sigma [b], to levels target [b] if any."""
         alpha, beta = (weight[:, None, None] for weight in self.schedule.weights(sigma))
-        answer = self.network(torch.cat([x, self.log_deviation], dim=1), sigma).float()
+        answer = self.network(torch.cat([x, self.log_deviation], dim=1), sigma, target).float()
         rest, correction = answer.chunk(2, dim=1)
         variance = (2 * (self.log_deviation + correction).clamp(FLOOR, CEILING)).exp()
         total = alpha.square() * variance + beta.square()

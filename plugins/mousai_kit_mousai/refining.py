@@ -38,7 +38,12 @@ class Partway(mk.Schedule):
 
     def scale_levels(self, velocity: mk.Velocity) -> mk.Velocity:
         """Return a velocity that is told the levels of the whole schedule."""
-        return lambda x, sigma: velocity(x, self.highest * sigma)
+        whole = mk.JumpVelocity.of(velocity)
+
+        def scaled(x: Tensor, sigma: Tensor, target: Tensor | None) -> Tensor:
+            return whole(x, self.highest * sigma, None if target is None else self.highest * target)
+
+        return mk.JumpVelocity(scaled, jumps=whole.jumps)
 
 
 class DomainWindows:

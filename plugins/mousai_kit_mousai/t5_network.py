@@ -74,7 +74,7 @@ class T5Attention(nn.Module):
         taken = functional.scaled_dot_product_attention(
             q, k, v, bias.to(q.dtype), self.dropout if self.training else 0.0, scale=1.0
         )
-        result: Tensor = self.o(taken.transpose(1, 2).flatten(2))
+        result: Tensor = cast("nn.Linear", self.o)(taken.transpose(1, 2).flatten(2))
         return result
 
 

@@ -19,6 +19,7 @@ from mousai_kit.core.interfaces import KINDS
 from mousai_kit.testing import Contract
 from mousai_kit.testing.contract import rules_of
 from mousai_kit.testing.network import NetworkContract
+from mousai_kit.testing.sampler_base import SamplerSuite
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "contracts.md"
@@ -52,7 +53,7 @@ def _rules() -> Iterator[str]:
     for suite in (Contract, NetworkContract, *suites()):
         names = [name for name in rules_of(suite) if name not in told]
         told |= set(names) if suite in (Contract, NetworkContract) else set()
-        told |= set(names) if issubclass(suite, mousai_kit.testing.SamplerContract) else set()
+        told |= set(names) if issubclass(suite, SamplerSuite) else set()
         yield f"### {suite.__name__}"
         yield ""
         yield _first_line(suite)
@@ -66,9 +67,13 @@ def suites() -> list[type[Contract]]:
     found = [getattr(mousai_kit.testing, name) for name in mousai_kit.testing.__all__]
     suites = [it for it in found if inspect.isclass(it) and it.__name__.endswith("Contract")]
     order = list(KINDS)
+
+    def own(suite: type[Contract]) -> str:
+        return f"{KINDS[suite.interface.kind].__name__}Contract"
+
     return sorted(
         (it for it in suites if it is not Contract),
-        key=lambda it: (order.index(it.interface.kind), len(it.__mro__)),
+        key=lambda it: (order.index(it.interface.kind), it.__name__ != own(it), len(it.__mro__)),
     )
 
 

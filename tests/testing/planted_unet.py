@@ -433,5 +433,58 @@ class SilentlyTextOnly(TextOnly):
         pass
 
 
+class Jumping(Healthy):
+    """Takes a target, without a bug."""
+
+    name = "jumping"
+    jumps = True
+
+    def __init__(self, options, *, channels, context_channels, text_features):
+        super().__init__(
+            options,
+            channels=channels,
+            context_channels=context_channels,
+            text_features=text_features,
+        )
+        self.jump = nn.Linear(1, WIDTH, bias=False)
+
+    def forward(self, x, sigma, *, context=None, text=None, target=None):
+        self.way = torch.zeros_like(sigma) if target is None else sigma - target
+        return super().forward(x, sigma, context=context, text=text)
+
+    def of_level(self, sigma):
+        return super().of_level(sigma) + self.jump(self.way[:, None])[:, :, None]
+
+
+class DeafToTheTarget(Jumping):
+    """A target is taken, but not heard."""
+
+    breaks = "test_v_follows_the_target"
+
+    def forward(self, x, sigma, *, context=None, text=None, target=None):
+        return super().forward(x, sigma, context=context, text=text, target=0.5 * sigma)
+
+
+class AlwaysToTheSignal(Jumping):
+    """Without a target it jumps to the signal."""
+
+    breaks = "test_a_target_at_the_level_itself_is_none_at_all"
+
+    def forward(self, x, sigma, *, context=None, text=None, target=None):
+        target = torch.zeros_like(sigma) if target is None else target
+        return super().forward(x, sigma, context=context, text=text, target=target)
+
+
+class BindingWithoutTarget(Jumping):
+    """What is bound takes no target."""
+
+    breaks = "test_a_bound_velocity_is_the_networks_at_every_call"
+
+    def bind(self, context=None, text=None, *, levels=None):
+        velocity = super().bind(context, text, levels=levels)
+        return lambda x, sigma: velocity(x, sigma)
+
+
 globals().update(suites(UNetContract, Healthy))
 globals().update(suites(UNetContract, TextOnly, hears=("text",)))
+globals().update(suites(UNetContract, Jumping))

@@ -4,7 +4,13 @@
 import pytest
 
 import mousai_kit.api as mk
-from mousai_kit.testing import Contract, SamplerContract, ScheduleContract, SteppedSamplerContract
+from mousai_kit.testing import (
+    Contract,
+    JumpSamplerContract,
+    SamplerContract,
+    ScheduleContract,
+    SteppedSamplerContract,
+)
 from mousai_kit.testing.contract import rules_of
 from mousai_kit.testing.fakes import QuarterCircle
 
@@ -27,6 +33,12 @@ class Lesser(mk.Sampler):
 
     def sample(self, velocity, noise, *, generator=None):
         return noise
+
+
+class Jumper(Lesser):
+    """A sampler that jumps."""
+
+    jumps = True
 
 
 def suite(base=ScheduleContract, *bases, **members):
@@ -105,6 +117,17 @@ class TestKinds:
             == "TestMine tests Lesser with the suite of another kind: it is no subclass of SteppedSampler"
         )
         assert suite(SamplerContract, component=Lesser)
+
+    def test_a_sampler_that_jumps_has_rules_of_its_own(self):
+        assert (
+            refusal(SamplerContract, component=Jumper)
+            == "TestMine tests a sampler that jumps; inherit JumpSamplerContract, whose rules need no solver"
+        )
+        assert (
+            refusal(JumpSamplerContract, component=Lesser)
+            == "TestMine tests a sampler that does not jump; inherit SamplerContract, or say `jumps = True` in the sampler"
+        )
+        assert suite(JumpSamplerContract, component=Jumper)
 
 
 class TestExcuses:

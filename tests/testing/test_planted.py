@@ -10,6 +10,7 @@ from planting import caught_in, table
 from mousai_kit.testing import (
     ConditionerContract,
     Contract,
+    JumpSamplerContract,
     RotationSamplerContract,
     SpectralEncoderContract,
     TextEncoderContract,
@@ -25,6 +26,7 @@ PLANTED = {
     "planted_unet": UNetContract,
     "planted_schedule": ScheduleContract,
     "planted_sampler": RotationSamplerContract,
+    "planted_jump_sampler": JumpSamplerContract,
 }
 
 

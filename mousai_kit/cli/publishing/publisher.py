@@ -122,7 +122,7 @@ class Publisher:
             recipe=describe_recipe(self.neutral),
             bytes=sum(path.stat().st_size for path in out.glob(f"*/{WEIGHTS}")),
             half=self.half,
-            text=cascade.top.latent_space is None,
+            text=cascade.top.hears_text,
             requires=recipe.requires,
             words=saved_words(recipe, folder),
             data=data_facts(recipe, self.screen),

@@ -17,7 +17,7 @@ from mousai_kit.core.interfaces.stage import (
     Stage,
 )
 from mousai_kit.core.interfaces.text_encoder import TextEmbedding, TextEncoder
-from mousai_kit.core.interfaces.unet import UNet, Velocity
+from mousai_kit.core.interfaces.unet import JumpVelocity, UNet, Velocity
 from mousai_kit.core.interfaces.weight_format import NamePair, TensorNames, WeightFormat
 
 KINDS = {
@@ -50,6 +50,7 @@ __all__ = [
     "Domain",
     "ExtrasExtractor",
     "GenerationRequest",
+    "JumpVelocity",
     "Metric",
     "NamePair",
     "NoiseSource",

@@ -23,6 +23,9 @@ class Sampler(Component):
 
     kind: ClassVar[str] = "sampler"
     build_kwargs: ClassVar[tuple[str, ...]] = ("schedule",)
+    jumps: ClassVar[bool] = False
+    """Whether it gives the velocity targets, and so needs a network that has learned to jump (see
+    `JumpVelocity.of`): a distilled sampler of few steps, which solves nothing between them."""
 
     def __init__(self, options: Options, *, schedule: Schedule) -> None: ...
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from mousai_kit.core.component import Component, Options
@@ -15,13 +16,14 @@ from mousai_kit.core.interfaces.dataset import Clip
 from mousai_kit.core.interfaces.noise import NoiseSource, PositionalNoise
 from mousai_kit.core.interfaces.sampler import Sampler
 from mousai_kit.core.interfaces.signal_space import SignalSpace
-from mousai_kit.core.interfaces.unet import Velocity
+from mousai_kit.core.interfaces.unet import JumpVelocity, Velocity
 
 Condition = Literal["training", "right", "other", "none"]
 """What a loss tells the network: see `Stage.loss`."""
 ExtrasExtractor = Callable[[Clip], Mapping[str, Tensor]]
 """Makes of a clip of audio what a stage is told of it besides text, by name; what the clip does not
 tell is left out, or NaN."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +59,14 @@ class GenerationRequest:
         if (report := self.progress) is None:
             return velocity
 
-        def counting(x: Tensor, sigma: Tensor) -> Tensor:
-            result = velocity(x, sigma)
+        inner = JumpVelocity.of(velocity)
+
+        def counting(x: Tensor, sigma: Tensor, target: Tensor | None) -> Tensor:
+            result = inner(x, sigma, target)
             report()
             return result
 
-        return counting
+        return JumpVelocity(counting, jumps=inner.jumps)
 
     def noise(self, starts: Sequence[int] = (0,)) -> PositionalNoise:
         """Return a fresh source of noise for signals that begin at each of `starts`, in frames.
@@ -87,6 +91,9 @@ class Stage(Component, nn.Module):
     input_space: SignalSpace
     latent_space: SignalSpace | None
     """The space of `encode`'s result; None for a stage that makes signals from text alone."""
+    needs_average: ClassVar[bool] = False
+    """Whether `loss` asks `with_average`, so that a training that can't give it is refused."""
+    _average: Callable[[], Mapping[str, Tensor]] | None = None
 
     def __init__(self, options: Options, *, input_space: SignalSpace) -> None:
         super().__init__()
@@ -127,8 +134,8 @@ class Stage(Component, nn.Module):
         """Make signals [b, input_space.channels, input_space.frames(request.samples)].
 
         `latents` come from the stage above, or are None at the top, where the text is all.
-        RequestError where they are None and needed. The same latents, text and seed make the same
-        clip, alone or in a batch.
+        RequestError where they are None and needed: unless the stage `hears_text`. The same
+        latents, text and seed make the same clip, alone or in a batch.
         """
 
     def stream(self, latents: Tensor | None, request: GenerationRequest) -> Iterator[Tensor]:
@@ -142,10 +149,48 @@ class Stage(Component, nn.Module):
         """Return in how many windows `stream` makes what is asked for; default: one."""
         return 1
 
+    def on_train_step(self, step: int, total: int) -> None:
+        """Hear, before each step's loss, that `step` of `total` steps are taken; default: nothing.
+
+        Also after a resume, and again for a step that is taken once more. With `minutes` training
+        may end before `total`. Validation and evaluation ask for losses of a stage that was told
+        nothing, or of the last step: what they need is in its state.
+        """
+
+    def set_average(self, average: Callable[[], Mapping[str, Tensor]] | None) -> None:
+        """Let `with_average` use what this returns: averaged weights by parameter's name.
+
+        Training calls it; None where it ends.
+        """
+        self._average = average
+
+    def with_average(self, ask: Callable[[], T]) -> T:
+        """Return `ask()` as the stage's averaged weights (EMA) make it, without gradients.
+
+        The teacher of consistency training and distillation: bind a velocity inside `ask`, and use
+        it there. Where nothing trains, and while the averaged weights are the stage's own
+        (validation), it is the stage's weights that count.
+        """
+        weights = {} if self._average is None else self._average()
+        named = {f"stage.{name}": weight for name, weight in weights.items()}
+        with torch.no_grad():
+            result: T = torch.func.functional_call(_Caller(self), named, (ask,))
+        return result
+
     @property
     def nfe(self) -> int:
         """Return about how many evaluations of its network a window takes."""
         return sum(sampler.steps for sampler in vars(self).values() if isinstance(sampler, Sampler))
+
+    @property
+    def hears_text(self) -> bool:
+        """Return whether `decode` follows the prompts, and without latents makes signals of them.
+
+        By default so where `latent_space` is None. A stage that encodes, too, and hears a text (a
+        one-stage system) says `hears_text = True`: prompts are then played at the top, and heard
+        beside latents where music is brought back.
+        """
+        return self.latent_space is None
 
     @property
     def extras_type(self) -> type[Options] | None:
@@ -198,3 +243,14 @@ class Stage(Component, nn.Module):
 
         The signals [b, input_space.channels, t] can be gone through once.
         """
+
+
+class _Caller(nn.Module):
+    """A stage as a module whose `forward` calls whatever it is given, for `functional_call`."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self.stage = stage
+
+    def forward(self, ask: Callable[[], T]) -> T:
+        return ask()

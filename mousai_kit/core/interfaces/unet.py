@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
-from typing import ClassVar, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Protocol, cast
 
 from torch import Tensor, nn
 
 from mousai_kit.core.component import Component, Options
-from mousai_kit.core.errors import MousaiError
+from mousai_kit.core.errors import MousaiError, RequestError
 from mousai_kit.core.interfaces.text_encoder import TextEmbedding
 
 
@@ -18,6 +18,46 @@ class Velocity(Protocol):
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Return v [b, c, t] for noised signals x [b, c, t] at noise levels sigma [b] in [0, 1]."""
+
+
+class JumpVelocity:
+    """A velocity that may be asked with a target: the level that a step goes to.
+
+    For a target below sigma, v is the one with which a single turn (DDIM's step) lands where the
+    whole way down from sigma to it ends: the flow map that shortcut models (Frans et al., 2024),
+    mean flow (Geng et al., 2025) and consistency models (Song et al., 2023; always to 0) learn.
+    None, as sigma itself: the velocity at the level, as any network gives it.
+    """
+
+    def __init__(
+        self, ask: Callable[[Tensor, Tensor, Tensor | None], Tensor], *, jumps: bool = True
+    ) -> None:
+        """Make one of a function of x, sigma and the target; not `jumps`: it is given None only."""
+        self._ask, self.jumps = ask, jumps
+
+    @classmethod
+    def of(cls, velocity: Velocity) -> JumpVelocity:
+        """Return any velocity as one that says in `jumps` whether it takes a target.
+
+        It does where it has an attribute `jumps` that is true.
+        """
+        if isinstance(velocity, JumpVelocity):
+            return velocity
+        if getattr(velocity, "jumps", False):
+            return cls(cast("Any", velocity))
+        return cls(lambda x, sigma, _: velocity(x, sigma), jumps=False)
+
+    def __call__(self, x: Tensor, sigma: Tensor, target: Tensor | None = None) -> Tensor:
+        """Return v [b, c, t] for x [b, c, t] at sigma [b], to the levels target [b] in [0, sigma].
+
+        RequestError where a target is given, and the network takes none.
+        """
+        if target is not None and not self.jumps:
+            raise RequestError(
+                "this sampler jumps from level to level, which the network has not learned; "
+                "use another sampler"
+            )
+        return self._ask(x, sigma, target)
 
 
 class UNet(Component, nn.Module):
@@ -35,6 +75,9 @@ class UNet(Component, nn.Module):
 
     downsampling: int
     """x's length is best a multiple of this; any other length is padded inside and cut again."""
+    jumps: bool = False
+    """Whether `forward` takes a keyword `target` too, Tensor [b] or None: the level that a step
+    goes to (see `JumpVelocity`). Only a network that says so is ever given one."""
 
     def __init__(
         self, options: Options, *, channels: int, context_channels: int, text_features: int
@@ -71,14 +114,16 @@ class UNet(Component, nn.Module):
         are those at which a sampler will ask, as far as it knows: the velocity is right at any
         other level too. Where they are given, the network is about to be used many times; empty
         ones say nothing. Gradients pass as through `forward`; other bindings may be in use beside
-        it, and each new one follows the weights as they are.
+        it, and each new one follows the weights as they are. It takes a target where the network
+        does: return a `JumpVelocity` then, or set its `jumps`.
         """
 
-        def velocity(x: Tensor, sigma: Tensor) -> Tensor:
-            result: Tensor = self(x, sigma, context=context, text=text)
+        def velocity(x: Tensor, sigma: Tensor, target: Tensor | None) -> Tensor:
+            there = {} if target is None else {"target": target}
+            result: Tensor = self(x, sigma, context=context, text=text, **there)
             return result
 
-        return velocity
+        return JumpVelocity(velocity, jumps=self.jumps)
 
     def repeated_blocks(self) -> Iterable[nn.Module]:
         """Return the modules that training may run in another way, one by one; default: none.

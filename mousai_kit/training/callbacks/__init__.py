@@ -51,7 +51,7 @@ def check_callbacks(recipe: Recipe, cascade: Cascade) -> None:
         for number, name in enumerate(recipe.track)
         if (told := trackers.missing(name))
     ]
-    text = cascade.top.latent_space is None
+    text = cascade.top.hears_text
     if recipe.demo.every is not None and text and not recipe.demo_prompts:
         told = "there is no prompt to play; list one or more in `demo.prompts`, or in `generate`"
         faults.append(recipe.error_at(("demo", "every"), told))

@@ -51,8 +51,9 @@ class DemoCallback(Callback):
         batch = self.recipe.generate.batch or 1
         generator = Generator(self.recipe, self.cascade, self.screen, tags=tags, batch=batch)
         with training.ema_weights():
-            make = self._prompts if training.stage.latent_space is None else self._reconstruct_clips
-            made = make(folder, generator)
+            top = self.name == [*self.cascade.stages][-1]
+            plays = top and training.stage.hears_text
+            made = (self._prompts if plays else self._reconstruct_clips)(folder, generator)
         training.notify("on_demo", made)
 
     def _prompts(self, folder: Path, generator: Generator) -> list[Path]:

@@ -37,7 +37,7 @@ class DataQualityMonitor(Monitor):
         with training.screen.busy("looking at the music"):
             if isinstance(training.clips, Dataset):
                 self._compare(training, duplicates_and_silence(training.clips, at_most=AT_MOST))
-            if training.stage.latent_space is None:
+            if training.stage.hears_text:
                 self._check_captions(training)
 
     def _count(self, training: TrainerView) -> None:

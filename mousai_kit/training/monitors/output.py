@@ -134,7 +134,7 @@ class ConditioningMonitor(ValidationMonitor):
         """
         if training.stage.refines is not None:
             return
-        reads, held_out = training.stage.latent_space is None, bool(training.held_out)
+        reads, held_out = training.stage.hears_text, bool(training.held_out)
         found = training.draws if held_out and training.draws else training.draw_losses(clips)
         gap = ConditioningGap.of(found, reads=reads)
         if gap is None or gap.is_heeded:
