@@ -115,7 +115,8 @@ def test_it_goes_through_every_command(run, capfd):
     for name, more in (("plain", ()), ("low", told), ("again", told)):
         said(capfd, "reconstruct", "r", "a.wav", "--out", f"{name}.flac", *more)
     plain, low, again = (
-        mk.read(run / f"{name}.flac", sample_rate=8000, channels=1) for name in ("plain", "low", "again")
+        mk.read(run / f"{name}.flac", sample_rate=8000, channels=1)
+        for name in ("plain", "low", "again")
     )
     assert torch.equal(low, again)
     assert not torch.allclose(plain, low)
