@@ -70,7 +70,7 @@ from mousai_kit.generation.trained import Pipeline, load
 from mousai_kit.models import hub
 from mousai_kit.models.attention import attention
 from mousai_kit.models.cascade import Cascade
-from mousai_kit.models.guidance import ClassifierFreeGuidance
+from mousai_kit.models.guidance import Blend, ClassifierFreeGuidance
 from mousai_kit.models.overlap import overlap_add, overlapping_windows, scale_range
 from mousai_kit.models.pretrained import PretrainedCheckpoint, transformers
 from mousai_kit.models.sampling import NoiseLevel, SamplerOptions, SteppedSampler
@@ -91,6 +91,7 @@ __all__ = [
     "AudioError",
     "AudioInfo",
     "AudioStats",
+    "Blend",
     "CaptionFields",
     "Cascade",
     "ClassifierFreeGuidance",

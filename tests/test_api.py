@@ -11,11 +11,11 @@ import mousai_kit.api as mk
 from mousai_kit import __version__
 
 NAMES = """
-SIDECAR_SUFFIXES AnyCaption AudioError AudioInfo AudioStats CaptionFields Cascade
-ClassifierFreeGuidance Clip Component Condition Dataset Domain Field FrozenTextModel
+SIDECAR_SUFFIXES AnyCaption AudioError AudioInfo AudioStats Blend CaptionFields Cascade
+ClassifierFreeGuidance Clip Component Condition Controls Dataset Domain Field FrozenTextModel
 GeneratedAudio GenerationRequest LocalPath Metric
 MousaiError NamePair NoiseLevel NoiseSource Options PathOrName Pipeline PluginError PositionalNoise
-PretrainedCheckpoint PretrainedOptions PretrainedTextEncoder Problem Recipe RecipeError
+PretrainedCheckpoint PretrainedOptions PretrainedTextEncoder Problem Prompt Recipe RecipeError
 RequestError Sampler SamplerOptions Schedule SignalSpace SpectralEncoder Split Stage SteppedSampler
 TensorNames TextEmbedding TextEncoder Track TrackDataset TrackList TrainingError UNet Use Velocity
 WeightFormat WeightsError attention audio_error audio_info build caption_from_mapping default

@@ -1,18 +1,31 @@
-"""Classifier-free guidance over a velocity (Ho & Salimans, 2022)."""
+"""Classifier-free guidance over a velocity (Ho & Salimans, 2022), and a blend of two texts.
+
+Legend: b clips, c channels, t frames, n tokens, d features.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from math import pi
 
 import torch
 from torch import Tensor
 
-from mousai_kit.core.interfaces import TextEmbedding, UNet, Velocity
+from mousai_kit.core.interfaces import Controls, TextEmbedding, UNet, Velocity
+
+ROUNDING = 1e-6
+"""How far beyond an interval's end a level may be, and still count as inside."""
 
 
 class ClassifierFreeGuidance:
     """The velocity v_null + scale * (v_text - v_null), both halves evaluated in one batch.
 
-    `null` [b, n, d] is the embedding that stands for no text. At scale 1 only the text's half runs.
-    `levels` are those of the sampler, if it knows them (see `UNet.bind`).
+    `null` [b, n, d] is the embedding that stands for no text. Where the scale is 1 only the text's
+    half runs. `levels` are those of the sampler, if it knows them (see `UNet.bind`). `controls`
+    may say where it acts (Kynkaanniemi et al., 2024), how it goes over the levels (Wang et al.,
+    2024), and how far the result's deviation is brought back to that of the text's half (Lin et
+    al., 2024, section 3.4; here clip by clip, of the velocity).
     """
 
     def __init__(
@@ -24,17 +37,90 @@ class ClassifierFreeGuidance:
         scale: float,
         context: Tensor | None = None,
         levels: Tensor | None = None,
+        controls: Controls | None = None,
     ) -> None:
-        self.scale = scale
-        self._twice = scale != 1.0
-        if self._twice:
-            text = TextEmbedding.concatenate(text, null)
-            context = None if context is None else torch.cat([context, context])
-        self._velocity: Velocity = unet.bind(context, text, levels=levels)
+        self.scale, self.controls = scale, controls or Controls()
+        self._unet, self._text, self._null = unet, text, null
+        self._context, self._levels = context, levels
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Return the guided velocity [b, c, t] for x [b, c, t] and sigma [b]."""
-        if not self._twice:
-            return self._velocity(x, sigma)
-        with_text, without = self._velocity(torch.cat([x, x]), torch.cat([sigma, sigma])).chunk(2)
-        return torch.lerp(without, with_text, self.scale)
+        scale = self._scale_at(sigma)
+        if isinstance(scale, float) and scale == 1.0:
+            return self._prompted(x, sigma)
+        with_text, without = self._halves(torch.cat([x, x]), torch.cat([sigma, sigma])).chunk(2)
+        guided = torch.lerp(without, with_text, scale)
+        if rescale := self.controls.guidance_rescale:
+            return guided * torch.lerp(torch.ones(()).to(x), _deviation(with_text, guided), rescale)
+        return guided
+
+    def _scale_at(self, sigma: Tensor) -> float | Tensor:
+        """Return the scale at sigma [b]: one for all, or of each clip, [b, 1, 1]."""
+        low, high = self.controls.guidance_interval
+        course = self.controls.guidance_schedule
+        if self.scale == 1.0 or ((low, high) == (0.0, 1.0) and course == "constant"):
+            return float(self.scale)
+        inside = (sigma >= low - ROUNDING) & (sigma <= high + ROUNDING)
+        if not inside.any():
+            return 1.0
+        done = ((high - sigma) / (high - low)).clamp(0, 1)
+        scale = 1 + (self.scale - 1) * COURSES[course](done)
+        return torch.where(inside, scale, 1.0)[:, None, None]
+
+    @cached_property
+    def _prompted(self) -> Velocity:
+        return self._unet.bind(self._context, self._text, levels=self._levels)
+
+    @cached_property
+    def _halves(self) -> Velocity:
+        twice = None if self._context is None else torch.cat([self._context, self._context])
+        both = TextEmbedding.concatenate(self._text, self._null)
+        return self._unet.bind(twice, both, levels=self._levels)
+
+
+class Blend:
+    """The velocity between those of two texts: of each frame, a share of the second's.
+
+    `velocity` is bound to the first texts of b clips, then to the second ones: both run in one
+    batch. The share is `at`, in [0, 1], in all frames; None: half a wave from 0 to 1 over the
+    first `frames`.
+    """
+
+    def __init__(self, velocity: Velocity, *, frames: int, at: float | None = None) -> None:
+        self._velocity, self._frames, self._at = velocity, frames, at
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Return the velocity [b, c, t] for x [b, c, t] and sigma [b]; t is `frames` or more."""
+        both = self._velocity(torch.cat([x, x]), torch.cat([sigma, sigma]))
+        first, second = both.chunk(2)
+        return torch.lerp(first, second, self._shares(first))
+
+    def _shares(self, v: Tensor) -> Tensor:
+        """Return the second text's share in each frame of v [b, c, t]: [t]."""
+        if self._at is not None:
+            return v.new_full((v.shape[-1],), self._at)
+        done = torch.arange(v.shape[-1]).to(v) / max(1, self._frames - 1)
+        return _cosine(done.clamp(max=1)) / 2
+
+
+def _cosine(done: Tensor) -> Tensor:
+    """Return half a wave from 0 to 2, 1 on average, for numbers in [0, 1]."""
+    return 1 - (pi * done).cos()
+
+
+COURSES: dict[str, Callable[[Tensor], Tensor]] = {
+    "constant": torch.ones_like,
+    "linear": lambda done: 2 * done,
+    "cosine": _cosine,
+}
+"""How strong guidance is over its levels, from 0 at the highest to 1 at the lowest: 1 on average."""
+
+
+def _deviation(wanted: Tensor, found: Tensor) -> Tensor:
+    """Return by what to multiply found [b, c, t], so that its deviation is the wanted one's."""
+    least = torch.finfo(found.dtype).tiny
+    return _std(wanted) / _std(found).clamp(min=least)
+
+
+def _std(v: Tensor) -> Tensor:
+    return v.std((1, 2), correction=0, keepdim=True)

@@ -34,7 +34,10 @@ class TextToLatent(mk.Stage):
     """
 
     name = "text-to-latent"
-    controls = ("negative",)
+    controls = (
+        *("negative", "guidance_rescale", "guidance_interval", "guidance_schedule"),
+        *("blend", "blend_at", "variation", "spread"),
+    )
 
     class Options(mk.Options):
         """Options of `stage: text-to-latent`."""
@@ -109,20 +112,34 @@ class TextToLatent(mk.Stage):
 
     def decode(self, latents: Tensor | None, request: mk.GenerationRequest) -> Tensor:
         """Make latents [b, c, frames] for the request's prompts; `latents` goes unused."""
-        text = self.text(request.prompts)
-        null = self._drop_text(text, torch.ones(len(text), dtype=torch.bool))
-        if request.controls.negative is not None:
-            null = self.text([request.controls.negative] * len(text))
-        levels = self.sampler.levels()
-        velocity = mk.ClassifierFreeGuidance(
-            self.unet, text, null, scale=request.guidance, levels=levels
-        )
         frames = self.input_space.frames(request.samples)
         whole = -(-frames // self.unet.downsampling) * self.unet.downsampling
-        source = request.noise()
+        velocity = request.count_evaluations(self._velocity(request, frames))
+        source = request.varied_noise()
         noise = source.normal(self.input_space.channels, whole).to(self.mean)
-        x = self.sampler.sample(request.count_evaluations(velocity), noise, generator=source)
+        x = self.sampler.sample(velocity, noise, generator=source)
         return x[..., :frames].float() * self.deviation + self.mean
+
+    def _velocity(self, request: mk.GenerationRequest, frames: int) -> mk.Velocity:
+        """Return the guided velocity of a request, for clips of so many frames."""
+        controls, prompts = request.controls, list(request.prompts)
+        if controls.blend is not None:
+            prompts += [controls.blend] * len(prompts)
+        text = self.text(prompts)
+        null = self._drop_text(text, torch.ones(len(text), dtype=torch.bool))
+        if controls.negative is not None:
+            null = self.text([controls.negative] * len(text))
+        guided = mk.ClassifierFreeGuidance(
+            self.unet,
+            text,
+            null,
+            scale=request.guidance,
+            levels=self.sampler.levels(),
+            controls=controls,
+        )
+        if controls.blend is None:
+            return guided
+        return mk.Blend(guided, frames=frames, at=controls.blend_at)
 
     def _drop_text(self, text: mk.TextEmbedding, dropped: Tensor) -> mk.TextEmbedding:
         """Return the text with the null embedding in place of dropped items [b]."""
