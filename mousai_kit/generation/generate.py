@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -105,7 +105,7 @@ def recipe_jobs(system: Run) -> list[GenerationJob]:
             [text],
             seed=seed,
             count=settings.count,
-            controls=parse_controls(system.recipe, **_own_controls(item)),
+            controls=_over(system.recipe, {} if isinstance(item, str) else item.given()),
         )
     ]
 
@@ -126,13 +126,20 @@ def parse_controls(recipe: Recipe, **values: Any) -> Controls:
 
     RequestError where one is wrong.
     """
-    given = {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in values.items()
-        if not (value is None and name in Controls.model_fields)
-    }
+    return _over(
+        recipe,
+        {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in values.items()
+            if not (value is None and name in Controls.model_fields)
+        },
+    )
+
+
+def _over(recipe: Recipe, values: Mapping[str, Any]) -> Controls:
+    """Return a recipe's controls with some in their place; RequestError where one is wrong."""
     try:
-        return Controls.model_validate(recipe.generate.controls.given() | given)
+        return Controls.model_validate({**recipe.generate.controls.given(), **values})
     except ValidationError as error:
         problems = flatten_errors(error, Controls)
     raise RequestError(
@@ -141,11 +148,6 @@ def parse_controls(recipe: Recipe, **values: Any) -> Controls:
             for place, told in problems
         )
     )
-
-
-def _own_controls(item: str | Prompt) -> dict[str, Any]:
-    """Return what a prompt of a recipe says beside its text, by name."""
-    return {} if isinstance(item, str) else item.given()
 
 
 def _unheeded(cascade: Cascade, controls: Controls) -> Iterator[tuple[str, str]]:

@@ -113,7 +113,7 @@ COURSES: dict[str, Callable[[Tensor], Tensor]] = {
     "linear": lambda done: 2 * done,
     "cosine": _cosine,
 }
-"""How strong guidance is over its levels, from 0 at the highest to 1 at the lowest: 1 on average."""
+"""How strong guidance is, for levels from the highest, 0, to the lowest, 1: 1 on average."""
 
 
 def _deviation(wanted: Tensor, found: Tensor) -> Tensor:

@@ -171,10 +171,9 @@ def _read_prompt(value: Any, info: ValidationInfo) -> str | Prompt:
     if isinstance(value, str | Prompt):
         return value
     if not isinstance(value, Mapping):
-        raise option_error(
-            f"must be text, or a mapping with `prompt` (got {format_value(value)}); text that "
-            "YAML reads as something else stands in quotes"
-        )
+        quoted = "" if isinstance(value, list) else "; put it in quotes"
+        rule = f"must be text{quoted}, or a mapping with `prompt`"
+        raise option_error(f"{rule} (got {format_value(value)})")
     try:
         return Prompt.model_validate(value, context=info.context)
     except ValidationError as error:
