@@ -1,6 +1,6 @@
 """All that is public, to users and plug-ins, on one page: `import mousai_kit.api as mk`."""
 
-from mousai_kit.audio.analysis import AudioStats
+from mousai_kit.audio.analysis import AudioStats, LoudnessMeter
 from mousai_kit.audio.io import AudioInfo, audio_error, audio_info, display_path, read
 from mousai_kit.audio.spectrogram import log_mel
 from mousai_kit.audio.tags import read_tags
@@ -29,11 +29,15 @@ from mousai_kit.core.errors import (
 )
 from mousai_kit.core.hookspecs import hookimpl
 from mousai_kit.core.interfaces import (
+    ChannelLayout,
     Clip,
     Condition,
+    Conditioner,
+    ConditionerOptions,
     Controls,
     Dataset,
     Domain,
+    ExtrasExtractor,
     GenerationRequest,
     Metric,
     NamePair,
@@ -64,12 +68,14 @@ from mousai_kit.data.captions import (
     unused_keys,
     unused_keys_told,
 )
+from mousai_kit.data.combined import CombinedDataset
 from mousai_kit.data.tracks import Track, TrackDataset, TrackList, validation_mask
 from mousai_kit.generation.output import GeneratedAudio
 from mousai_kit.generation.trained import Pipeline, load
 from mousai_kit.models import hub
 from mousai_kit.models.attention import attention
 from mousai_kit.models.cascade import Cascade
+from mousai_kit.models.conditioning import Conditioners, ExtraConditioning, pad_context
 from mousai_kit.models.guidance import Blend, ClassifierFreeGuidance
 from mousai_kit.models.overlap import overlap_add, overlapping_windows, scale_range
 from mousai_kit.models.pretrained import PretrainedCheckpoint, transformers
@@ -94,18 +100,26 @@ __all__ = [
     "Blend",
     "CaptionFields",
     "Cascade",
+    "ChannelLayout",
     "ClassifierFreeGuidance",
     "Clip",
+    "CombinedDataset",
     "Component",
     "Condition",
+    "Conditioner",
+    "ConditionerOptions",
+    "Conditioners",
     "Controls",
     "Dataset",
     "Domain",
+    "ExtraConditioning",
+    "ExtrasExtractor",
     "Field",
     "FrozenTextModel",
     "GeneratedAudio",
     "GenerationRequest",
     "LocalPath",
+    "LoudnessMeter",
     "Metric",
     "MousaiError",
     "NamePair",
@@ -163,6 +177,7 @@ __all__ = [
     "overflowing_text",
     "overlap_add",
     "overlapping_windows",
+    "pad_context",
     "parse_sidecar",
     "read",
     "read_tags",

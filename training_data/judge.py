@@ -4,6 +4,7 @@
     python training_data/judge.py sort MODEL.npz CLIPS
     python training_data/judge.py novelty LIBRARY CLIPS
     python training_data/judge.py reconstruct RUN LIBRARY
+    python training_data/judge.py melody RUN LIBRARY --clips CLIPS
 
 JUDGE.md says what each command prints, and how far its word can be trusted.
 """
@@ -90,6 +91,13 @@ def _parser() -> argparse.ArgumentParser:
         help="JSON; default: reconstructed.json in RUN, or here",
     )
     through.set_defaults(command=_reconstruct)
+    following = commands.add_parser("melody", help="whether clips follow the melody they are given")
+    following.add_argument("run", help="run folder of a system that takes a melody")
+    following.add_argument("library", type=Path)
+    following.add_argument("--clips", type=Path, required=True, help="folder to write clips to")
+    following.add_argument("--seconds", type=float, default=10.0, help="of a clip; default: 10")
+    following.add_argument("--out", type=Path, help="JSON; default: CLIPS/melody.json")
+    following.set_defaults(command=_melody)
     return parser
 
 
@@ -173,6 +181,19 @@ def _reconstruct(options: argparse.Namespace) -> None:
     print("\nin brackets: from the latents of a track of another style")
     folder = Path(options.run) if Path(options.run).is_dir() else Path()
     _write(options.out or folder / "reconstructed.json", result)
+
+
+def _melody(options: argparse.Namespace) -> None:
+    from judging.melody import judge_melodies, table
+
+    import mousai_kit.api as mk
+
+    cascade = mk.load(options.run, quiet=True)
+    result = judge_melodies(
+        cascade, options.library, options.clips, Screen(), seconds=options.seconds
+    )
+    print(table(result))
+    _write(options.out or options.clips / "melody.json", result)
 
 
 def _write(path: Path, result: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 
-from generate.interface import interface, module_of, values
+from generate.interface import interface, keywords, module_of, values
 from generate.markdown import option_table, paragraphs, table
 from mousai_kit.core.component import Component
 from mousai_kit.core.interfaces import KINDS
@@ -54,11 +54,10 @@ def _head(kind: str) -> Iterator[str]:
     yield f"# {name}"
     yield does
     yield paragraphs(it)
-    build_kwargs = ", ".join(f"`{keyword}`" for keyword in it.build_kwargs)
     yield table(
         ("class", f"`mk.{it.__name__}`"),
         [
-            ("built with", build_kwargs or "none"),
+            ("built with", keywords(it)),
             ("contract suite", f"`mousai_kit.testing.{it.__name__}Contract`"),
         ],
     )

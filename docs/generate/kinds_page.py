@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from generate.interface import values
+from generate.interface import keywords, values
 from generate.kind_page import by_hand, said
 from generate.markdown import table
 from mousai_kit.core.interfaces import KINDS, noise
@@ -30,5 +30,4 @@ def kinds_page(old: str) -> str:
 def _rows() -> Iterator[tuple[str, ...]]:
     """Yield a row for each kind."""
     for kind, it in KINDS.items():
-        build_kwargs = ", ".join(f"`{keyword}`" for keyword in it.build_kwargs)
-        yield f"[{kind}]({kind}.md)", said(kind)[1], build_kwargs or "none"
+        yield f"[{kind}]({kind}.md)", said(kind)[1], keywords(it)

@@ -11,7 +11,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
 from io import BytesIO
 from typing import Any, BinaryIO
 
@@ -19,6 +21,8 @@ MORE = 0.02, 4096
 """Share and number of bytes that may follow the audio that a header tells of: tags, mostly."""
 LOOKED_AT = 1 << 16
 """Bytes at a stream's beginning by which its header is judged."""
+REMEMBERED = 4096
+"""Streams whose frames are remembered, at most."""
 FRAMES = 1
 """The flag of a Xing header that has the number of frames, and nothing else."""
 
@@ -41,10 +45,38 @@ def count_frames(file: BinaryIO, promised: int, *, tolerance: float) -> BytesIO 
     if info.layer != 3 or not _is_guess(info, size, data):
         return None
     data += file.read()
-    frames = [data[first:end] for first, end in _frames(data)]
-    if not frames or abs(len(frames) * _samples(info) - promised) <= tolerance * info.sample_rate:
+    layout = _layout(data)
+    samples = layout.frames * _samples(info)
+    if not samples or abs(samples - promised) <= tolerance * info.sample_rate:
         return None
-    return BytesIO(b"".join([_header(data, len(frames)), *frames]))
+    runs = (data[first:end] for first, end in layout.runs)
+    return BytesIO(b"".join([_header(data, layout.frames), *runs]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How many frames a stream has, and where they follow one another without anything between."""
+
+    frames: int
+    runs: list[tuple[int, int]]
+
+
+def _layout(data: bytes) -> _Layout:
+    """Return a stream's layout; counted once in a process, as each crop of a track asks anew."""
+    key = blake2b(data, digest_size=16).digest()
+    if (found := _LAYOUTS.get(key)) is None:
+        count, runs = 0, list[tuple[int, int]]()
+        for first, end in _frames(data):
+            count += 1
+            joins = runs and runs[-1][1] == first
+            runs.append((runs.pop()[0], end) if joins else (first, end))
+        if len(_LAYOUTS) >= REMEMBERED:
+            _LAYOUTS.clear()
+        _LAYOUTS[key] = found = _Layout(count, runs)
+    return found
+
+
+_LAYOUTS: dict[bytes, _Layout] = {}
 
 
 def _is_guess(info: Any, size: int, begin: bytes) -> bool:

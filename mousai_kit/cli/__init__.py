@@ -20,7 +20,13 @@ from mousai_kit.cli import (  # noqa: F401 (they add their commands to the app)
     weights,
 )
 from mousai_kit.cli.app import INTERRUPTED, SIGNALLED, Interrupted, app
-from mousai_kit.core.errors import Argument, MousaiError, Problem, escape_control_chars
+from mousai_kit.core.errors import (
+    Argument,
+    MousaiError,
+    Problem,
+    did_you_mean,
+    escape_control_chars,
+)
 from mousai_kit.distributed import (
     Rank,
     RankError,
@@ -86,8 +92,17 @@ def _usage_error(error: Any) -> str:
     line = " ".join(error.format_message().split()).removesuffix(".")
     if type(error).__name__ == "NoArgsIsHelpError":
         return ""
+    if name := getattr(error, "option_name", "") if type(error).__name__ == "NoSuchOption" else "":
+        return f"{command}: no such option: {name}{_option_hint(name, command, error.ctx)}"
     see = "" if line.endswith("?") else f"; see `{command} --help`"
     return f"{command}: {line[0].lower()}{line[1:]}{see}"
+
+
+def _option_hint(name: str, command: str, context: Any) -> str:
+    """Return what an option that a command lacks may be meant to be, or where to find it."""
+    known = [word for param in context.command.params for word in param.opts] if context else []
+    by_set = "values of a recipe are changed with --set PATH=VALUE, " if "--set" in known else ""
+    return did_you_mean(name, known) or f"; {by_set}see `{command} --help`"
 
 
 def _fault(error: Exception) -> str:

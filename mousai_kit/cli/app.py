@@ -77,6 +77,15 @@ def _root(
 
 
 @contextmanager
+def busy(label: str) -> Iterator[None]:
+    """Show what goes on while a command imports what it needs, which takes seconds."""
+    from mousai_kit.core.console import Screen
+
+    with Screen().busy(label):
+        yield
+
+
+@contextmanager
 def no_garbage_collection() -> Iterator[None]:
     """Leave garbage be: a command that mostly imports makes little, and is a sixth quicker."""
     was_enabled = gc.isenabled()

@@ -97,12 +97,16 @@ def describe_recipe(recipe: Recipe) -> Facts:
 
 
 def system_facts(recipe: Recipe, folder: RunFolder) -> Facts:
-    """Return what a recipe's facts tell of a trained system, its card, and the words it knows."""
+    """Return what a recipe's facts tell of a trained system, its card, and the words it knows.
+
+    With them the settings that changed while a stage was trained.
+    """
     card = card_in(folder.recipe.parent)
     return {
         **describe_recipe(recipe),
         "card": None if card is None else text_of(card),
         "trained": folder.trained_stages(recipe),
+        "changes": {name: folder.stage(name).changes for name in recipe.stages},
         "words": saved_words(recipe, folder),
     }
 

@@ -17,6 +17,7 @@ from mousai_kit.cli.app import (
     Source,
     Target,
     app,
+    busy,
     on_interrupt,
     print_json,
     print_result,
@@ -25,7 +26,19 @@ from mousai_kit.core.errors import RequestError
 
 
 @app.command()
-def run(source: Source, overrides: Set = None, out: Out = None, as_json: Json = False) -> None:
+def run(
+    source: Source,
+    overrides: Set = None,
+    out: Out = None,
+    go_on: Annotated[
+        bool,
+        typer.Option(
+            "--go-on",
+            help="Where only settings of training changed, go on from the checkpoint with them.",
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Train what is not trained yet, make the recipe's prompts into music, write the report."""
     from mousai_kit.core.console import Screen
 
@@ -44,7 +57,7 @@ def run(source: Source, overrides: Set = None, out: Out = None, as_json: Json = 
     with on_interrupt(lambda: status.status_message(recipe, folder)), folder.lock():
         system = Run(recipe, folder, screen)
         jobs = making.recipe_jobs(system)
-        train_run(system)
+        train_run(system, go_on=go_on)
         made = making.generate(system, jobs, folder=folder.audio)
         if not system.ranks.main:
             return
@@ -112,10 +125,13 @@ def generate(
     as_json: Json = False,
 ) -> None:
     """Make music from prompts with a trained system: a run, or one that others trained."""
-    from mousai_kit.core.files import check_folder
-    from mousai_kit.generation import generate as making
-    from mousai_kit.runs.resolve import trained_system
+    with busy("starting"):
+        from mousai_kit.core.files import check_folder
+        from mousai_kit.core.plugins import installed_registry
+        from mousai_kit.generation import generate as making
+        from mousai_kit.runs.resolve import trained_system
 
+        installed_registry()
     if out is not None:
         check_folder(out)
     texts = [*(prompts or []), *(_read_prompts(file) if file else [])]
@@ -169,9 +185,12 @@ def reconstruct(
     as_json: Json = False,
 ) -> None:
     """Bring a file through the autoencoder and back, with a mel picture of both."""
-    from mousai_kit.generation import generate as making
-    from mousai_kit.runs.resolve import half_trained_system
+    with busy("starting"):
+        from mousai_kit.core.plugins import installed_registry
+        from mousai_kit.generation import generate as making
+        from mousai_kit.runs.resolve import half_trained_system
 
+        installed_registry()
     system = half_trained_system(target, overrides, steps, revision)
     name = f"{source.stem}-reconstructed.{system.recipe.generate.format}"
     out = out or system.folder.audio / name
@@ -186,9 +205,12 @@ def evaluate(
     target: Target, revision: Revision = None, overrides: Set = None, as_json: Json = False
 ) -> None:
     """Show whether a trained run listens to its latents and its text; write report.md."""
-    from mousai_kit.evaluation import report
-    from mousai_kit.runs.resolve import half_trained_system
+    with busy("starting"):
+        from mousai_kit.core.plugins import installed_registry
+        from mousai_kit.evaluation import report
+        from mousai_kit.runs.resolve import half_trained_system
 
+        installed_registry()
     system = half_trained_system(target, overrides, revision=revision)
     system.folder.check_own()
     figures = report.write_report(system.load(system.evaluable_stages))

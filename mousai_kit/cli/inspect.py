@@ -13,6 +13,7 @@ from mousai_kit.cli.app import (
     Set,
     Source,
     app,
+    busy,
     no_garbage_collection,
     print_json,
     print_result,
@@ -24,12 +25,15 @@ from mousai_kit.core.errors import MousaiError
 @no_garbage_collection()
 def validate(source: Source, overrides: Set = None, as_json: Json = False) -> None:
     """Check a recipe, all of it, and that its parts fit together."""
-    from mousai_kit.core.console import Screen
-    from mousai_kit.models.cascade import Cascade
-    from mousai_kit.recipe.paths import paths_in
-    from mousai_kit.runs.resolve import resolve_recipe
-    from mousai_kit.training.checks import check_run
+    with busy("starting"):
+        from mousai_kit.core.console import Screen
+        from mousai_kit.core.plugins import installed_registry
+        from mousai_kit.models.cascade import Cascade
+        from mousai_kit.recipe.paths import paths_in
+        from mousai_kit.runs.resolve import resolve_recipe
+        from mousai_kit.training.checks import check_run
 
+        installed_registry()
     try:
         recipe = resolve_recipe(source, overrides)
         with Screen().busy("trying shapes"):
@@ -65,20 +69,30 @@ def show(
         typer.Argument(help="A recipe, a component (kind/name), a run folder, a trained system."),
     ],
     overrides: Set = None,
+    details: Annotated[
+        bool, typer.Option("--details", help="Of a trained system: its whole card, and all words.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Describe a recipe (stages, parameters, memory), a component (options), a trained system."""
-    from mousai_kit.cli import describe, tables
-    from mousai_kit.runs.resolve import is_system, resolve_recipe, resolve_run
+    with busy("starting"):
+        from mousai_kit.cli import describe, tables
+        from mousai_kit.core.plugins import installed_registry
+        from mousai_kit.runs.resolve import is_system, resolve_recipe, resolve_run
 
+        installed_registry()
     if (found := describe.find_component(what)) is not None:
         facts = describe.component_facts(found)
         print_json(facts) if as_json else tables.print_component(facts)
     elif is_system(what.removeprefix("trained/")):
-        facts = describe.system_facts(*resolve_run(what.removeprefix("trained/"), overrides))
-        print_json(facts) if as_json else tables.print_system(facts)
+        system = resolve_run(what.removeprefix("trained/"), overrides)
+        with busy(f"looking at {what}"):
+            facts = describe.system_facts(*system)
+        print_json(facts) if as_json else tables.print_system(facts, details=details)
     else:
-        facts = describe.describe_recipe(resolve_recipe(what, overrides))
+        recipe = resolve_recipe(what, overrides)
+        with busy(f"looking at {what}"):
+            facts = describe.describe_recipe(recipe)
         print_json(facts) if as_json else tables.print_recipe(facts)
 
 

@@ -19,14 +19,16 @@ _KINDS = ", ".join(sorted(path.name for path in _TEMPLATES.iterdir() if path.nam
 @new.command()
 def plugin(
     name: Annotated[str, typer.Argument(help="What recipes will call it, such as slow-turn.")],
-    kind: Annotated[str, typer.Option(help=f"What it is: {_KINDS}.")],
+    kind: Annotated[str, typer.Option(help=f"What it is: {_KINDS}; of several, a,b.")],
     into: Annotated[
-        Path | None, typer.Option(help="New or empty folder; default: mousai-kit-NAME, here.")
+        Path | None,
+        typer.Option(help="New or empty folder, or a plug-in's; default: mousai-kit-NAME, here."),
     ] = None,
 ) -> None:
     """Write a package with a component of your own, its tests, and a recipe that uses it.
 
-    It installs, passes its tests and appears in `mousai-kit ls` as it is.
+    It installs, passes its tests and appears in `mousai-kit ls` as it is. To a plug-in that is
+    there (--into) it is added, over no file of yours.
     """
     from mousai_kit.cli.scaffold.plugin import new_plugin
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mousai_kit.core.errors import escape_control_chars
+from mousai_kit.runs.model_card import leave_out_sections
 
 if TYPE_CHECKING:
     from mousai_kit.cli.describe import Facts
@@ -61,19 +62,38 @@ def print_recipe(facts: Facts) -> None:
         _print_table((stage["name"], stage["use"]), rows)
 
 
-def print_system(facts: Facts) -> None:
-    """Print a trained system's card, if it has one, its parameters, and the words it knows."""
+SUMMED_UP = ("What it is", "How it was trained", "What was measured")
+"""Sections of a card that only `--details` shows: the table of stages is a summary of the first."""
+SOME_WORDS = 20
+"""Words that are shown without `--details`."""
+
+
+def print_system(facts: Facts, *, details: bool = True) -> None:
+    """Print a trained system's card, if it has one, its parameters, and the words it knows.
+
+    Without `details`, the card's sections on training and figures are left out, and most words.
+    """
     console = Console(highlight=False)
-    if facts["card"]:
-        lines = facts["card"].splitlines()
+    whole = facts["card"] or ""
+    card = whole if details else leave_out_sections(whole, SUMMED_UP)
+    if whole:
+        lines = card.splitlines()
         console.print(escape("\n".join(map(escape_control_chars, lines))) + "\n", soft_wrap=True)
     print_recipe(facts)
     names = [stage["name"] for stage in facts["stages"]]
     if untrained := [name for name in names if name not in facts["trained"]]:
         console.print(f"not trained: {', '.join(untrained)}")
-    if facts["words"]:
-        told = escape_control_chars(", ".join(facts["words"]))
-        console.print(f"knows {len(facts['words'])} words, the most frequent first: {escape(told)}")
+    for name, changes in facts["changes"].items():
+        for told in changes:
+            console.print(f"{name}: {escape(told)}", soft_wrap=True)
+    words = facts["words"] or []
+    shown = words if details else words[:SOME_WORDS]
+    if words:
+        more = f" and {len(words) - len(shown)} more" if len(words) > len(shown) else ""
+        told = escape(escape_control_chars(", ".join(shown)))
+        console.print(f"knows {len(words)} words, the most frequent first: {told}{more}")
+    if (card, shown) != (whole, words):
+        console.print("\nthere is more, on training, figures and words, with --details")
 
 
 def print_plan(facts: Facts) -> None:

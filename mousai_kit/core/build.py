@@ -17,7 +17,7 @@ from mousai_kit.core.errors import (
     format_value,
     join_quoted,
 )
-from mousai_kit.core.interfaces import KINDS, Schedule, SignalSpace, Split
+from mousai_kit.core.interfaces import KINDS, ChannelLayout, Schedule, SignalSpace, Split
 from mousai_kit.core.plugins import installed_registry
 from mousai_kit.core.registry import interface_name
 
@@ -36,6 +36,10 @@ _KEYWORD_CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
         lambda value: isinstance(value, Schedule),
     ),
     "input_space": ("must be an mk.SignalSpace", lambda value: isinstance(value, SignalSpace)),
+    "layout": (
+        "must be an mk.ChannelLayout, or None",
+        lambda value: value is None or isinstance(value, ChannelLayout),
+    ),
     "split": (f"must be {' or '.join(map(repr, _SPLITS))}", lambda value: value in _SPLITS),
     **dict.fromkeys(
         ("sample_rate", "channels", "audio_channels", "length"),
@@ -52,6 +56,8 @@ _KEYWORD_CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 # Not `type[K]`, for which mypy takes no abstract class.
 def build(kind: Callable[..., K], what: ComponentConfig, **build_kwargs: Any) -> K:
     """Build an installed component of a kind (`mk.Sampler`) as a recipe would.
+
+    Optional keywords of the kind that the component does not take change nothing.
 
     RequestError where there is no such kind or component, or an option or a build keyword is wrong.
     """
@@ -88,15 +94,16 @@ def _check_wiring(component: type[Component], build_kwargs: Mapping[str, Any]) -
     """Raise RequestError unless the keywords are those of the component's kind, of their types."""
     checks = _KEYWORD_CHECKS if component.kind in KINDS else {}
     known, origin = component.build_kwargs, f"{component.kind}: {component.name}"
+    all_known = (*known, *component.optional_build_kwargs)
     takes = f"is built with {join_quoted(known)}" if known else "is built with nothing"
     faults = [f"{takes}; '{key}' is missing" for key in known if key not in build_kwargs]
     faults += [
-        f"{takes}, not with '{key}'{did_you_mean(key, known)}"
+        f"{takes}, not with '{key}'{did_you_mean(key, all_known)}"
         for key in build_kwargs
-        if key not in known
+        if key not in all_known
     ]
     problems = [Problem(origin, "", fault) for fault in faults]
-    for key in (key for key in known if key in build_kwargs and key in checks):
+    for key in (key for key in all_known if key in build_kwargs and key in checks):
         rule, holds = checks[key]
         if not holds(build_kwargs[key]):
             got = escape_control_chars(format_value(build_kwargs[key]))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from abc import ABC
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, cast, get_args
 
@@ -19,7 +20,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema, to_jsonable_python
 
-from mousai_kit.core.errors import PluginError, Problem, format_value
+from mousai_kit.core.errors import MousaiError, PluginError, Problem, format_value
 from mousai_kit.core.validation import flatten_errors, missing_attributes, option_error
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "PathOrName",
     "Use",
     "default",
+    "iter_slots",
 ]
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -92,6 +94,9 @@ class Component(ABC):
     """Set by the interface: `sampler`, `unet`, ..."""
     build_kwargs: ClassVar[tuple[str, ...]] = ()
     """Set by the interface: the keywords that a component of this kind is built with."""
+    optional_build_kwargs: ClassVar[tuple[str, ...]] = ()
+    """Set by the interface: further keywords, which a component gets if its constructor takes them,
+    and where whoever builds it knows them: it has a default for each."""
     name: ClassVar[str]
     """Set by the component: what a recipe calls it."""
     former_names: ClassVar[tuple[str, ...]] = ()
@@ -131,8 +136,15 @@ class Use(Generic[K]):
         self.options = options
 
     def build(self, **build_kwargs: Any) -> K:
-        """Build the component with its kind's keywords; PluginError where it is unfinished."""
-        built = cast("Any", self.component)(self.options, **build_kwargs)
+        """Build the component with its kind's keywords, those that it may take and does included.
+
+        PluginError where it is unfinished; an error of its own knows where it was built.
+        """
+        try:
+            built = cast("Any", self.component)(self.options, **self._taken(build_kwargs))
+        except MousaiError as error:
+            error.slot = error.slot or self
+            raise
         interface = interfaces_of(self.component)[-1]
         if missing := list(missing_attributes(interface, built)):
             of, what = self.component, f"{self.component.kind} '{self.component.name}'"
@@ -140,6 +152,12 @@ class Use(Generic[K]):
             origin = f"{of.__module__}.{of.__qualname__}"
             raise PluginError(*(Problem(origin, "", told.format(name)) for name in missing))
         return cast("K", built)
+
+    def _taken(self, build_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return keywords without those optional ones that the constructor does not take."""
+        takes = inspect.signature(self.component.__init__).parameters
+        unasked = {key for key in self.component.optional_build_kwargs if key not in takes}
+        return {key: value for key, value in build_kwargs.items() if key not in unasked}
 
     def values(self, *, without: Collection[str] = ()) -> dict[str, Any]:
         """Return `{use: name, option: value, ...}`, nested, with every default filled in.
@@ -201,6 +219,24 @@ def resolve_slot(kind: type[Component], value: Any, context: Mapping[str, Any]) 
         raise PydanticCustomError(
             "nested", "nested problems", {"errors": flatten_errors(error, component.Options)}
         ) from None
+
+
+def iter_slots(use: Use[Any], place: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, Use[Any]]]:
+    """Yield (place, choice) of a slot and of every slot in its options, the outer ones first."""
+    yield place, use
+    yield from _slots_in(use.options, place)
+
+
+def _slots_in(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[Any, Use[Any]]]:
+    match value:
+        case Use():
+            yield from iter_slots(value, place)
+        case BaseModel() | Mapping():
+            for key, item in dict(value).items():
+                yield from _slots_in(item, (*place, key))
+        case list() | tuple():
+            for at, item in enumerate(value):
+                yield from _slots_in(item, (*place, at))
 
 
 def to_plain_dict(options: BaseModel, *, without: Collection[str] = ()) -> dict[str, Any]:

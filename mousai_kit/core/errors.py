@@ -65,6 +65,9 @@ class Problem:
 class MousaiError(Exception):
     """A user's mistake or a state of the world, told in lines of `<origin>: <path>: <what>`."""
 
+    slot: object = None
+    """The slot of a recipe whose component could not be built, if that is what went wrong."""
+
     def __init__(self, *problems: Problem | str) -> None:
         self.problems: tuple[Problem, ...] = tuple(
             Problem("", "", problem) if isinstance(problem, str) else problem
@@ -152,7 +155,9 @@ def format_value(value: object) -> str:
         return str({None: "null", True: "true", False: "false"}[value])
     if isinstance(value, Mapping | list | tuple):
         return "a mapping" if isinstance(value, Mapping) else "a list"
-    return shorten(repr(value), 60)
+    text = repr(value)
+    quote = text[-1] if isinstance(value, str) and len(text) > 60 else ""
+    return shorten(text, 60 - len(quote)) + quote
 
 
 def shorten(text: str, most: int) -> str:

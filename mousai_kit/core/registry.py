@@ -180,7 +180,7 @@ def _violations(component: object, kinds: Mapping[str, type[Component]]) -> Iter
     else:
         yield from check_options(options)
     yield from check_class_attributes(base, component)
-    yield from _wiring_faults(component, base.build_kwargs)
+    yield from _wiring_faults(component, base)
     yield from _method_faults(component, base)
 
 
@@ -205,13 +205,20 @@ def _kind_fault(component: object, kinds: Mapping[str, type[Component]]) -> str:
     return ""
 
 
-def _wiring_faults(component: type[Component], build_kwargs: tuple[str, ...]) -> Iterator[str]:
+def _wiring_faults(component: type[Component], base: type[Component]) -> Iterator[str]:
     """Yield how a constructor differs from `(self, options, *, <build keywords>)`."""
+    build_kwargs, optional = base.build_kwargs, base.optional_build_kwargs
     parameters = list(inspect.signature(component.__init__).parameters.values())[1:]
     keywords = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
     required = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty}
     others = [p.kind for p in parameters if p.kind is not p.KEYWORD_ONLY]
     takes_options = others in ([Parameter.POSITIONAL_ONLY], [Parameter.POSITIONAL_OR_KEYWORD])
+    for name in sorted(required & set(optional)):
+        yield f"needs a default for '{name}', which not all who build it know; write `{name}=None`"
+    required -= set(optional)
+    for name in sorted(keywords - {*build_kwargs, *optional}):
+        if hint := did_you_mean(name, optional):
+            yield f"takes '{name}', which no {base.kind} is given{hint}"
     if not (takes_options and required <= set(build_kwargs) <= keywords):
         expected = ", ".join(("self", "options", *(("*", *build_kwargs) if build_kwargs else ())))
         yield f"must be built with ({expected}) (got {inspect.signature(component.__init__)})"

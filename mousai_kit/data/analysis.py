@@ -18,9 +18,9 @@ import numpy as np
 
 from mousai_kit.core.console import Screen
 from mousai_kit.core.interfaces import Dataset, Split
+from mousai_kit.data.combined import holds_tracks
 from mousai_kit.data.duplicates import exact_duplicates, near_duplicates, split_leaks
 from mousai_kit.data.track_stats import TrackStats, count, pieces, pieces_with_stats
-from mousai_kit.data.tracks import TrackDataset
 
 Facts = dict[str, Any]
 CLIPPED = 0.001
@@ -37,6 +37,7 @@ PROBLEMS = {
 }
 """What a library should not have, and what to call it."""
 NOTES = {
+    "notes": "to be noted",
     "near_duplicates": "the same music in another encoding",
     "clipped": "clipped (over 0.1 % of the samples)",
     "without_licence": "no licence told",
@@ -51,6 +52,8 @@ class DatasetAnalysis:
     name: str
     pieces: Sequence[TrackStats]
     skipped_files: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    """What is to be known of the others, a line each."""
     whole: bool = True
     """Whether the pieces are whole tracks; else they are clips."""
     decoded: bool = True
@@ -98,6 +101,7 @@ def _wrong(library: DatasetAnalysis) -> Facts:
     return {
         "unreadable": [clip.fault for clip in library.pieces if clip.fault],
         "skipped": list(library.skipped_files),
+        "notes": list(library.notes),
         "silent": _sources(clip for clip, m in heard if m.loudness is None or m.silent > SILENT),
         "duplicates": [_sources(group) for group in groups],
         "leaks": [_sources(pair) for pair in split_leaks([*groups, *alike])],
@@ -193,10 +197,13 @@ def analyze(
             for piece in pieces(dataset, split, sample_rate=sample_rate, quick=quick):
                 found.append(piece)
                 bar.advance()
-    tracks = [item for item in datasets.values() if isinstance(item, TrackDataset)]
+    tracks = any(map(holds_tracks, datasets.values()))
     skipped = dict.fromkeys(line for item in datasets.values() for line in item.skipped_files())
+    notes = dict.fromkeys(line for item in datasets.values() for line in item.notes())
     decoded = not (quick and tracks)
-    return DatasetAnalysis(name, found, list(skipped), whole=bool(tracks), decoded=decoded)
+    return DatasetAnalysis(
+        name, found, list(skipped), list(notes), whole=tracks, decoded=decoded
+    )
 
 
 def write_data_report(folder: Path, library: DatasetAnalysis, facts: dict[str, Any]) -> list[Path]:

@@ -49,6 +49,11 @@ class CaptionFields:
     def __bool__(self) -> bool:
         return any(astuple(self))
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """Return the fields that are known, by name."""
+        return {name: text for name, text in asdict(self).items() if text}
+
     def caption(
         self,
         mark: str = "",
@@ -62,8 +67,8 @@ class CaptionFields:
         With a source of randomness: as in training, each field dropped with the chance `drop`, the
         genre with `genre_drop` (None: as the others). Without: all fields in order, with commas.
         """
-        told = {**asdict(self), "mark": mark}
-        known = [field for field, text in told.items() if text]
+        told = self.facts | ({"mark": mark} if mark else {})
+        known = list(told)
         if random is None:
             return ", ".join(told[field] for field in known)
         chances = {} if genre_drop is None else {"genre": genre_drop}

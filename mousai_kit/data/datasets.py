@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
 from mousai_kit.audio.io import display_path
-from mousai_kit.core.errors import AudioError, Problem, RecipeError, TrainingError
-from mousai_kit.core.interfaces import Clip, Dataset, Split
+from mousai_kit.core.errors import AudioError, Problem, RecipeError, TrainingError, format_path
+from mousai_kit.core.interfaces import Clip, Dataset, ExtrasExtractor, Split, Stage
 from mousai_kit.recipe import Recipe
+from mousai_kit.recipe.nodes import KeyPath
 
 
 class ClipSource(Protocol):
@@ -37,16 +39,22 @@ def dataset(recipe: Recipe, *, length: int, split: Split) -> Dataset:
 
 
 def _at_their_options(recipe: Recipe, problems: Sequence[Problem]) -> Iterator[Problem]:
-    """Yield what is wrong with data at the option that names it; at `data` where none does."""
-    options = {
-        name: key
-        for key, value in recipe.data.values().items()
-        if isinstance(value, str)
-        for name in (value, display_path(Path(value).expanduser()))
-    }
+    """Yield what is wrong with data at the option that names it; else where its path leads to."""
     for problem in problems:
-        place = ("data", options[problem.origin]) if problem.origin in options else ("data",)
-        yield from recipe.error_at(place, str(problem)).problems
+        values, keys = recipe.data.values(), [*filter(None, problem.path.split("."))]
+        place: KeyPath = ("data",)
+        while keys and isinstance(values.get(keys[0]), dict):
+            values, place = values[keys[0]], (*place, keys.pop(0))
+        options = {
+            name: key
+            for key, value in values.items()
+            if isinstance(value, str)
+            for name in (value, display_path(Path(value).expanduser()))
+        }
+        if problem.origin in options:
+            place = (*place, options[problem.origin])
+        told = str(replace(problem, path=format_path(keys)))
+        yield from recipe.error_at(place, told).problems
 
 
 def training_clips(recipe: Recipe, *, length: int) -> Dataset:
@@ -70,6 +78,22 @@ class Counted:
         """Return a clip."""
         self.tick()
         return self.clips.clip(index, epoch)
+
+
+def audio_extractor(stage: Stage) -> ExtrasExtractor | None:
+    """Return what tells a stage's extras of the clips that it learns from, where those are audio.
+
+    Latents of clips come with theirs.
+    """
+    return stage.extras_extractor if stage.input_space.stride == 1 else None
+
+
+def with_extras(clip: Clip, extract: ExtrasExtractor | None) -> Clip:
+    """Return a clip with what it tells besides text, those that are NaN left out."""
+    if extract is None:
+        return clip
+    told = {name: data for name, data in extract(clip).items() if not data.isnan().any()}
+    return replace(clip, extras=told)
 
 
 class ReadableClips:

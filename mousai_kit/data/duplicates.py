@@ -18,6 +18,7 @@ from mousai_kit.audio.io import display_path
 from mousai_kit.audio.writer import SILENCE
 from mousai_kit.core.errors import AudioError
 from mousai_kit.core.interfaces import Dataset
+from mousai_kit.data.combined import CombinedDataset, source_in_part
 from mousai_kit.data.datasets import evenly_spread
 from mousai_kit.data.track_stats import TrackStats, pieces_with_stats
 from mousai_kit.data.tracks import Track, TrackDataset
@@ -116,6 +117,12 @@ def duplicates_and_silence(dataset: Dataset, *, at_most: int = 64) -> QuickCheck
 
 def _waves(dataset: Dataset, at_most: int) -> Iterator[tuple[str, Tensor | AudioError]]:
     """Yield the pieces to look at, each by its name."""
+    if isinstance(dataset, CombinedDataset):
+        share = -(-at_most // len(dataset.parts))
+        for name, part in dataset.parts.items():
+            for source, wave in _waves(part, share):
+                yield source_in_part(name, source), wave
+        return
     if isinstance(dataset, TrackDataset):
         for place in _suspects(dataset.tracks, at_most):
             yield _middle(dataset, dataset.tracks[place])

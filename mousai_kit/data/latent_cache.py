@@ -25,9 +25,9 @@ from torch import Tensor
 
 from mousai_kit.core.console import Screen
 from mousai_kit.core.errors import AudioError, Problem, TrainingError
-from mousai_kit.core.interfaces import Clip
+from mousai_kit.core.interfaces import Clip, ExtrasExtractor, Stage
 from mousai_kit.data import latent_shards
-from mousai_kit.data.datasets import ClipSource
+from mousai_kit.data.datasets import ClipSource, with_extras
 from mousai_kit.data.latent_shards import CropKey, LatentDataset, ShardLayout
 from mousai_kit.data.loader import in_order
 from mousai_kit.data.track_stats import measure
@@ -37,19 +37,22 @@ from mousai_kit.models.memory import FLOAT_BYTES, check_disk_space
 from mousai_kit.recipe import fingerprint
 
 
-def crop(clips: ClipSource, place: CropKey) -> Clip | str:
-    """Return the crop at a place, or one line that says why there is none."""
+def crop(clips: ClipSource, extract: ExtrasExtractor | None, place: CropKey) -> Clip | str:
+    """Return the crop at a place with its extras, or one line that says why there is none."""
     try:
-        return clips.clip(*place)
+        return with_extras(clips.clip(*place), extract)
     except AudioError as error:
         return str(error)
 
 
-def cache_key(header: Mapping[str, Any], split: str, layout: ShardLayout) -> dict[str, Any]:
+def cache_key(
+    header: Mapping[str, Any], split: str, layout: ShardLayout, stage: Stage
+) -> dict[str, Any]:
     """Return all that decides the latents that a stage learns from, but the number of passes.
 
     `header` is what the files of the stage say of where they come from. How the stage itself is
-    built and trained does not decide them: those that were made serve again.
+    built and trained does not decide them, but for what it is told besides text: those that were
+    made serve again.
     """
     key = header["key"]
     stages = dict(key["stages"])
@@ -63,6 +66,7 @@ def cache_key(header: Mapping[str, Any], split: str, layout: ShardLayout) -> dic
         "split": split,
         "clips": layout.clips,
         "per shard": layout.per_shard,
+        **({} if stage.extras_extractor is None else {"extras": dict(stage.extras_key)}),
     }
 
 
@@ -91,7 +95,9 @@ class LatentCacheBuilder:
         self.crop_bytes = FLOAT_BYTES * below.channels * below.frames(length)
         self.layout = ShardLayout.of(len(clips), passes, crop_bytes=self.crop_bytes)
         self.device = next(cascade.stages[self.name].parameters()).device
-        self.key = fingerprint(cache_key(header, split, self.layout))
+        stage = cascade.stages[self.name]
+        self.extract = stage.extras_extractor
+        self.key = fingerprint(cache_key(header, split, self.layout, stage))
         self.folder = folder / self.key
         self.made = 0
         """Crops that were encoded and written."""
@@ -149,7 +155,7 @@ class LatentCacheBuilder:
         places = (
             place for item in numbers for group in self.layout.groups_of(item) for place in group
         )
-        crops = in_order(partial(crop, self.clips), places, workers=self.workers)
+        crops = in_order(partial(crop, self.clips, self.extract), places, workers=self.workers)
         with closing(crops):
             for number in numbers:
                 self._encode(number, crops, tick)
@@ -197,7 +203,7 @@ class LatentCacheBuilder:
 def _latent(crop: Clip, latents: Tensor) -> Clip | str:
     """Return a crop's latents with its caption, or what is wrong with them."""
     if latents.isfinite().all():
-        return Clip(latents, crop.text, crop.source)
+        return Clip(latents, crop.text, crop.source, extras=crop.extras)
     told = "its latents are not finite (NaN or infinity); look at the file, or at the autoencoder"
     return str(Problem(crop.source, "", told))
 
@@ -209,6 +215,9 @@ BOUND = 1e-3
 
 On the same machine, with the same number of threads, there is none.
 """
+
+FEW = 0.02
+"""Share of the values of a clip's extras that may differ more."""
 
 
 def verify(encoding: LatentCacheBuilder, kept: LatentDataset) -> float:
@@ -233,14 +242,14 @@ def _sample_groups(encoding: LatentCacheBuilder) -> list[Sequence[CropKey]]:
 
 def _compare(encoding: LatentCacheBuilder, kept: LatentDataset, group: Sequence[CropKey]) -> float:
     """Return how much crops of a group differ from what is kept; 0.0 where none is there."""
-    made = encoding.encode_group(group, (crop(encoding.clips, place) for place in group))
+    read = partial(crop, encoding.clips, encoding.extract)
+    made = encoding.encode_group(group, map(read, group))
     largest = 0.0
     for (_, now), before in zip(made, map(kept.cached_clip, group), strict=True):
         if before is None or isinstance(now, str):
             continue
         difference = _difference(now.wave, before.wave)
-        if difference > BOUND or now.text != before.text:
-            what = "sound" if difference > BOUND else "caption"
+        if what := _changed(now, before):
             told = (
                 f"the {what} of {before.source} is not what is kept: the music changed since, or "
                 "how it is read; delete this folder to have all encoded anew"
@@ -255,6 +264,27 @@ def _difference(now: Tensor, before: Tensor) -> float:
         return float("inf")
     scale = before.abs().max().clamp_min(1e-12)
     return float((now - before).abs().max() / scale)
+
+
+def _changed(now: Clip, before: Clip) -> str:
+    """Return what of a crop is not what is kept; empty where all is."""
+    if _difference(now.wave, before.wave) > BOUND:
+        return "sound"
+    if now.text != before.text:
+        return "caption"
+    names = dict.fromkeys([*now.extras, *before.extras])
+    return next((name for name in names if _differs(name, now.extras, before.extras)), "")
+
+
+def _differs(name: str, now: Mapping[str, Tensor], before: Mapping[str, Tensor]) -> bool:
+    """Return whether extras of a name differ in more than a few values.
+
+    Where a melody, say, has one of several notes, rounding may choose another.
+    """
+    if not (name in now and name in before) or now[name].shape != before[name].shape:
+        return True
+    scale = before[name].abs().max().clamp_min(1e-12)
+    return bool(((now[name] - before[name]).abs() > BOUND * scale).double().mean() > FEW)
 
 
 def ensure_latents(

@@ -25,8 +25,11 @@ from torch import Tensor
 
 from mousai_kit.core.files import write_bytes
 from mousai_kit.core.interfaces import Clip
+from mousai_kit.data.loader import collate_extras
 from mousai_kit.runs import checkpoint
 
+EXTRA = "extra."
+"""What the names of tensors begin with that clips tell besides: NaN where one does not."""
 MISSING = -1
 """Row of a crop that could not be encoded."""
 
@@ -53,6 +56,7 @@ def write_shard(path: Path, crops: Sequence[tuple[int, Clip | str]], *, made_of:
         "rows": torch.tensor(rows, dtype=torch.int32),
         **_pack_strings("texts", [clip.text for clip in there]),
         **_pack_strings("sources", [clip.source for clip in there]),
+        **{f"{EXTRA}{name}": data for name, data in collate_extras(there).items()},
     }
     faults = {str(number): line for number, line in crops if isinstance(line, str)}
     header = ShardHeader(made_of, checkpoint.digest(tensors), len(there), faults)
@@ -84,6 +88,8 @@ class ShardReader:
             self._latents = file.get_slice("latents")
             self._strings = {name: file.get_slice(name) for name in ("texts", "sources")}
             self._rows = file.get_tensor("rows").tolist()
+            extras = [name for name in file.keys() if name.startswith(EXTRA)]  # noqa: SIM118
+            self._extras = {name.removeprefix(EXTRA): file.get_slice(name) for name in extras}
             self._ends = {name: file.get_tensor(f"{name}.ends") for name in ("texts", "sources")}
 
     def has(self, position: int) -> bool:
@@ -92,8 +98,11 @@ class ShardReader:
 
     def clip(self, position: int) -> Clip:
         """Return the latents [c, frames] at a position with their caption and source."""
-        latents = self._latents[self._rows[position]]
-        return Clip(latents, self.text(position), self._string("sources", position))
+        row = self._rows[position]
+        found = {name: data[row] for name, data in self._extras.items()}
+        extras = {name: data for name, data in found.items() if not data.isnan().any()}
+        source = self._string("sources", position)
+        return Clip(self._latents[row], self.text(position), source, extras=extras)
 
     def text(self, position: int) -> str:
         """Return the caption of the crop at a position."""

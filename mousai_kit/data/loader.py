@@ -9,9 +9,9 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
@@ -21,9 +21,9 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.data._utils import signal_handling
 
 from mousai_kit.core.errors import AudioError, TrainingError
-from mousai_kit.core.interfaces import Clip
+from mousai_kit.core.interfaces import Clip, ExtrasExtractor
 from mousai_kit.core.seeds import derive_seed
-from mousai_kit.data.datasets import ClipSource
+from mousai_kit.data.datasets import ClipSource, with_extras
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -195,16 +195,21 @@ RESTARTS, LATELY = 3, 1000
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Clips of one step: `signal` [b, c, t], their texts and sources, and files passed over."""
+    """Clips of one step: `signal` [b, c, t], their texts and sources, and files passed over.
+
+    `extras` [b, ...] by name are what some of them tell besides, NaN for a clip that does not.
+    """
 
     signal: Tensor
     texts: list[str]
     sources: list[str]
     bad: list[str]
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
 
     def pin_memory(self) -> Batch:
-        """Return the same with its signal in pinned memory; the loader asks for it."""
-        return replace(self, signal=self.signal.pin_memory())
+        """Return the same with its tensors in pinned memory; the loader asks for it."""
+        extras = {name: data.pin_memory() for name, data in self.extras.items()}
+        return replace(self, signal=self.signal.pin_memory(), extras=extras)
 
 
 def batches(
@@ -218,21 +223,23 @@ def batches(
     patience: float = 1800,
     pinned: bool = False,
     part: range | None = None,
+    extract: ExtrasExtractor | None = None,
     warn: Callable[[str], None] = lambda line: None,
 ) -> Generator[Batch]:
     """Yield the batches of steps `first` .. `steps` - 1, the same whichever step is the first.
 
     Every clip comes once an epoch, in an order drawn from the seed. Epochs follow each other
     without a gap, so that a batch may be larger than the data. `pinned` ones lie in memory that a
-    GPU fetches from by itself. Of a batch's places only those in `part` are read. Where a worker
-    dies, or none brings anything for `patience` seconds, all are started anew where they were, and
-    `warn` is told; TrainingError where that is no help.
+    GPU fetches from by itself. Of a batch's places only those in `part` are read, with the extras
+    that `extract` tells of each clip. Where a worker dies, or none brings anything for `patience`
+    seconds, all are started anew where they were, and `warn` is told; TrainingError where that is
+    no help.
     """
     places = range(batch) if part is None else part
     step, failures = first, list[int]()
     while step < steps:
         positions = ([at * batch + place for place in places] for at in range(step, steps))
-        loader = _loader(_ShuffledClips(clips, seed), positions, workers, patience, pinned)
+        loader = _loader(_ShuffledClips(clips, seed, extract), positions, workers, patience, pinned)
         try:
             for drawn in iter_batches(loader):
                 if isinstance(drawn, str):
@@ -270,8 +277,10 @@ def _loader(
 class _ShuffledClips(Dataset[tuple[Clip | None, list[str]]]):
     """Clips by their position in the endless random order of all epochs."""
 
-    def __init__(self, clips: ClipSource, seed: int) -> None:
-        self.clips, self.seed = clips, seed
+    def __init__(
+        self, clips: ClipSource, seed: int, extract: ExtrasExtractor | None = None
+    ) -> None:
+        self.clips, self.seed, self.extract = clips, seed, extract
 
     def __getitem__(self, position: int) -> tuple[Clip | None, list[str]]:
         """Return the clip, or the next one that can be read, with what was wrong on the way."""
@@ -281,7 +290,7 @@ class _ShuffledClips(Dataset[tuple[Clip | None, list[str]]]):
         for shift in range(min(TRIES, count)):
             index = _index(count, self.seed, epoch, (place + shift) % count)
             try:
-                return self.clips.clip(index, epoch), bad
+                return with_extras(self.clips.clip(index, epoch), self.extract), bad
             except AudioError as error:
                 bad.append(str(error))
         return None, bad
@@ -311,4 +320,23 @@ def _collate(drawn: list[tuple[Clip | None, list[str]]]) -> Batch | str:
     if failed := [lines for clip, lines in drawn if clip is None]:
         return f"no readable music in {len(failed[0])} clips in a row; the last: {failed[0][-1]}"
     signal = torch.stack([clip.wave for clip in clips])
-    return Batch(signal, [clip.text for clip in clips], [clip.source for clip in clips], bad)
+    texts, sources = [clip.text for clip in clips], [clip.source for clip in clips]
+    return Batch(signal, texts, sources, bad, collate_extras(clips))
+
+
+def collate_extras(clips: Sequence[Clip]) -> dict[str, Tensor]:
+    """Return the extras [b, ...] of clips by name, NaN for each that does not tell one.
+
+    TrainingError where a name's data are of several shapes.
+    """
+    names = sorted({name for clip in clips for name in clip.extras})
+    return {name: _stack_told(name, [clip.extras.get(name) for clip in clips]) for name in names}
+
+
+def _stack_told(name: str, data: Sequence[Tensor | None]) -> Tensor:
+    shapes = {tuple(item.shape) for item in data if item is not None}
+    if len(shapes) > 1:
+        told = f"clips of one length have data of shapes {sorted(shapes)}; they must be alike"
+        raise TrainingError(f"'{name}': {told}")
+    (shape,) = shapes
+    return torch.stack([torch.full(shape, torch.nan) if it is None else it for it in data])

@@ -43,11 +43,12 @@ class StageData:
 
     _known: ClassVar[WeakKeyDictionary[Run, StageData]] = WeakKeyDictionary()
 
-    def __init__(self, run: Run, *, skipped: dict[str, None] | None = None) -> None:
-        """`skipped` lists music that was left out before, by another part of the run."""
+    def __init__(self, run: Run, *, whole: StageData | None = None) -> None:
+        """`whole` are the data of the run of which this is a part: nothing is said twice."""
         self.recipe, self.folder, self.cascade = run.recipe, run.folder, run.cascade
         self.screen, self.main = run.screen, run.ranks.main
-        self.skipped_files: dict[str, None] = {} if skipped is None else skipped
+        self.skipped_files: dict[str, None] = {} if whole is None else whole.skipped_files
+        self.noted: set[str] = set() if whole is None else whole.noted
         self._texts: dict[str, list[str]] = {}
         self._latents: dict[tuple[str, ...], ClipSource | None] = {}
 
@@ -152,6 +153,13 @@ class StageData:
                 with suppress(WeightsError):  # a full disk, say; the next line brings them all
                     self.folder.write(self.folder.skipped_list.name, text)
 
+    def report_notes(self, *lines: str) -> None:
+        """Say what is to be known of music that is not left out, once each."""
+        for line in lines:
+            if line not in self.noted:
+                self.noted.add(line)
+                self.screen.print(f"note: {line}")
+
     def _music(self, name: str, split: Split, ranks: Communicator) -> Dataset | None:
         """Return the clips that a stage learns from, as audio; None where there are none."""
         length = self.recipe.stages[name].train.length
@@ -161,6 +169,7 @@ class StageData:
             else:
                 found = ranks.in_turn(partial(training_clips, self.recipe, length=length))
                 self.report_skipped(*found.skipped_files())
+                self.report_notes(*found.notes())
         return found if len(found) else None
 
     def _measure(

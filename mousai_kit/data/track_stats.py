@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from mousai_kit.core.console import Screen
 from mousai_kit.core.errors import AudioError
 from mousai_kit.core.interfaces import Dataset, Split
 from mousai_kit.data.captions import licence_from_tags
+from mousai_kit.data.combined import CombinedDataset, source_in_part
 from mousai_kit.data.datasets import ClipSource
 from mousai_kit.data.loader import in_order
 from mousai_kit.data.tracks import Track, TrackDataset, cancels
@@ -53,6 +54,12 @@ def pieces(
     they were measured before; `quick` decodes nothing of them. What is measured is kept by the
     dataset after each group.
     """
+    if isinstance(dataset, CombinedDataset):
+        for name, part in dataset.parts.items():
+            for piece in pieces(part, split, sample_rate=sample_rate, quick=quick):
+                fault = piece.fault and source_in_part(name, piece.fault)
+                yield replace(piece, source=source_in_part(name, piece.source), fault=fault)
+        return
     if not isinstance(dataset, TrackDataset):
         yield from (_clip(dataset, index, split, sample_rate) for index in range(len(dataset)))
         return
@@ -73,6 +80,12 @@ def measure(clips: ClipSource, indices: Iterable[int], *, workers: int, screen: 
     The dataset keeps each measure as it comes: whoever is stopped goes on from there. A track that
     can't be decoded is left to those who read its clips. TrainingError where a process dies.
     """
+    if isinstance(clips, CombinedDataset):
+        located = [clips.locate(index)[:2] for index in indices]
+        for name, part in clips.parts.items():
+            own = (place for its_name, place in located if its_name == name)
+            measure(part, own, workers=workers, screen=screen)
+        return
     if not isinstance(clips, TrackDataset) or not (places := clips.unmeasured_places(indices)):
         return
     count = min(workers, threads())
@@ -97,6 +110,8 @@ def threads() -> int:
 
 def count(dataset: Dataset) -> int:
     """Return how many pieces a dataset has."""
+    if isinstance(dataset, CombinedDataset):
+        return sum(map(count, dataset.parts.values()))
     return len(dataset.tracks) if isinstance(dataset, TrackDataset) else len(dataset)
 
 

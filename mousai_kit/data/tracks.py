@@ -169,6 +169,7 @@ class TrackDataset(Dataset):
         start, wave = self._crop(track, (number + random.random()) / crops)
         mark = chunk_mark(start, self.length / self.sample_rate, track.seconds)
         about, training = self._about(track), random if self.split == "train" else None
+        facts = about.facts if isinstance(about, CaptionFields) else {}
         if isinstance(about, tuple):
             about = training.choice(about) if training else about[0]
         elif isinstance(about, CaptionFields):
@@ -178,7 +179,14 @@ class TrackDataset(Dataset):
                 drop=self.options.drop,
                 genre_drop=self.options.genre_drop,
             )
-        return Clip(wave.mul_(self.gain(track)), about, display_path(track.path))
+        return Clip(
+            wave.mul_(self.gain(track)),
+            about,
+            display_path(track.path),
+            start=start,
+            track_seconds=track.seconds,
+            facts=facts,
+        )
 
     def gain(self, track: Track) -> float:
         """Return what a track's samples are multiplied with to have the loudness asked for.

@@ -218,6 +218,7 @@ def _training_section(system: Run) -> str:
         if demos := sorted(files.demos.glob("step-*")):
             where = demos[-1].relative_to(system.folder.path)
             lines += [f"What {name} made in training: [{demos[-1].name}]({where}), and before.", ""]
+        lines += [f"{name} was trained {told}.\n" for told in files.changes]
     return "\n".join(["", "## Training", "", *lines]) if lines else ""
 
 

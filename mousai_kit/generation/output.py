@@ -30,7 +30,9 @@ class GeneratedAudio:
     sample_rate: int
     """Samples per second."""
     prompt: str
+    """The text that it was made from."""
     seed: int
+    """The seed of its noise."""
     tags: Mapping[str, str]
     """What its file says of it: prompt, seed, recipe, weights, steps."""
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from mousai_kit.core.errors import TrainingError, error_summary
-from mousai_kit.core.interfaces import SpectralEncoder, TextEncoder, UNet
+from mousai_kit.core.interfaces import Conditioner, SpectralEncoder, TextEncoder, UNet
 
 Forward = Callable[..., Any]
 
@@ -60,7 +60,7 @@ def _forwards(stage: nn.Module, recompute: bool, compiled: bool) -> dict[nn.Modu
     """Return the outermost repeated blocks, and what takes the place of each one's `forward`."""
     forwards = {}
     for network in stage.modules():
-        if isinstance(network, UNet | SpectralEncoder | TextEncoder):
+        if isinstance(network, UNet | SpectralEncoder | TextEncoder | Conditioner):
             for block in network.repeated_blocks():
                 # a text encoder's are another library's code as a rule, and quick as they are
                 whole = not compiled or isinstance(network, TextEncoder)

@@ -10,9 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from mousai_kit.core.component import Options, iter_slots
 from mousai_kit.core.errors import MousaiError, RequestError
 from mousai_kit.core.interfaces import GenerationRequest, SignalSpace, Stage, UNet
 from mousai_kit.core.seeds import derive_seed
+from mousai_kit.models.conditioning import Conditioners
+from mousai_kit.models.conditions import conditions_type, parse_conditions
 from mousai_kit.models.overlap import overlap_add, overlapping_windows, scale_range
 from mousai_kit.recipe import Recipe
 
@@ -38,11 +41,18 @@ class Cascade:
                 with _Outline() if str(device) == "meta" else torch.device("cpu"):
                     stage = part.model.build(input_space=below)
             except MousaiError as error:
-                raise recipe.error_at(("stages", name, "model"), str(error)) from None
+                slots = iter_slots(part.model, ("stages", name, "model"))
+                whole = ("stages", name, "model")
+                place = next((place for place, slot in slots if slot is error.slot), whole)
+                raise recipe.error_at(place, str(error)) from None
             stages[name] = stage.to(device).eval()
             if stage.latent_space is None:
                 break
             below = stage.latent_space
+        try:
+            conditions_type(stages)
+        except ValueError as error:
+            raise recipe.error_at(("stages", [*stages][-1], "model"), str(error)) from None
         if unreachable := [name for name in recipe.stages if name not in stages]:
             raise recipe.error_at(
                 ("stages", unreachable[0]),
@@ -121,6 +131,32 @@ class Cascade:
             )
         return self.stream(None, request)
 
+    @property
+    def conditions_type(self) -> type[Options] | None:
+        """Return what generation may be given besides text: options by name, None where nothing."""
+        return conditions_type(self.stages)
+
+    def parse_conditions(self, given: Mapping[str, Any]) -> Options:
+        """Return what is given by name, checked: mappings of options, or in short a number, a text,
+        a list.
+
+        RequestError, a line for each that is wrong or that no stage takes.
+        """
+        return parse_conditions(self.conditions_type, given)
+
+    def request_extras(self, values: Options, samples: int, *, clips: int = 1) -> dict[str, Tensor]:
+        """Return a request's extras [clips, ...], alike for all, of what `parse_conditions` gave.
+
+        RequestError, in one line, where a value can't be followed.
+        """
+        found: dict[str, Tensor] = {}
+        for stage in self.stages.values():
+            if (known := stage.extras_type) is not None:
+                given = {name: getattr(values, name, None) for name in known.model_fields}
+                own = known.model_construct(**given)
+                found |= stage.request_extras(own, samples=samples)
+        return {name: data.expand(clips, *data.shape) for name, data in found.items()}
+
     def down_from(self, top: str | None) -> list[str]:
         """Return the names of stage `top` (None: the highest) and of those below, downwards."""
         names = list(self.stages)
@@ -146,6 +182,8 @@ class Cascade:
         """Yield (stage, part, module, parameters) for each named part of each stage."""
         for name, stage in self.stages.items():
             for part, module in stage.named_children():
+                if isinstance(module, Conditioners) and not len(module):
+                    continue
                 yield name, part, module, sum(p.numel() for p in module.parameters())
 
 

@@ -21,11 +21,12 @@ ROUNDING = 1e-6
 class ClassifierFreeGuidance:
     """The velocity v_null + scale * (v_text - v_null), both halves evaluated in one batch.
 
-    `null` [b, n, d] is the embedding that stands for no text. Where the scale is 1 only the text's
-    half runs. `levels` are those of the sampler, if it knows them (see `UNet.bind`). `controls`
-    may say where it acts (Kynkaanniemi et al., 2024), how it goes over the levels (Wang et al.,
-    2024), and how far the result's deviation is brought back to that of the text's half (Lin et
-    al., 2024, section 3.4; here clip by clip, of the velocity).
+    `null` [b, n, d] is the embedding that stands for no text, heard with `null_context`, or with
+    the same context where there is none. Where the scale is 1 only the text's half runs. `levels`
+    are those of the sampler, if it knows them (see `UNet.bind`). `controls` may say where it acts
+    (Kynkaanniemi et al., 2024), how it goes over the levels (Wang et al., 2024), and how far the
+    result's deviation is brought back to that of the text's half (Lin et al., 2024, section 3.4;
+    here clip by clip, of the velocity).
     """
 
     def __init__(
@@ -36,12 +37,14 @@ class ClassifierFreeGuidance:
         *,
         scale: float,
         context: Tensor | None = None,
+        null_context: Tensor | None = None,
         levels: Tensor | None = None,
         controls: Controls | None = None,
     ) -> None:
         self.scale, self.controls = scale, controls or Controls()
         self._unet, self._text, self._null = unet, text, null
-        self._context, self._levels = context, levels
+        self._context, self._null_context = context, null_context
+        self._levels = levels
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Return the guided velocity [b, c, t] for x [b, c, t] and sigma [b]."""
@@ -73,7 +76,9 @@ class ClassifierFreeGuidance:
 
     @cached_property
     def _halves(self) -> Velocity:
-        twice = None if self._context is None else torch.cat([self._context, self._context])
+        own = self._context
+        other = own if self._null_context is None else self._null_context
+        twice = None if own is None or other is None else torch.cat([own, other])
         both = TextEmbedding.concatenate(self._text, self._null)
         return self._unet.bind(twice, both, levels=self._levels)
 

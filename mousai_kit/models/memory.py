@@ -28,6 +28,7 @@ from mousai_kit.core.errors import Problem, RequestError, argument_error
 from mousai_kit.core.interfaces import GenerationRequest, NoiseSource, SignalSpace, Stage
 from mousai_kit.models.blocks import wrap_blocks
 from mousai_kit.models.cascade import Cascade
+from mousai_kit.models.conditioning import blank_extras, loss_keywords
 
 STATE_COPIES = 4
 """Gradients, two moments, average: what training keeps beside every learned parameter."""
@@ -78,7 +79,13 @@ def meta_input(stage: Stage, *, samples: int, batch: int, device: str = "meta") 
 def loss_inputs(stage: Stage, samples: int, batch: int, *, device: str = "meta") -> dict[str, Any]:
     """Return what `loss` takes for so many samples of audio."""
     signal = meta_input(stage, samples=samples, batch=batch, device=device)
-    return {"signal": signal, "prompts": ["music"] * batch, "noise": NoiseSource(range(batch))}
+    extras = blank_extras(stage, samples=samples, batch=batch, device=device)
+    return {
+        "signal": signal,
+        "prompts": ["music"] * batch,
+        "noise": NoiseSource(range(batch)),
+        **loss_keywords(stage, extras),
+    }
 
 
 def _peak(stage: Stage, compute: Callable[[Stage], Tensor]) -> int | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any, cast
 
-from mousai_kit.core.component import to_plain_dict
+from mousai_kit.core.component import Use, iter_slots, to_plain_dict
 from mousai_kit.core.errors import MousaiError
 from mousai_kit.core.plugins import installed_registry
 from mousai_kit.recipe.loading import recipe_from_yaml
@@ -42,7 +44,7 @@ def stage_fingerprint_values(recipe: Recipe, stage: str) -> dict[str, Any]:
     Samplers are left out wherever they are: they are no part of training.
     """
     recipe = for_training(recipe, stage)
-    names, idle = list(recipe.stages), recipe.data.component.cache_only_options
+    names = list(recipe.stages)
     stages = {}
     for name in names[: names.index(stage) + 1]:
         values = to_plain_dict(recipe.stages[name], without=("sampler",))
@@ -53,9 +55,19 @@ def stage_fingerprint_values(recipe: Recipe, stage: str) -> dict[str, Any]:
     return {
         "seed": recipe.seed,
         "audio": to_plain_dict(recipe.audio),
-        "data": {key: value for key, value in recipe.data.values().items() if key not in idle},
+        "data": _data(recipe.data),
         "stages": stages,
     }
+
+
+def _data(use: Use[Any]) -> dict[str, Any]:
+    """Return what a key says of a dataset and those inside it: what decides their clips."""
+    found = use.values()
+    for place, slot in iter_slots(use):
+        inner = reduce(getitem, place, found)
+        for option in getattr(slot.component, "cache_only_options", ()):
+            inner.pop(option, None)
+    return found
 
 
 def _first(part: StageRecipe) -> dict[str, Any]:
@@ -75,6 +87,33 @@ def model_key(key: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a stage's key that says what it is, not how it was trained."""
     stages = {name: {"model": values["model"]} for name, values in key["stages"].items()}
     return {"audio": key["audio"], "stages": stages}
+
+
+def drop_settings(key: Mapping[str, Any], parts: Mapping[str, Collection[str]]) -> dict[str, Any]:
+    """Return a stage's key without some parts of its stages: `{"generator": ("train",)}`."""
+    stages = {
+        name: {part: value for part, value in values.items() if part not in parts.get(name, ())}
+        for name, values in key.get("stages", {}).items()
+    }
+    return {**key, "stages": stages}
+
+
+def changed_settings(
+    old: Mapping[str, Any], new: Mapping[str, Any], stage: str
+) -> dict[str, list[Any]]:
+    """Return the settings of a stage's training that two keys have otherwise: old value, new.
+
+    Empty where anything else differs: then the state of one training is none of the other's.
+    """
+    own = {stage: ("train",)}
+    if diff_paths(drop_settings(old, own), drop_settings(new, own)):
+        return {}
+    before, now = (key["stages"][stage].get("train", {}) for key in (old, new))
+    return {
+        f"train.{name}": [before.get(name), value]
+        for name, value in now.items()
+        if before.get(name) != value
+    }
 
 
 def stage_hash(recipe: Recipe, stage: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from yaml.reader import Reader
 
 from mousai_kit.core.errors import RecipeError, did_you_mean, format_value, join_quoted
+from mousai_kit.core.packaged import RECIPE
 from mousai_kit.core.plugins import installed_registry
 from mousai_kit.recipe.nodes import KeyPath, Location, Node, ProblemCollector
 from mousai_kit.recipe.option_types import alternatives, is_text
@@ -75,6 +76,8 @@ def _given_source(given: Path | str, faults: ProblemCollector) -> Source:
         return path, origin
     if isinstance(given, str) and (found := shipped_under(name)):
         return found, Location(0, source=found.name)
+    if there and (path / RECIPE).is_file():
+        raise faults.fatal(origin, (), f"is a run folder; name its recipe: {Path(name) / RECIPE}")
     if there:
         raise faults.fatal(origin, (), "is a folder; a recipe is a YAML file")
     if name in installed_registry().pretrained_systems:
@@ -138,6 +141,8 @@ def _exists(path: Path) -> bool:
         return False
 
 
+NULL = ("null", "Null", "NULL")
+"""Words that mean null whatever the option; `~` is text where text is wanted: the user's home."""
 FIRST_RANK = 1_000_000
 """Arguments are read after every file."""
 
@@ -169,9 +174,17 @@ def _value(
 ) -> Node:
     """Return what an argument says of an option so annotated; RecipeError where it is malformed."""
     text = is_text(annotation)
+    if not word:
+        raise faults.fatal(
+            origin, place, "has no value after `=`; null says none, '' an empty text"
+        )
+    if text and word in NULL and type(None) not in alternatives(annotation):
+        told = f"must be text (got null); a text of these letters is written {format_value(word)}"
+        faults.add(origin, place, f"{told}, with its quotes")
+        return Node(word, origin)
     if not word.startswith(("[", "{", "'", '"')):
         plain = scalar(word)
-        none = plain is None and (not text or word == "" or type(None) in alternatives(annotation))
+        none = plain is None and (not text or type(None) in alternatives(annotation))
         return Node(None if none else word if text else plain, origin)
     if not text:
         return parse(word, origin, faults, place)

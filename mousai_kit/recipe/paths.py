@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mousai_kit.core.component import PathOption, Use
+from mousai_kit.core.component import PathOption, Use, iter_slots
 from mousai_kit.core.errors import Problem, format_path
 from mousai_kit.core.packaged import RECIPE
 from mousai_kit.core.registry import Registry
@@ -84,9 +84,18 @@ class PathPass:
 
 
 def paths_in(use: Use[Any]) -> dict[str, str]:
-    """Return the paths that a component's options name, by option; `~` is the user's home."""
-    fields = type(use.options).model_fields.items()
-    marked = [name for name, field in fields if path_option(field_type(field))]
+    """Return the paths that options name, those of components inside too, by where they stand.
+
+    They are absolute; `~` is the user's home.
+    """
     return {
-        name: str(Path(value).expanduser()) for name in marked if (value := vars(use.options)[name])
+        format_path((*place, name)): str(_as_meant(Path(value).expanduser(), option))
+        for place, slot in iter_slots(use)
+        for name, field in type(slot.options).model_fields.items()
+        if (option := path_option(field_type(field))) and (value := vars(slot.options)[name])
     }
+
+
+def _as_meant(path: Path, option: PathOption) -> Path:
+    """Return a path as absolute, or a name as it stands."""
+    return path if option.may_be_name and not path.exists() else path.absolute()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from itertools import dropwhile, takewhile
 from pathlib import Path
 
@@ -32,6 +34,13 @@ def text_of(card: Path) -> str:
     if lines[:1] == [_FENCE]:
         lines = lines[_end(lines) :]
     return "\n".join(lines).strip() + "\n"
+
+
+def leave_out_sections(markdown: str, titles: Collection[str]) -> str:
+    """Return Markdown without the sections (`## ...`) of these titles."""
+    first, *sections = re.split(r"^(?=## )", markdown, flags=re.MULTILINE)
+    kept = (text for text in sections if text.partition("\n")[0].removeprefix("## ") not in titles)
+    return "".join([first, *kept])
 
 
 def headline(card: Path) -> str:

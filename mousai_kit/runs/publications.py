@@ -35,6 +35,8 @@ def fetch_publication(model: str, revision: str | None) -> tuple[Path, str]:
         raise
     except Exception as error:  # whatever the hub's client and its network library raise
         told = f"can't be fetched: {hub.explain_hub_error(error, RECIPE)}"
+        if revision is None:  # which a folder has none of
+            told = f"there is no such run folder here, and from the Hugging Face hub it {told}"
         raise WeightsError.about(model, told) from error
     return folder, commit
 

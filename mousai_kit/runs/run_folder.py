@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from mousai_kit.core.packaged import OURS, WEIGHTS, Packaged
 from mousai_kit.core.plugins import installed_registry
 from mousai_kit.distributed import Rank, unmanaged_launcher
 from mousai_kit.recipe import RECIPE, RUNS, Recipe, diff_paths, model_key, stage_fingerprint_values
-from mousai_kit.recipe.fingerprint import key_today
+from mousai_kit.recipe.fingerprint import changed_settings, drop_settings, key_today
 from mousai_kit.runs import checkpoint as checkpoints
 
 
@@ -68,15 +70,22 @@ class StageDirectory:
         revision = f", revision {found['revision']}" if "revision" in found else ""
         return f"{place} ({found['format']}{revision}, sha256 {found['sha256'][:16]})"
 
+    @property
+    def changes(self) -> list[str]:
+        """Return which settings of training changed on the way, a line each time; see `--go-on`."""
+        header = checkpoints.read_header(self.weights) if self.weights.exists() else {}
+        return [
+            f"from step {change['step']} on with other settings: {describe_changes(change['keys'])}"
+            for change in header.get(CHANGED, [])
+        ]
+
     def set_aside(self, but: Iterable[str] = ()) -> Path:
         """Rename the folder, so that nothing is lost; return its new name.
 
         Latents stay where they are, and folders `but` some: they may serve again, and tell
         themselves what made them.
         """
-        number = 1
-        while (target := self.path.with_name(f"{self.path.name}.old-{number}")).exists():
-            number += 1
+        target = self._old_path()
         self.path.rename(target)
         inside = (target / name for name in but if (target / name).is_dir())
         for folder in [*target.glob("latents-*/"), *inside]:
@@ -84,7 +93,28 @@ class StageDirectory:
             folder.rename(self.path / folder.name)
         return target
 
+    def set_weights_aside(self) -> Path:
+        """Move the finished weights alone, so that they are not replaced; return their new path."""
+        target = self._old_path()
+        target.mkdir()
+        return self.weights.rename(target / self.weights.name)
 
+    def _old_path(self) -> Path:
+        """Return a name beside the folder that nothing has yet."""
+        numbered = (self.path.with_name(f"{self.path.name}.old-{n}") for n in count(1))
+        return next(path for path in numbered if not path.exists())
+
+
+def describe_changes(keys: Mapping[str, Sequence[Any]]) -> str:
+    """Return settings that changed as `train.batch 8 -> 16, train.warmup 0 -> 100`."""
+    told = (f"{key} {' -> '.join(map(json.dumps, values))}" for key, values in keys.items())
+    return ", ".join(told)
+
+
+CHANGED = "changed"
+"""What a file says of settings of training that changed at a step: `step`, and `keys` with the old
+value and the new one of each."""
+Key = dict[str, Any]
 INITIAL_WEIGHTS = "start"
 """What a file says of the weights that training started from: what stands for them."""
 
@@ -180,18 +210,17 @@ class RunFolder:
     def mismatches(self, path: Path, expected: dict[str, Any]) -> list[str]:
         """Return in what a stage's file differs from what is expected; empty where it fits."""
         found = checkpoints.read_header(path)
-        keys = [found.get("key", {}), expected["key"]]
-        if keys[0] != keys[1]:
-            keys[0] = key_today(found)
-        if "imported" in found:  # not trained here, so not on the recipe's music either
-            keys = [model_key(key) for key in keys]
-        if different := diff_paths(*keys):
-            return different
-        if found.get("below") != expected["below"]:
-            return ["the weights of the stage below"]
-        if INITIAL_WEIGHTS in expected and found.get(INITIAL_WEIGHTS) != expected[INITIAL_WEIGHTS]:
-            return ["the weights that it starts from"]
-        return []
+        return diff_paths(*_keys(found, expected)) or _other_beginning(found, expected)
+
+    def changed_settings(self, path: Path, expected: dict[str, Any]) -> dict[str, list[Any]]:
+        """Return the settings, old and new, that a stage's file was trained with otherwise.
+
+        Empty where it fits, and where anything but how the stage is trained differs.
+        """
+        found = checkpoints.read_header(path)
+        if _other_beginning(found, expected):
+            return {}
+        return changed_settings(*_keys(found, expected), expected["stage"])
 
     def check_trained(self, recipe: Recipe, names: Sequence[str] | None = None) -> None:
         """Raise WeightsError naming every stage (of `names`) that is not trained."""
@@ -222,6 +251,32 @@ class RunFolder:
         return RunError.about(
             self.path, f"can't be written ({error.strerror}); name another folder for the run"
         )
+
+
+def _keys(found: Key, expected: Key) -> tuple[Key, Key]:
+    """Return what decides weights, as a file tells and as is expected, without what is no matter.
+
+    How the stages below were trained is none where their weights are the very ones.
+    """
+    old, new = found.get("key", {}), expected["key"]
+    if old != new:
+        old = key_today(found)
+    if "imported" in found:  # not trained here, so not on the recipe's music either
+        return model_key(old), model_key(new)
+    if found.get("below") != expected["below"]:
+        return old, new
+    below = (name for name in new["stages"] if name != expected["stage"])
+    idle = dict.fromkeys(below, ("train", "first"))
+    return drop_settings(old, idle), drop_settings(new, idle)
+
+
+def _other_beginning(found: Key, expected: Key) -> list[str]:
+    """Return which weights that a training builds on a file had otherwise; empty for the same."""
+    if found.get("below") != expected["below"]:
+        return ["the weights of the stage below"]
+    if INITIAL_WEIGHTS in expected and found.get(INITIAL_WEIGHTS) != expected[INITIAL_WEIGHTS]:
+        return ["the weights that it starts from"]
+    return []
 
 
 def _used_by(owner: str) -> str:

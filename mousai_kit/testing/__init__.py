@@ -8,6 +8,7 @@ import pytest
 pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in iter_modules(__path__)))
 
 from mousai_kit.testing.assertions import check_recipe
+from mousai_kit.testing.conditioner import ConditionerContract
 from mousai_kit.testing.contract import Contract
 from mousai_kit.testing.dataset import DatasetContract
 from mousai_kit.testing.domain import DomainContract
@@ -25,6 +26,7 @@ from mousai_kit.testing.unet import UNetContract
 from mousai_kit.testing.weight_format import WeightFormatContract
 
 __all__ = [
+    "ConditionerContract",
     "Contract",
     "DatasetContract",
     "DomainContract",

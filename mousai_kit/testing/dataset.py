@@ -162,9 +162,10 @@ class DatasetContract(Contract):
         assert len(missing) <= len(said) // 10, f"no caption has {sorted(missing)[:3]}"
 
     def test_what_is_left_out_is_told_a_line_each(self) -> None:
-        skipped = self.dataset().skipped_files()
-        assert isinstance(skipped, list)
-        assert all(isinstance(line, str) and line and "\n" not in line for line in skipped)
+        dataset = self.dataset()
+        for lines in (dataset.skipped_files(), dataset.notes()):
+            assert isinstance(lines, list)
+            assert all(isinstance(line, str) and line and "\n" not in line for line in lines)
 
     def test_music_keeps_its_pitch_at_any_rate(self) -> None:
         rates = (8000, 32000)

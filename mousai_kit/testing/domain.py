@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from mousai_kit.core.interfaces import Domain
+from mousai_kit.core.interfaces import ChannelLayout, Domain
 from mousai_kit.testing.contract import Contract
 from mousai_kit.testing.signals import chords, loudness, nothing_drawn, white
 
@@ -27,11 +27,13 @@ class DomainContract(Contract):
     interface: ClassVar = Domain
     bound: ClassVar[float] = 1e-3
     """How far audio may be off that comes back, as a part of its root mean square."""
+    sample_rate: ClassVar[int] = 48_000
+    """In Hz, for a domain that asks."""
 
     def domain(self, audio_channels: int = 2, *, device: str = "cpu") -> Any:
         """Return the domain as it is built, nothing measured."""
         with torch.device(device):
-            return self.build(audio_channels=audio_channels)
+            return self.build(audio_channels=audio_channels, sample_rate=self.sample_rate)
 
     def prepared_domain(self, audio_channels: int = 2) -> Any:
         """Return the domain after it has measured quiet noise."""
@@ -46,6 +48,14 @@ class DomainContract(Contract):
         for name, least in {"channels": 1, "stride": 1, "context_frames": 0}.items():
             assert isinstance(sizes[name], int), f"{name} is no int: {sizes[name]!r}"
             assert sizes[name] >= least, f"{name} must be at least {least}"
+
+    @EACH_CHANNELS
+    def test_its_layout_has_all_channels(self, audio_channels: int) -> None:
+        domain = self.domain(audio_channels)
+        if domain.layout is not None:
+            assert isinstance(domain.layout, ChannelLayout)
+            assert domain.layout.audio_channels == audio_channels
+            assert domain.layout.channels == domain.channels
 
     @EACH_CHANNELS
     @pytest.mark.parametrize("frames", [1, 2, 3, 8])

@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from mousai_kit.core.component import Component
-from mousai_kit.core.interfaces import TextEmbedding, UNet
+from mousai_kit.core.interfaces import ChannelLayout, TextEmbedding, UNet
 from mousai_kit.testing.assertions import forwards_tensors
 from mousai_kit.testing.network import NetworkContract, perturb
 
@@ -108,6 +108,7 @@ class UNetSuite(NetworkContract):
             channels=CHANNELS,
             context_channels=CONTEXT if context else 0,
             text_features=FEATURES if text else 0,
+            layout=ChannelLayout(1, CHANNELS),
         )
         return forwards_tensors(network, "v, a tensor of x's shape")
 

@@ -17,6 +17,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from mousai_kit.core.component import iter_slots
 from mousai_kit.core.errors import (
     MousaiError,
     Problem,
@@ -28,6 +29,7 @@ from mousai_kit.core.errors import (
 )
 from mousai_kit.core.interfaces import Stage
 from mousai_kit.core.packaged import WEIGHTS
+from mousai_kit.data.combined import CombinedDataset
 from mousai_kit.models import lora
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.recipe import Recipe, diff_paths, stage_fingerprint_values
@@ -301,8 +303,13 @@ def has_trainable(recipe: Recipe, cascade: Cascade) -> bool:
 
 def own_music(recipe: Recipe) -> bool:
     """Return whether the data are the user's: of a dataset that must be told where they are."""
-    options = recipe.data.component.Options.model_fields.values()
-    return any(option.is_required() for option in options)
+    datasets = (slot.component for _, slot in iter_slots(recipe.data))
+    return any(
+        option.is_required()
+        for component in datasets
+        if not issubclass(component, CombinedDataset)
+        for option in component.Options.model_fields.values()
+    )
 
 
 def find_initial_weights(

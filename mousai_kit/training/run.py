@@ -33,6 +33,7 @@ from mousai_kit.runs.run import Run
 from mousai_kit.runs.run_folder import INITIAL_WEIGHTS, RunFolder
 from mousai_kit.runs.status import is_trained, is_up_to_date
 from mousai_kit.training.callbacks import default_callbacks
+from mousai_kit.training.changed_settings import adopt_checkpoints, settings_changed, step_of
 from mousai_kit.training.checkpointing import TrainingPaths
 from mousai_kit.training.checks import check_training
 from mousai_kit.training.finetuning import (
@@ -47,10 +48,17 @@ from mousai_kit.training.signals import raise_on_signals
 from mousai_kit.training.trainer import Trainer
 
 
-def train(recipe: Recipe, folder: str | Path | None = None, *, quiet: bool = False) -> Pipeline:
+def train(
+    recipe: Recipe,
+    folder: str | Path | None = None,
+    *,
+    quiet: bool = False,
+    go_on: bool = False,
+) -> Pipeline:
     """Train what is not trained yet in a run folder (`runs/<name>`), then load all of it.
 
-    As `mousai-kit run` does before it makes music: what was begun is gone on with.
+    As `mousai-kit run` does before it makes music: what was begun is gone on with. With `go_on`,
+    so is a stage of which only `train` settings have changed, instead of training anew.
     """
     if not isinstance(recipe, Recipe):
         told = f"mk.train takes a recipe, as mk.load_recipe(...) gives (got {format_value(recipe)})"
@@ -58,27 +66,29 @@ def train(recipe: Recipe, folder: str | Path | None = None, *, quiet: bool = Fal
     run = RunFolder.default(recipe) if folder is None else RunFolder(Path(folder))
     with torch.random.fork_rng(devices=[]):
         with run.lock():
-            train_run(Run(recipe, run, Screen(quiet=quiet)))
+            train_run(Run(recipe, run, Screen(quiet=quiet)), go_on=go_on)
         return Pipeline(Run(recipe, run, Screen(quiet=quiet)).load_for_inference())
 
 
-def train_run(run: Run) -> None:
+def train_run(run: Run, *, go_on: bool = False) -> None:
     """Train every stage whose weights are missing, unfinished or another recipe's.
 
-    A signal that asks for an end interrupts as Ctrl-C does.
+    With `go_on`, a stage whose `train` settings alone have changed goes on from its checkpoint. A
+    signal that asks for an end interrupts as Ctrl-C does.
     """
     with raise_on_signals():
-        RunTraining(run).train_all()
+        RunTraining(run, go_on=go_on).train_all()
 
 
 class RunTraining:
     """Trains the stages of a system, one after the other, and loads those that are trained."""
 
-    def __init__(self, run: Run, *, skipped: dict[str, None] | None = None) -> None:
-        """`skipped` lists music that was left out before, by a training of other stages."""
+    def __init__(self, run: Run, *, whole: StageData | None = None, go_on: bool = False) -> None:
+        """`whole` are the data of the run of which this trains a part."""
+        self.go_on = go_on
         self.run, self.recipe, self.folder = run, run.recipe, run.folder
         self.ranks, self.screen, self.cascade = run.ranks, run.screen, run.cascade
-        self.data = StageData.of(run) if skipped is None else StageData(run, skipped=skipped)
+        self.data = StageData.of(run) if whole is None else StageData(run, whole=whole)
 
     def train_all(self) -> None:
         """Train every stage that needs it, the lowest first."""
@@ -132,19 +142,40 @@ class RunTraining:
             stage.download()
 
     def _make_room(self, name: str, header: dict[str, Any]) -> None:
-        """Keep weights of another recipe under another name, and say in what they differ.
+        """Go on with weights of another recipe, if that is wanted and can be, else set them aside.
 
-        Stages inside that were trained before stay: they tell themselves what made them.
+        It is said in what they differ.
         """
         files = self.folder.stage(name)
         path = files.latest_weights()
         if path and (different := self.folder.mismatches(path, header)):
-            kept = files.set_aside(but=self.cascade.stages[name].first)
-            self.screen.print(
-                f"{name}: the weights here are another recipe's (differs in "
-                f"{some(different)}); they are kept in {kept}, and training begins anew"
-            )
+            if self.go_on and settings_changed(self.folder, header):
+                with self.screen.busy(f"taking over the checkpoints of {name}"):
+                    told = adopt_checkpoints(self.folder, header)
+            else:
+                told = self._set_aside(name, header, different)
+            self.screen.print(told)
         files.path.mkdir(exist_ok=True)
+
+    def _set_aside(self, name: str, header: dict[str, Any], different: list[str]) -> str:
+        """Keep a stage's folder under another name; return what to say of it.
+
+        Stages inside that were trained before stay: they tell themselves what made them.
+        """
+        files, hint = self.folder.stage(name), ""
+        if self.go_on:
+            hint = "; --go-on is for a checkpoint that differs in settings of `train` alone"
+        elif settings_changed(self.folder, header):
+            step = step_of(self.folder, header)
+            hint = (
+                f"; to go on from step {step} instead, stop, give that folder its name back, and "
+                "`run` with --go-on"
+            )
+        kept = files.set_aside(but=self.cascade.stages[name].first)
+        return (
+            f"{name}: the weights here are another recipe's (differs in {some(different)}); they "
+            f"are kept in {kept}, and training begins anew{hint}"
+        )
 
     def _train(self, name: str, header: dict[str, Any], given: InitialWeights | None) -> None:
         files, stage = self.folder.stage(name), self.cascade.stages[name]
@@ -177,7 +208,8 @@ class RunTraining:
         """Train the stages inside a stage, or find them trained, and load them into it."""
         for whole in phases(self.recipe, name):
             phase = PhaseSystem(self.run, whole)
-            RunTraining(phase, skipped=self.data.skipped_files).train_or_load(whole, None)
+            training = RunTraining(phase, whole=self.data, go_on=self.go_on)
+            training.train_or_load(whole, None)
             tensors, files = phase.folder.load(phase.recipe, whole), phase.folder.stage(whole)
             inner = self.cascade.stages[name].first[whole.removeprefix(f"{name}/")]
             checkpoint.load_into(inner, tensors, origin=str(files.weights))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mousai_kit.core.interfaces import Stage
 from mousai_kit.runs import checkpoint
+from mousai_kit.runs.run_folder import CHANGED
 from mousai_kit.training.callbacks.base import Callback
 from mousai_kit.training.loss_guard import LossGuard
 from mousai_kit.training.train_step import TrainStep
@@ -70,6 +71,8 @@ class TrainState:
         """Go on from a checkpoint; WeightsError, naming `origin`, where it is another model's."""
         self.load_learner(tensors, header, origin)
         self.step, self.seconds = header["step"], header["seconds"]
+        if CHANGED in header:
+            self.origin = {**self.origin, CHANGED: header[CHANGED]}
         self.guard.load(header.get("guard", {}))
         states = header.get("observers", {})
         for part in self.observers:

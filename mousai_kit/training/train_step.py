@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import chain
@@ -17,6 +17,7 @@ from mousai_kit.core.seeds import derive_seed
 from mousai_kit.data.loader import Batch
 from mousai_kit.distributed import Communicator
 from mousai_kit.models.blocks import report_compile_errors, wrap_blocks
+from mousai_kit.models.conditioning import loss_keywords
 from mousai_kit.models.device import autocast
 from mousai_kit.recipe import Train
 from mousai_kit.training.ema import EMA
@@ -87,12 +88,16 @@ class TrainStep:
             seeds = [derive_seed(self.seed, "noise", step, place) for place in places]
             noise = NoiseSource(seeds, device=self.device)
             signal = batch.signal[first:end].to(self.device, non_blocking=True)
+            extras = {
+                name: data[first:end].to(self.device, non_blocking=True)
+                for name, data in batch.extras.items()
+            }
             with (  # processes exchange the gradients they have added up with the last part
                 nullcontext() if end == count else self.ranks.no_sync(self.together),
                 self.ranks.report_lost_peer(),
                 report_compile_errors() if self.settings.compile else nullcontext(),
             ):
-                loss = self.together(signal, batch.texts[first:end], noise)
+                loss = self.together(signal, batch.texts[first:end], noise, extras)
                 self.scaler.scale(loss.sum() / count).backward()
             losses.append(loss.detach())
         self.scaler.unscale_(self.optimizer)
@@ -130,11 +135,17 @@ class _Losses(nn.Module):
         super().__init__()
         self.stage, self.settings = stage, settings
 
-    def forward(self, signal: Tensor, texts: Sequence[str], noise: NoiseSource) -> Tensor:
+    def forward(
+        self,
+        signal: Tensor,
+        texts: Sequence[str],
+        noise: NoiseSource,
+        extras: Mapping[str, Tensor],
+    ) -> Tensor:
         """Return the training loss of each clip [b], in the precision of the settings."""
         settings = self.settings
         with (
             autocast(signal.device, settings.precision),
             wrap_blocks(self.stage, recompute=settings.recompute, compiled=settings.compile),
         ):
-            return self.stage.loss(signal, texts, noise=noise)
+            return self.stage.loss(signal, texts, noise=noise, **loss_keywords(self.stage, extras))

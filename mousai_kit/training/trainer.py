@@ -15,7 +15,7 @@ from mousai_kit.core.console import Screen
 from mousai_kit.core.errors import AudioError, MousaiError, error_summary, escape_control_chars
 from mousai_kit.core.interfaces import Stage
 from mousai_kit.core.seeds import derive_seed
-from mousai_kit.data.datasets import ClipSource
+from mousai_kit.data.datasets import ClipSource, audio_extractor
 from mousai_kit.data.loader import Batch, batches, draw
 from mousai_kit.distributed import Communicator, RankError
 from mousai_kit.models.blocks import CompileError
@@ -358,6 +358,7 @@ class Trainer:
             patience=self.settings.patience,
             pinned=self.learner.device.type == "cuda",
             part=self.ranks.part(self.settings.batch),
+            extract=audio_extractor(self.stage),
             warn=self._on_restart,
         )
 

@@ -27,6 +27,8 @@ STEP = 40
 """From one tone's number to the next one's: all four words change, and no tone comes twice."""
 APART = 7_919
 """Samples between the moments at which tones are heard."""
+MINUTE = 60
+"""Seconds of a tone in which clips begin."""
 LOUDNESS = 0.5
 """Highest possible peak."""
 
@@ -63,9 +65,16 @@ class Tones(mk.Dataset):
     def clip(self, index: int, epoch: int = 0) -> mk.Clip:
         """Return a tone, heard from another moment in every epoch."""
         words = _words(self.tones[index])
-        start = (index + epoch * len(self)) * APART % (60 * self.sample_rate)
+        start = (index + epoch * len(self)) * APART % (MINUTE * self.sample_rate)
         wave = self._wave(*words, start)
-        return mk.Clip(wave, _caption(*words), f"tone {self.tones[index]}")
+        return mk.Clip(
+            wave,
+            _caption(*words),
+            f"tone {self.tones[index]}",
+            start=start / self.sample_rate,
+            track_seconds=MINUTE + self.length / self.sample_rate,
+            facts=dict(zip(("register", "shape", "kind", "speed"), words, strict=True)),
+        )
 
     def captions(self) -> Iterator[str]:
         """Yield each tone's caption."""

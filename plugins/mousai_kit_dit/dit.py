@@ -90,7 +90,7 @@ class DiT1d(mk.UNet):
         self.head, self.downsampling = options.head, patch
         self.head_features = features // options.heads
         self.enter = nn.Linear(channels * patch, features)
-        self.hear = nn.Linear(context_channels * patch, features) if context_channels else None
+        self.hear = _silent(context_channels * patch, features) if context_channels else None
         self.read = TextProjection(text_features, features) if text_features else None
         steered_by_text = options.summary and text_features > 0
         self.summary = Summary(text_features, features) if steered_by_text else None
@@ -213,6 +213,14 @@ class BoundDiT1d:
             if not others and first in self.rows:
                 return self.rows[first]
         return self.network.level(sigma, self.summary)
+
+
+def _silent(inputs: int, outputs: int) -> nn.Linear:
+    """Return a layer that says nothing yet: weights learned without a context do as they did."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 def _patches(x: Tensor, size: int) -> Tensor:

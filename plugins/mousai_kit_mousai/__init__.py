@@ -18,6 +18,7 @@ def mousai_kit_components() -> Sequence[type[mk.Component]]:
     from mousai_kit_mousai.envelope_autoencoder import EnvelopeAutoencoder
     from mousai_kit_mousai.folder import Folder
     from mousai_kit_mousai.metrics import LogMelDistance, MultiResolutionSTFT
+    from mousai_kit_mousai.mix import Mix
     from mousai_kit_mousai.musical_metrics import Attacks, Lines, Pitch
     from mousai_kit_mousai.native_format import NativeFormat
     from mousai_kit_mousai.regression_autoencoder import RegressionAutoencoder
@@ -36,7 +37,7 @@ def mousai_kit_components() -> Sequence[type[mk.Component]]:
         DDIM,
         *(Waveform, MDCT),
         *(DiffusionAutoencoder, EnvelopeAutoencoder, RegressionAutoencoder, TextToLatent),
-        Folder,
+        *(Folder, Mix),
         *(LogMelDistance, MultiResolutionSTFT, Lines, Pitch, Attacks),
         *(Archinet, NativeFormat),
     ]

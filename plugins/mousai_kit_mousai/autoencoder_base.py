@@ -34,8 +34,12 @@ class AudioStage(mk.Stage):
 
     def build_encoder(self, encoder: mk.Use[mk.SpectralEncoder]) -> None:
         """Build the encoder, whose latents are the space of this stage."""
-        below = self.input_space
-        self.encoder = encoder.build(audio_channels=below.channels, sample_rate=below.sample_rate)
+        below, domain = self.input_space, getattr(self, "domain", None)
+        self.encoder = encoder.build(
+            audio_channels=below.channels,
+            sample_rate=below.sample_rate,
+            layout=domain and domain.layout,
+        )
         self.latent_space = mk.SignalSpace(
             self.encoder.channels, self.encoder.downsampling, below.sample_rate
         )
@@ -123,12 +127,18 @@ class AudioAutoencoder(AudioStage):
     domain: mk.Domain
     unet: mk.UNet
 
+    def build_domain(self, domain: mk.Use[mk.Domain]) -> None:
+        """Build the domain, which encoder and network may ask about."""
+        space = self.input_space
+        self.domain = domain.build(audio_channels=space.channels, sample_rate=space.sample_rate)
+
     def build_network(self, unet: mk.Use[mk.UNet], *, inputs: int = 1) -> None:
         """Build the network, where domain and space are known: it sees `inputs` signals at once."""
         self.unet = unet.build(
             channels=inputs * self.domain.channels,
             context_channels=self.latent_space.channels,
             text_features=0,
+            layout=self.domain.layout,
         )
         self.length_multiple = lcm(
             self.latent_space.stride, self.domain.stride * self.unet.downsampling

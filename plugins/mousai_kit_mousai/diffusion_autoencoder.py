@@ -111,7 +111,7 @@ class DiffusionAutoencoder(AudioAutoencoder):
 
     def __init__(self, options: Options, *, input_space: mk.SignalSpace) -> None:
         super().__init__(options, input_space=input_space)
-        self.domain = options.domain.build(audio_channels=input_space.channels)
+        self.build_domain(options.domain)
         self.draft = None if options.draft is None else self._build_draft(options.draft)
         if self.draft is None:
             self.build_encoder(options.encoder)

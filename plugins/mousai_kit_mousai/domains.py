@@ -26,6 +26,7 @@ class Waveform(mk.Domain):
     def __init__(self, options: mk.Options, *, audio_channels: int) -> None:
         super().__init__(options, audio_channels=audio_channels)
         self.channels, self.stride = audio_channels, 1
+        self.layout = mk.ChannelLayout(1, audio_channels)
 
     def forward(self, wave: Tensor) -> Tensor:
         """Return the audio [b, c, t]."""
@@ -75,6 +76,7 @@ class MDCT(mk.Domain):
         super().__init__(options, audio_channels=audio_channels)
         self.stride, self.exponent = options.hop, options.exponent
         self.channels = audio_channels * options.hop
+        self.layout = mk.ChannelLayout(options.hop, audio_channels)
         self.mid_side = options.mid_side and audio_channels == 2
         self.register_buffer("scale", torch.ones(self.channels))
         self.emphasis = options.emphasis

@@ -52,19 +52,23 @@ class Folder(mk.TrackDataset):
         folder = Path(self.options.path).expanduser()
         check_music_folder(folder)
         self._file = self._index_file(folder)
-        table, skipped = index(folder, self._file)
-        self._skipped = list(map(str, skipped))
+        table, skipped, notes = index(folder, self._file)
+        self._skipped, self._notes = list(map(str, skipped)), list(map(str, notes))
         return table.tracks().part(self.split, table.names(), self.options.validation)
 
     def skipped_files(self) -> list[str]:
         """Return one line for each file that was left out, with the reason."""
+        return self._skipped
+
+    def notes(self) -> list[str]:
+        """Return one line for each thing to be known of captions and of the index."""
         if not self._file.fault:
-            return self._skipped
+            return self._notes
         told = (
             f"can't be used ({self._file.fault}), so that all headers are read at every start; "
             "name a file that can be written with `index`"
         )
-        return [*self._skipped, str(problem(self._file.path, told))]
+        return [*self._notes, str(problem(self._file.path, told))]
 
     def cached_stats(self, tracks: Sequence[mk.Track]) -> list[mk.AudioStats | None]:
         """Return what the index knows of tracks that have not changed since."""

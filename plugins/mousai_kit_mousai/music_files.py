@@ -16,6 +16,8 @@ from mousai_kit_mousai.sidecar import METADATA, SidecarNames, plain_path, read_r
 
 READ = (".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
 """Endings of the files that are read, in either case."""
+LISTED = 4
+"""Bad lines of a metadata file that are told of, with their reasons."""
 UNREAD = (".aac", ".aif", ".aiff", ".ape", ".m4a", ".wma", ".wv")
 """Endings of music that is left out, which is said."""
 
@@ -35,17 +37,24 @@ class MusicFile:
     """What a metadata file says of it, as JSON."""
 
 
-def music_files(folder: Path, skipped: list[mk.Problem]) -> Iterator[MusicFile]:
-    """Yield a folder's music in a fixed order; what several links lead to, once."""
+def music_files(
+    folder: Path, skipped: list[mk.Problem], notes: list[mk.Problem]
+) -> Iterator[MusicFile]:
+    """Yield a folder's music in a fixed order; what several links lead to, once.
+
+    What is left out goes to `skipped`, what else is to be known to `notes`.
+    """
     seen, described = set[int](), dict[str, tuple[Path, str]]()
+    unpaired: list[str] = []
     for place, names in _folders(folder, skipped):
-        described.update(_read_metadata(Path(place), names, skipped))
+        described.update(_read_metadata(Path(place), names, notes))
         beside = SidecarNames(names)
         for name in sorted(names):
             path, ending = f"{place}{os.sep}{name}", splitext(name)[1].lower()  # noqa: PTH122
             if name.startswith(".") or ending not in READ + UNREAD:
                 continue
             status = _status(path)
+            own = beside.of(name)
             _, row = described.pop(plain_path(path), ("", "")) if described else ("", "")
             if ending in UNREAD:
                 told = f"{ending} files are not read; convert it to FLAC"
@@ -56,13 +65,18 @@ def music_files(folder: Path, skipped: list[mk.Problem]) -> Iterator[MusicFile]:
                 yield MusicFile(path, "")
             elif (identity := _identity(status)) not in seen:
                 seen.add(identity)
-                sidecars = [Path(place, found) for found in beside.of(name)]
+                sidecars = [Path(place, found) for found in own]
                 yield MusicFile(path, _stamp(status), _beside(sidecars, row), sidecars, row)
+        unpaired += (f"{place}{os.sep}{name}" for name in beside.unpaired())
+    if unpaired:
+        shown = mk.display_path(Path(unpaired[0]).relative_to(folder))
+        what = f"captions share no name with music ({len(unpaired)}, the first is '{shown}')"
+        notes.append(problem(folder, f"{what}; call them as the music is, or leave them be"))
     left = Counter(file for file, _ in described.values())
     for file, count in left.items():
         first = next(name for name, (origin, _) in described.items() if origin == file)
         what = f"names files that are no music here: {count} (the first is {first!r})"
-        skipped.append(problem(file, what))
+        notes.append(problem(file, what))
 
 
 def stamp(path: Path) -> str:
@@ -117,13 +131,19 @@ def _beside(sidecars: Sequence[Path], row: str) -> str:
 
 
 def _read_metadata(
-    place: Path, names: Sequence[str], skipped: list[mk.Problem]
+    place: Path, names: Sequence[str], notes: list[mk.Problem]
 ) -> Iterator[tuple[str, tuple[Path, str]]]:
     """Yield the path of each song that a folder's metadata files tell of, the file and its row."""
     for file in (place / name for name in METADATA if name in names):
         try:
-            for path, row in read_rows(file).items():
-                yield path, (file, row)
+            rows, bad = read_rows(file)
         except ValueError as error:
             told = f"can't be used, so that songs go by sidecars and tags ({error}); mend it"
-            skipped.append(problem(file, told))
+            notes.append(problem(file, told))
+            continue
+        if bad:
+            more = f" and {len(bad) - LISTED} more" if len(bad) > LISTED else ""
+            lines = ", ".join(f"{number} ({why})" for number, why in bad[:LISTED])
+            told = f"lines that can't be used are left out: {lines}{more}; mend them"
+            notes.append(problem(file, told))
+        yield from ((path, (file, row)) for path, row in rows.items())

@@ -23,15 +23,15 @@ LISTED = 10
 """Reasons given where no file can be used."""
 
 
-def index(folder: Path, file: IndexFile) -> tuple[TrackTable, list[mk.Problem]]:
-    """Return the tracks of a folder that can be used, and what is wrong with each other file.
+def index(folder: Path, file: IndexFile) -> tuple[TrackTable, list[mk.Problem], list[mk.Problem]]:
+    """Return the tracks of a folder, what is wrong with each file that can't be used, and notes.
 
     What is not in the index file, or has changed, is read and kept. AudioError where no file can
     be used.
     """
-    skipped: list[mk.Problem] = []
+    skipped, notes = list[mk.Problem](), list[mk.Problem]()
     tracks, seen, unused = TrackTable(folder), set[int](), Counter[str]()
-    files = music_files(folder, skipped)
+    files = music_files(folder, skipped, notes)
     with ThreadPoolExecutor(THREADS) as pool:
         while chunk := list(islice(files, CHUNK)):
             for entry in _entries(folder, chunk, file, pool):
@@ -44,14 +44,15 @@ def index(folder: Path, file: IndexFile) -> tuple[TrackTable, list[mk.Problem]]:
     file.forget(lambda path: hash(path) in seen)
     if not seen:
         raise _without_music(folder, skipped)
-    skipped += mk.unused_keys_told(mk.display_path(folder), unused)
-    return tracks, skipped
+    notes += mk.unused_keys_told(mk.display_path(folder), unused)
+    return tracks, skipped, notes
 
 
 def check_music_folder(folder: Path) -> None:
     """Raise AudioError where a folder of music is none."""
     if not folder.is_dir():
-        what = "is no folder" if folder.exists() else "there is no such folder"
+        where = "" if folder.is_absolute() else f" in {mk.display_path(Path.cwd())}"
+        what = "is no folder" if folder.exists() else f"there is no such folder{where}"
         raise mk.audio_error(folder, f"{what}; `path` names the folder of your music")
 
 

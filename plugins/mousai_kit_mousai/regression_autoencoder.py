@@ -40,7 +40,7 @@ class RegressionAutoencoder(AudioAutoencoder):
 
     def __init__(self, options: Options, *, input_space: mk.SignalSpace) -> None:
         super().__init__(options, input_space=input_space)
-        self.domain = options.domain.build(audio_channels=input_space.channels)
+        self.build_domain(options.domain)
         self.build_encoder(options.encoder)
         self.build_network(options.unet)
         self.resolutions = options.windows

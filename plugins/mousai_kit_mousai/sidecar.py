@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from os.path import normpath, splitext
 from pathlib import Path
@@ -66,6 +66,8 @@ class SidecarNames:
 
     def __init__(self, names: Sequence[str]) -> None:
         """Take the names in a folder; of those that mean the same, the exact one goes first."""
+        self._unpaired = dict.fromkeys(filter(_may_be_caption, sorted(names)))
+        self._music = False
         pairs = (splitext(name) for name in sorted(names))  # noqa: PTH122 - a hundred thousand
         self._exact = set(names)
         self._alike = {
@@ -76,37 +78,73 @@ class SidecarNames:
 
     def of(self, song: str) -> tuple[str, ...]:
         """Return the names of a song's sidecars, the first to be asked first."""
+        self._music = True
         if not self._alike:
             return ()
         stems = (splitext(song)[0], song)  # noqa: PTH122
         wanted = (stem + ending for ending in mk.SIDECAR_SUFFIXES for stem in stems)
         alike = self._alike
         found = (n if n in self._exact else alike.get(normalize("NFC", n)) for n in wanted)
-        return tuple(filter(None, found))
+        own = tuple(filter(None, found))
+        for name in own:
+            self._unpaired.pop(name, None)
+        return own
+
+    def unpaired(self) -> list[str]:
+        """Return the names of captions that no song asked for, where there is a song at all."""
+        return [*self._unpaired] if self._music else []
 
 
-def read_rows(file: Path) -> dict[str, str]:
+ABOUT = ("readme", "license", "licence", "copying", "credits", "changelog", "metadata", "index")
+"""Names of texts that are about a folder, not a song."""
+
+
+def _may_be_caption(name: str) -> bool:
+    stem, ending = splitext(name.lower())  # noqa: PTH122
+    return ending in mk.SIDECAR_SUFFIXES and not stem.startswith((".", *ABOUT))
+
+
+def read_rows(file: Path) -> tuple[dict[str, str], list[tuple[int, str]]]:
     """Return what a metadata file tells of songs, as JSON, by their `plain_path`s.
 
-    ValueError, with the reason, where that can't be known.
+    Beside it, of each row that can't be used, the line's number with the reason. ValueError, with
+    the reason, where none can be used.
     """
-    found, number = dict[str, str](), 0
+    found, bad = dict[str, str](), list[tuple[int, str]]()
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
-            told = csv.DictReader(lines, restkey="") if file.suffix.lower() == ".csv" else None
-            for values in told or map(json.loads, filter(str.strip, lines)):
-                number += 1
-                if not isinstance(values, dict) or not isinstance(values.get("file_name"), str):
-                    raise ValueError(f"row {number} has no 'file_name'")
-                name, _ = values.pop("file_name"), values.pop("", None)
-                found[plain_path(str(file.parent / name))] = json.dumps(values)
-    except json.JSONDecodeError:
-        raise ValueError(f"row {number + 1} is not JSON") from None
+            table = file.suffix.lower() == ".csv"
+            for number, values in _csv_rows(lines) if table else _json_rows(lines):
+                if isinstance(values, dict) and isinstance(values.get("file_name"), str):
+                    name, _ = values.pop("file_name"), values.pop("", None)
+                    found[plain_path(str(file.parent / name))] = json.dumps(values)
+                else:
+                    bad.append((number, "is not JSON" if values is None else "has no 'file_name'"))
     except UnicodeDecodeError:
         raise ValueError("not UTF-8 text") from None
     except (OSError, csv.Error, RecursionError) as error:
         raise ValueError(mk.error_summary(error)) from None
-    return found
+    if bad and not found:
+        raise ValueError(f"line {bad[0][0]} {bad[0][1]}")
+    return found, bad
+
+
+def _csv_rows(lines: Iterable[str]) -> Iterator[tuple[int, object]]:
+    """Yield the rows of a table, each with the number of its last line."""
+    told = csv.DictReader(lines, restkey="")
+    if "file_name" not in (told.fieldnames or ["file_name"]):
+        raise ValueError("it has no column 'file_name'")
+    return ((told.line_num, values) for values in told)
+
+
+def _json_rows(lines: Iterable[str]) -> Iterator[tuple[int, object]]:
+    """Yield the value of each line that is not blank, with its number; None where it is no JSON."""
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except json.JSONDecodeError:
+                yield number, None
 
 
 def plain_path(path: str) -> str:

@@ -10,14 +10,14 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from torch import Tensor, nn
 
 import mousai_kit.api as mk
-from mousai_kit_mousai.t5_network import T5Outline, T5ScratchOptions, build_encoder
+from mousai_kit_mousai.t5_network import T5Network, T5ScratchOptions
 
 PADDING_TOKEN, END_TOKEN = "<pad>", "</s>"
 """T5's own special tokens, of ids 0 and 1."""
@@ -39,7 +39,7 @@ class T5Scratch(mk.TextEncoder):
         self.vocabulary = options.vocabulary
         self.tokenizer: Any = None
         self.words: list[str] | None = None
-        self.network = T5Outline(options) if torch.empty(0).is_meta else build_encoder(options)
+        self.network = T5Network(options)
 
     def fit_statistics(self, captions: Sequence[str]) -> None:
         """Learn the vocabulary: the same captions, in any order, give the same one."""
@@ -49,7 +49,7 @@ class T5Scratch(mk.TextEncoder):
 
     def repeated_blocks(self) -> Iterable[nn.Module]:
         """Return T5's layers."""
-        return cast("nn.ModuleList", self.network.block)
+        return self.network.block
 
     def forward(self, prompts: Sequence[str]) -> mk.TextEmbedding:
         """Encode prompts; embeddings are zero where masked. WeightsError without a vocabulary."""
@@ -65,10 +65,7 @@ class T5Scratch(mk.TextEncoder):
 
     def embed(self, ids: Tensor, mask: Tensor) -> mk.TextEmbedding:
         """Encode token ids [b, n] of which those in `mask` [b, n] are real."""
-        if isinstance(self.network, T5Outline):
-            self.network = self.network.network()
-        output = self.network(input_ids=ids, attention_mask=mask)
-        return mk.TextEmbedding(output.last_hidden_state * mask.unsqueeze(-1), mask)
+        return mk.TextEmbedding(self.network(ids, mask).float() * mask.unsqueeze(-1), mask)
 
     def known_words(self) -> list[str] | None:
         """Return the captions' words; None of weights that were saved without them."""

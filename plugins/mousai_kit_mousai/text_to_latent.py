@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import torch
+from pydantic import field_validator
 from torch import Tensor, nn
 
 import mousai_kit.api as mk
@@ -28,6 +29,8 @@ class TextToLatent(mk.Stage):
     """Latent diffusion: the latents of the stage below, given a text (section 3.3 of the paper).
 
     Trained with the text dropped at times for a learned null embedding, sampled with guidance.
+    `conditioners` tell more than the text does, each left out at times by its own `dropout`, and
+    all of them half of the time when the text is: so guidance knows what nothing is.
     Latents are normalised by their mean per channel and their deviation, of each channel or of all
     together (as in latent diffusion: Rombach et al., 2022), measured before training and kept with
     the weights.
@@ -46,6 +49,11 @@ class TextToLatent(mk.Stage):
 
         text: mk.Use[mk.TextEncoder] = mk.default("t5")
         unet: mk.Use[mk.UNet] = mk.default(PAPERS_UNET)
+        conditioners: dict[str, mk.Use[mk.Conditioner]] = mk.Field(
+            {},
+            description="what it is told besides the text, each under the name that generation "
+            "gives it by; those with a context need a `unet` that takes one",
+        )
         schedule: mk.Use[mk.Schedule] = mk.default("cosine")
         sampler: mk.Use[mk.Sampler] = mk.default("ddim")
         text_dropout: float = mk.Field(
@@ -57,6 +65,12 @@ class TextToLatent(mk.Stage):
             "one, so that channels which deviate more count more and are settled first",
         )
 
+        @field_validator("conditioners")
+        @classmethod
+        def _check_names(cls, conditioners: dict[str, Any]) -> dict[str, Any]:
+            mk.Conditioners.check_names(conditioners)
+            return conditioners
+
     mean: Tensor
     deviation: Tensor
 
@@ -65,8 +79,13 @@ class TextToLatent(mk.Stage):
         self.input_space, self.latent_space = input_space, None
         self.text_dropout, self.normalise = options.text_dropout, options.normalise
         self.text = options.text.build()
+        self.conditioners = mk.Conditioners(
+            options.conditioners, space=input_space, text_features=self.text.features
+        )
         self.unet = options.unet.build(
-            channels=input_space.channels, context_channels=0, text_features=self.text.features
+            channels=input_space.channels,
+            context_channels=self.conditioners.context_channels,
+            text_features=self.text.features,
         )
         self.schedule = options.schedule.build()
         self.sampler = options.sampler.build(schedule=self.schedule)
@@ -88,6 +107,26 @@ class TextToLatent(mk.Stage):
             deviation = deviation.square().mean().sqrt().expand_as(deviation)
         self.deviation.copy_(deviation.clamp(min=1e-4))
 
+    @property
+    def extras_type(self) -> type[mk.Options] | None:
+        """Return the conditioners' values by name; None where there are no conditioners."""
+        return self.conditioners.extras_type
+
+    @property
+    def extras_extractor(self) -> mk.ExtrasExtractor | None:
+        """Return what makes the conditioners' data of clips."""
+        return self.conditioners.readers
+
+    @property
+    def extras_key(self) -> Mapping[str, Any]:
+        """Return which conditioners there are."""
+        return self.conditioners.key
+
+    def request_extras(self, values: mk.Options, *, samples: int) -> Mapping[str, Tensor]:
+        """Return the conditioners' data for values of `extras_type`."""
+        readers = self.conditioners.readers
+        return {} if readers is None else readers.of_values(values, samples)
+
     def loss(
         self,
         signal: Tensor,
@@ -95,14 +134,18 @@ class TextToLatent(mk.Stage):
         *,
         noise: mk.NoiseSource,
         condition: mk.Condition = "training",
+        extras: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
-        """Return the loss per clip [b] for latents [b, c, frames] and their texts."""
+        """Return the loss per clip [b] for latents [b, c, frames], their texts and extras."""
         if condition == "other":
             prompts = [*prompts[1:], prompts[0]]
-        dropped = torch.full((len(prompts),), condition == "none")
+        dropped, extras = torch.full((len(prompts),), condition == "none"), extras or {}
         if condition == "training":
             dropped = noise.uniform() < self.text_dropout
-        velocity = self.unet.bind(None, self._drop_text(self.text(prompts), dropped))
+            extras = self.conditioners.drop(extras, dropped, noise)
+        told = self._hear(extras, len(prompts), signal.shape[2])
+        text = told.behind(self._drop_text(self.text(prompts), dropped))
+        velocity = self.unet.bind(told.context, text)
         normalised = (signal - self.mean) / self.deviation
         return velocity_loss(velocity, normalised, self.schedule, noise)
 
@@ -111,35 +154,50 @@ class TextToLatent(mk.Stage):
         raise mk.RequestError("text-to-latent makes latents from text and encodes nothing")
 
     def decode(self, latents: Tensor | None, request: mk.GenerationRequest) -> Tensor:
-        """Make latents [b, c, frames] for the request's prompts; `latents` goes unused."""
+        """Make latents [b, c, frames] for the request's prompts; `latents` goes unused.
+
+        Guidance leads away from what is made without a text and without extras.
+        """
         frames = self.input_space.frames(request.samples)
         whole = -(-frames // self.unet.downsampling) * self.unet.downsampling
-        velocity = request.count_evaluations(self._velocity(request, frames))
+        velocity = request.count_evaluations(self._velocity(request, frames, whole))
         source = request.varied_noise()
         noise = source.normal(self.input_space.channels, whole).to(self.mean)
         x = self.sampler.sample(velocity, noise, generator=source)
         return x[..., :frames].float() * self.deviation + self.mean
 
-    def _velocity(self, request: mk.GenerationRequest, frames: int) -> mk.Velocity:
-        """Return the guided velocity of a request, for clips of so many frames."""
-        controls, prompts = request.controls, list(request.prompts)
+    def _velocity(self, request: mk.GenerationRequest, frames: int, whole: int) -> mk.Velocity:
+        """Return the guided velocity of a request, for clips of `frames` padded to `whole`."""
+        controls, prompts, extras = request.controls, list(request.prompts), request.extras
         if controls.blend is not None:
             prompts += [controls.blend] * len(prompts)
+            extras = {name: torch.cat([extra, extra]) for name, extra in extras.items()}
         text = self.text(prompts)
         null = self._drop_text(text, torch.ones(len(text), dtype=torch.bool))
         if controls.negative is not None:
             null = self.text([controls.negative] * len(text))
+        told, nothing = (self._hear(it, len(text), frames) for it in (extras, {}))
         guided = mk.ClassifierFreeGuidance(
             self.unet,
-            text,
-            null,
+            told.behind(text),
+            nothing.behind(null),
             scale=request.guidance,
+            context=mk.pad_context(told.context, whole),
+            null_context=mk.pad_context(nothing.context, whole),
             levels=self.sampler.levels(),
             controls=controls,
         )
         if controls.blend is None:
             return guided
         return mk.Blend(guided, frames=frames, at=controls.blend_at)
+
+    def _hear(self, extras: Mapping[str, Tensor], batch: int, frames: int) -> mk.ExtraConditioning:
+        """Return what the network is told of extras [b, ...] of signals of so many frames."""
+        device = self.mean.device
+        return cast(
+            "mk.ExtraConditioning",
+            self.conditioners(extras, batch=batch, frames=frames, device=device),
+        )
 
     def _drop_text(self, text: mk.TextEmbedding, dropped: Tensor) -> mk.TextEmbedding:
         """Return the text with the null embedding in place of dropped items [b]."""

@@ -61,6 +61,11 @@ class UNet1dOptions(mk.Options):
         [0, 0, 0, 0, 1, 0, 0],
         description="1 where the blocks take in the context; an empty list: nowhere",
     )
+    context_at_input: bool = mk.Field(
+        False,
+        description="add the context where frames enter, with weights of 0 at first: a network "
+        "learned without one does as it did",
+    )
     attention_heads: int = mk.Field(12, ge=1, description="heads of every attention")
     attention_features: int = mk.Field(64, ge=1, description="features of each head")
     transform: TransformOptions | None = mk.Field(
@@ -99,9 +104,11 @@ def check_wiring(options: UNet1dOptions, context_channels: int, text_features: i
     """Raise where the options take in what the neighbours don't give, or leave out what they do."""
     if any(options.context_injections) and not context_channels:
         raise mk.RecipeError("unet1d: context_injections need a context, and this stage gives none")
-    if context_channels and not any(options.context_injections):
+    if options.context_at_input and not context_channels:
+        raise mk.RecipeError("unet1d: context_at_input needs a context, and this stage gives none")
+    if context_channels and not (any(options.context_injections) or options.context_at_input):
         raise mk.RecipeError(
-            "unet1d: context_injections must be 1 at some depth, to hear the context"
+            "unet1d: to hear the context, set a context_injections to 1, or context_at_input"
         )
     if any(options.cross_attentions) and not text_features:
         raise mk.RecipeError("unet1d: cross_attentions need a text, and this stage gives none")

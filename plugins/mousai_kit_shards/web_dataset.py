@@ -58,9 +58,9 @@ class WebDataset(mk.TrackDataset):
         """Return the samples of this split, and remember what was left out."""
         self._skipped: list[mk.Problem] = []
         found = list(self._indexes(shard_paths(self.options.shards)))
-        self._skipped += _unkept(found)
+        self._notes = [*_unkept(found)]
         unused = sum((Counter(index.unused) for index in found), Counter[str]())
-        self._skipped += mk.unused_keys_told(self.options.shards, unused)
+        self._notes += mk.unused_keys_told(self.options.shards, unused)
         table = ShardTable(found)
         tracks = table.tracks()
         if not len(tracks):
@@ -70,6 +70,10 @@ class WebDataset(mk.TrackDataset):
     def skipped_files(self) -> list[str]:
         """Return one line for each sample that was left out, with the reason."""
         return list(map(str, self._skipped))
+
+    def notes(self) -> list[str]:
+        """Return one line for each thing to be known of captions and indexes."""
+        return list(map(str, self._notes))
 
     @contextmanager
     def open_track(self, track: mk.Track) -> Iterator[BinaryIO]:

@@ -9,6 +9,7 @@ import soundfile
 import torch
 from mutagen.id3 import ID3, TIT2
 
+from mousai_kit.audio import mp3
 from mousai_kit.audio.analysis import analyze_file
 from mousai_kit.audio.io import audio_info, read
 from mousai_kit.audio.mp3 import _frames, count_frames
@@ -152,3 +153,19 @@ def test_notes_of_the_decoder_stay_off_the_terminal(
                 use(path)
         read_tags(path)
         assert capfd.readouterr().err == ""
+
+
+def test_frames_are_counted_once_however_many_crops_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = headless(lively(8, silence=3))
+    path = saved(tmp_path, data[: len(data) // 2] + bytes(1000) + data[len(data) // 2 :])
+    counted = []
+    monkeypatch.setattr(mp3, "_LAYOUTS", {})
+    monkeypatch.setattr(mp3, "_frames", lambda data: counted.append(len(data)) or _frames(data))
+    crops = [read(path, sample_rate=RATE, channels=2, start=4, seconds=1) for _ in range(3)]
+    assert counted.count(path.stat().st_size) == 1
+    assert crops[0].equal(crops[1])
+    assert crops[0].equal(crops[2])
+    path.write_bytes(headless(lively(2)))
+    assert audio_info(path).seconds < 3

@@ -28,6 +28,12 @@ CARELESS = {
     "runn nano.yaml": "mousai-kit: no such command 'runn'. Did you mean 'run'?",
     "--bogus": "mousai-kit: no such option: --bogus; see `mousai-kit --help`",
     "run": "mousai-kit run: missing argument 'source'; see `mousai-kit run --help`",
+    "run nano.yaml --ste seed=1": "mousai-kit run: no such option: --ste; did you mean '--set'?",
+    "run nano.yaml --learning-rate 1": (
+        "mousai-kit run: no such option: --learning-rate; values of a recipe are changed with "
+        "--set PATH=VALUE, see `mousai-kit run --help`"
+    ),
+    "doctor --bogus": "mousai-kit doctor: no such option: --bogus; see `mousai-kit doctor --help`",
     "run a b": "mousai-kit run: got unexpected extra argument(s) (b); see `mousai-kit run --help`",
     "run nano.yaml --set": (
         "mousai-kit: option '--set' requires an argument; see `mousai-kit --help`"
@@ -39,6 +45,8 @@ CARELESS = {
         "nano.yml: there is no such file and no such shipped recipe; did you mean 'nano.yaml'?"
     ),
     "run folder": "folder: is a folder; a recipe is a YAML file",
+    "run runs/nano": "runs/nano: is a run folder; name its recipe: runs/nano/recipe.yaml",
+    "validate runs/nano": "runs/nano: is a run folder; name its recipe: runs/nano/recipe.yaml",
     "validate empty": "empty: is empty; a recipe begins with `version: 1`",
     "run nano.yaml --set seed=x": "--set seed=x: seed: must be a whole number (got 'x')",
     "run nano.yaml --set seed": "--set seed: must be written as path=value, such as seed=1",

@@ -102,3 +102,11 @@ def test_a_bar_goes_on_with_each_clip(here, stream, monkeypatch):
     said = stream.getvalue().replace(" ", "")
     wanted = [f"{done}/{total}" for total in (20, 60) for done in range(1, total + 1)]
     assert [told for told in wanted if told not in said] == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [("show", "ddim"), ("generate", "gone"), ("validate", "gone")]
+)
+def test_a_command_says_that_it_starts_before_it_imports(command, monkeypatch, arguments):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "starting" in command(*arguments).err

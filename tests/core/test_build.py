@@ -107,7 +107,8 @@ def test_wiring_that_is_not_the_kinds_is_told():
 
 
 def test_every_keyword_of_every_kind_has_a_rule():
-    assert set(_KEYWORD_CHECKS) == {key for kind in KINDS.values() for key in kind.build_kwargs}
+    keys = [(*kind.build_kwargs, *kind.optional_build_kwargs) for kind in KINDS.values()]
+    assert set(_KEYWORD_CHECKS) == {key for own in keys for key in own}
 
 
 def test_wiring_of_another_type_is_told():

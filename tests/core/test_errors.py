@@ -78,7 +78,8 @@ def test_a_path_is_dotted():
         ("a", "'a'"),
         ({}, "a mapping"),
         ([1], "a list"),
-        ("x" * 100, "'" + "x" * 56 + "..."),
+        ("x" * 100, "'" + "x" * 55 + "...'"),
+        ("it's" + "x" * 100, "\"it's" + "x" * 51 + '..."'),
     ],
 )
 def test_a_value_is_shown_as_a_recipe_would_write_it(value, text):

@@ -1,4 +1,4 @@
-"""The ten kinds, and what their pages promise of themselves."""
+"""The eleven kinds, and what their pages promise of themselves."""
 
 import inspect
 
@@ -27,9 +27,10 @@ SEEDS = st.lists(st.integers(-(2**65), 2**65), min_size=1, max_size=4)
 
 
 class TestKinds:
-    def test_there_are_ten(self):
+    def test_there_are_eleven(self):
         assert list(KINDS) == [
             "text_encoder",
+            "conditioner",
             "spectral_encoder",
             "unet",
             "schedule",

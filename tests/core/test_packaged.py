@@ -96,6 +96,22 @@ class TestCommands:
         assert "chord" in facts["words"]
         assert facts["parameters"] > 1000
 
+    def test_show_leaves_out_what_only_some_want_to_know(self, packaged, command):
+        (packaged / "card.md").write_text(
+            "# Piano\n\nIt hums.\n\n## What it is\n\nSmall.\n\n## What it can't do\n\nSing.\n\n"
+            "## How it was trained\n\nFast.\n\n## Licence\n\nMIT.\n"
+        )
+        said = command("show", "piano").out
+        assert said.startswith(
+            "# Piano\n\nIt hums.\n\n## What it can't do\n\nSing.\n\n## Licence\n\nMIT.\n\nnano  8000"
+        )
+        told = "there is more, on training, figures and words, with --details"
+        assert said.splitlines()[-1] == told
+        said = command("show", "piano", "--details").out
+        assert "## What it is\n\nSmall." in said
+        assert "## How it was trained\n\nFast." in said
+        assert told not in said
+
     def test_show_tells_of_a_run_folder_too(self, command, trained):
         said = command("show", trained)
         assert said.out.startswith("nano  8000 Hz, 1 channel, ")

@@ -112,7 +112,7 @@ def test_a_name_that_is_no_plain_folder_name_is_refused(errors, good, name):
 
 
 def _shown(name):
-    return repr(name) if len(name) < 60 else repr(name)[:57] + "..."
+    return repr(name) if len(name) < 60 else repr(name)[:56] + "...'"
 
 
 @pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:0", "cuda:12", "mps"])

@@ -29,7 +29,7 @@ def test_a_value_is_a_word_as_it_stands_or_quoted_or_in_brackets(desk, good, arg
         ("1999", "1999"),
         ("1e5", "1e5"),
         ("true", "true"),
-        ("null", "null"),
+        ("'null'", "null"),
         ("~", "~"),
         ("'Til Dawn", "'Til Dawn"),
         ("'1999'", "1999"),
@@ -170,7 +170,18 @@ def test_another_use_drops_the_old_options(desk, good):
             "seed=abc",
             "--set seed=abc: seed: must be a whole number (got 'abc')",
         ),
-        ("name=", "--set name=: name: must be text (got null)"),
+        ("name=", "--set name=: name: has no value after `=`; null says none, '' an empty text"),
+        (
+            "data.path=",
+            "--set data.path=: data.path: has no value after `=`; null says none, '' an empty text",
+        ),
+        (
+            "name=null",
+            (
+                "--set name=null: name: must be text (got null); a text of these letters is "
+                "written 'null', with its quotes"
+            ),
+        ),
         ("data.use=folder", "--set data.use=folder: data.path: is missing"),
         ("data=folder", "--set data=folder: data.path: is missing"),
         (

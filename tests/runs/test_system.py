@@ -12,6 +12,7 @@ from mousai_kit.core.plugins import installed_registry
 from mousai_kit.data.loader import batches
 from mousai_kit.data.stage_data import StageData
 from mousai_kit.recipe import recipe_from_yaml
+from mousai_kit.recipe.paths import paths_in
 from mousai_kit.runs import checkpoint
 from mousai_kit.runs.resolve import resolve_run
 from mousai_kit.runs.run import Run
@@ -55,6 +56,7 @@ def test_music_that_an_earlier_version_knew_by_a_relative_path_is_the_same(here,
     text = system.recipe.to_yaml().replace(f"path: {here}/music", "path: music")
     system.recipe = recipe_from_yaml(text, registry=installed_registry())
     assert system.recipe.data.options.path == "music"
+    assert paths_in(system.recipe.data) == {"path": f"{here}/music"}
     train_run(system)
     capfd.readouterr()
     train_run(nano.system(MUSIC))
@@ -99,7 +101,8 @@ def test_a_changed_option_sets_the_old_weights_aside_and_trains_anew(trained, ca
     assert capfd.readouterr().err.split("\n")[1] == (
         "generator: the weights here are another recipe's (differs in "
         f"stages.generator.train.learning_rate); they are kept in {trained}/generator.old-1, "
-        "and training begins anew"
+        "and training begins anew; to go on from step 4 instead, stop, give that folder its name "
+        "back, and `run` with --go-on"
     )
 
 

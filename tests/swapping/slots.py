@@ -52,6 +52,12 @@ SMALL: dict[tuple[str, str], dict[str, Any]] = {
     ("dataset", "clips"): {},
     ("dataset", "folder"): {"path": "music"},
     ("dataset", "huggingface"): {"path": "./data"},
+    ("dataset", "mix"): {
+        "sets": {
+            "tones": {"data": {"use": "tones"}},
+            "own": {"data": {"use": "folder", "path": "music"}},
+        }
+    },
     ("dataset", "webdataset"): {"shards": "shards"},
     ("dataset", "tones"): {"tracks": 4},
 }

@@ -10,6 +10,7 @@ from mousai_kit.testing import DatasetContract
 from mousai_kit_clips.clips import Clips
 from mousai_kit_clips.tones import Tones
 from mousai_kit_mousai.folder import Folder
+from mousai_kit_mousai.mix import Mix
 from mousai_kit_shards.hugging_face import HuggingFace
 from mousai_kit_shards.web_dataset import WebDataset
 
@@ -75,6 +76,21 @@ class TestHuggingFace(DatasetContract):
     @pytest.fixture(autouse=True)
     def files(self, data):
         self.options = {"path": str(data), "validation": 0.3, "crops": 2}
+
+
+class TestMix(DatasetContract):
+    component = Mix
+
+    @pytest.fixture(autouse=True)
+    def files(self, music):
+        notes = {"use": "folder", "path": str(music), "validation": 0.3, "crops": 2}
+        tones = {"use": "tones", "tracks": 3, "held_out": 2}
+        self.options = {
+            "sets": {
+                "notes": {"data": notes, "weight": 3, "caption": "{caption}, slow"},
+                "tones": {"data": tones},
+            }
+        }
 
 
 def test_every_dataset_has_a_suite():

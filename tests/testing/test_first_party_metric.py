@@ -3,6 +3,7 @@
 from first_party import untested
 
 from mousai_kit.testing import MetricContract
+from mousai_kit_conditioning.likeness import MelodyLikeness
 from mousai_kit_mousai.metrics import LogMelDistance, MultiResolutionSTFT
 from mousai_kit_mousai.musical_metrics import Attacks, Lines, Pitch
 
@@ -27,6 +28,10 @@ class TestPitch(MetricContract):
 
 class TestAttacks(MetricContract):
     component = Attacks
+
+
+class TestMelodyLikeness(MetricContract):
+    component = MelodyLikeness
 
 
 def test_every_metric_has_a_suite():

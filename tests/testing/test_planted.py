@@ -8,6 +8,7 @@ import pytest
 from planting import caught_in, table
 
 from mousai_kit.testing import (
+    ConditionerContract,
     Contract,
     RotationSamplerContract,
     SpectralEncoderContract,
@@ -18,6 +19,7 @@ from mousai_kit.testing.contract import rules_of
 from mousai_kit.testing.schedule import ScheduleContract
 
 PLANTED = {
+    "planted_conditioner": ConditionerContract,
     "planted_text_encoder": TextEncoderContract,
     "planted_spectral_encoder": SpectralEncoderContract,
     "planted_unet": UNetContract,

@@ -48,7 +48,7 @@ def reconstruct(
     system.load_for_inference(system.autoencoder_stages)
     rate = system.recipe.audio.sample_rate
     scores = _scores(rate)
-    waves = [_middle(track, system) for track in tracks]
+    waves = [middle(track, system.recipe) for track in tracks]
     figures = []
     with screen.bar("through the latents", 3 * len(tracks)) as bar:
         latents = []
@@ -57,10 +57,10 @@ def reconstruct(
             bar.advance(note=track.name)
         for number, (wave, track) in enumerate(zip(waves, tracks, strict=True)):
             row: dict[str, Any] = {"track": track.name, "style": track.style}
-            for way, source in zip(WAYS, (number, _another(tracks, number)), strict=True):
+            for way, source in zip(WAYS, (number, another(tracks, number)), strict=True):
                 made = _decoded(system, latents[source], wave.shape[-1])
                 if clips and way == "own":
-                    _write(clips / f"{track.name}.flac", made, rate, track)
+                    write_clip(clips / f"{track.name}.flac", made, rate, track)
                 row[way] = {name: round(score(made, wave), 4) for name, score in scores.items()}
                 bar.advance(note=track.name)
             figures.append(row)
@@ -111,9 +111,9 @@ def log_mel_distance(ours: Tensor, theirs: Tensor, rate: int) -> float:
     return float((level(ours) - level(theirs)).abs().mean())
 
 
-def _middle(track: Track, system: Run) -> Tensor:
+def middle(track: Track, recipe: mk.Recipe) -> Tensor:
     """Return ten seconds [c, t] from the middle of a track, with silence behind a shorter one."""
-    told = system.recipe.audio
+    told = recipe.audio
     start = max(0.0, (mk.audio_info(track.path).seconds - SECONDS) / 2)
     wave = mk.read(
         track.path,
@@ -144,7 +144,7 @@ def _decoded(system: Run, latents: Tensor, samples: int) -> Tensor:
     return made[0].float().cpu()
 
 
-def _write(path: Path, wave: Tensor, rate: int, track: Track) -> None:
+def write_clip(path: Path, wave: Tensor, rate: int, track: Track) -> None:
     """Write a clip, asked for by the style of its track."""
     path.parent.mkdir(parents=True, exist_ok=True)
     audio.write(path, wave, sample_rate=rate, tags={"title": track.name, "prompt": track.style})
@@ -154,7 +154,7 @@ def _precision(system: Run) -> str:
     return next(iter(system.recipe.stages.values())).train.precision
 
 
-def _another(tracks: Sequence[Track], number: int) -> int:
+def another(tracks: Sequence[Track], number: int) -> int:
     """Return the number of a track of another style, or just another, half the list away."""
     order = [(number + len(tracks) // 2 + step) % len(tracks) for step in range(len(tracks))]
     others = [it for it in order if tracks[it].style != tracks[number].style]

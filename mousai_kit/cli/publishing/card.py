@@ -127,6 +127,11 @@ class Card:
         table = markdown_table([*rows[0]], [[*row.values()] for row in rows])
         lines = [f"- {name} started from {told}" for name, told in self.starts.items() if told]
         lines += [
+            f"- {name} was trained {told}"
+            for name, training in self.training.items()
+            for told in training["changes"]
+        ]
+        lines += [
             f"- {name} was imported: steps and settings of its training are another project's"
             for name, training in self.training.items()
             if training["imported"]

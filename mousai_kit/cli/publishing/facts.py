@@ -11,8 +11,8 @@ from mousai_kit.core.console import Screen
 from mousai_kit.core.errors import MousaiError
 from mousai_kit.core.interfaces import Dataset, Split
 from mousai_kit.data.analysis import analyze, summarize_analysis
+from mousai_kit.data.combined import holds_tracks
 from mousai_kit.data.datasets import dataset
-from mousai_kit.data.tracks import TrackDataset
 from mousai_kit.recipe import Recipe, trainings
 from mousai_kit.runs import checkpoint
 from mousai_kit.runs.run_folder import RunFolder
@@ -28,7 +28,7 @@ def data_facts(recipe: Recipe, screen: Screen) -> Facts:
     length = next(iter(recipe.stages.values())).train.length
     try:
         splits = {split: dataset(recipe, length=length, split=split) for split in get_args(Split)}
-        tracks = {split: data for split, data in splits.items() if isinstance(data, TrackDataset)}
+        tracks = {split: data for split, data in splits.items() if holds_tracks(data)}
         if not tracks:
             return facts | {"clips": sum(map(len, splits.values()))}
         return facts | _tracks(tracks, recipe, screen)
@@ -66,6 +66,7 @@ def _training(recipe: Recipe, folder: RunFolder, name: str) -> Facts:
         "steps": header.get("step"),
         "seconds": header.get("seconds"),
         "imported": "imported" in header,
+        "changes": folder.stage(name).changes,
         "batch": train.batch,
         "crop": train.length / recipe.audio.sample_rate,
         "learning_rate": train.learning_rate,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import reduce
+from operator import getitem
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from mousai_kit.core.component import Options
+from mousai_kit.core.component import Options, Use, iter_slots
 from mousai_kit.core.errors import Problem, RecipeError
 from mousai_kit.core.plugins import installed_registry
 from mousai_kit.models import hub
@@ -46,7 +48,7 @@ def neutral(recipe: Recipe) -> Recipe:
     metrics = values["evaluate"]["metrics"]
     values["evaluate"]["metrics"] = [metric for metric in metrics if not any(local_paths(metric))]
     values |= {"device": "auto", "track": [], KEY: recipe.requires}
-    values["data"] = _without_paths(values["data"], recipe.data.component.Options)
+    values["data"] = _without_paths(recipe.data)
     return recipe_from_yaml(dump(values), registry=installed_registry())
 
 
@@ -74,10 +76,20 @@ def _is_local(text: str, beside: Mapping[str, Any]) -> bool:
     )
 
 
-def _without_paths(data: dict[str, Any], options: type[Options]) -> dict[str, Any]:
+def _without_paths(use: Use[Any]) -> dict[str, Any]:
     """Return a dataset's plain values without paths: those that must be there are named anew."""
-    kept = dict(data)
-    for place, _ in local_paths(data):
+    data = use.values()
+    for place, slot in iter_slots(use):
+        kept: dict[str, Any] = reduce(getitem, place, data)
+        inside = {at[0] for at, _ in iter_slots(slot) if at}
+        own = {key: value for key, value in kept.items() if key not in inside}
+        _drop_paths(kept, slot.component.Options, own)
+    return data
+
+
+def _drop_paths(kept: dict[str, Any], options: type[Options], own: dict[str, Any]) -> None:
+    """Take the paths out of a dataset's `own` values, which are a part of those that are kept."""
+    for place, _ in local_paths(own):
         key = str(place[0])
         if not options.model_fields[key].is_required():
             kept.pop(key, None)
@@ -86,7 +98,6 @@ def _without_paths(data: dict[str, Any], options: type[Options]) -> dict[str, An
     for key, field in options.model_fields.items():
         if field.is_required() and isinstance(kept.get(key), str) and not kept.get("revision"):
             kept[key] = YOURS
-    return kept
 
 
 def _rename(value: Any) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mousai_kit.core.errors import RequestError
+from mousai_kit.core.files import atomic_write
 
 
 def write_folder(files: Mapping[str, str], target: Path) -> None:
@@ -29,6 +30,29 @@ def write_folder(files: Mapping[str, str], target: Path) -> None:
             else:  # somebody may stand in it: it stays, and is filled
                 for path in sorted(made.iterdir()):
                     path.rename(target / path.name)
+
+
+def add_files(files: Mapping[str, str], changed: Mapping[str, str], target: Path) -> None:
+    """Write new files into a folder, over none, and others that are there anew; RequestError.
+
+    Where one can't be written, all is as it was.
+    """
+    made: list[Path] = []
+    with _told_of(target):
+        try:
+            for place, text in files.items():
+                path = target / place
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("x", encoding="utf-8") as file:
+                    made.append(path)
+                    file.write(text)
+            for place, text in changed.items():
+                with atomic_write(target / place) as whole:
+                    whole.write(text.encode())
+        except BaseException:
+            for path in made:
+                path.unlink(missing_ok=True)
+            raise
 
 
 def write_file(text: str, target: Path) -> None:

@@ -3,14 +3,19 @@
 from mousai_kit.core.interfaces.conditioner import Conditioner, ConditionerOptions
 from mousai_kit.core.interfaces.controls import Controls, Prompt
 from mousai_kit.core.interfaces.dataset import Clip, Dataset, Split
-from mousai_kit.core.interfaces.domain import Domain
+from mousai_kit.core.interfaces.domain import ChannelLayout, Domain
 from mousai_kit.core.interfaces.metric import Metric
 from mousai_kit.core.interfaces.noise import NoiseSource, PositionalNoise, VariedNoise
 from mousai_kit.core.interfaces.sampler import Sampler
 from mousai_kit.core.interfaces.schedule import Schedule
 from mousai_kit.core.interfaces.signal_space import SignalSpace
 from mousai_kit.core.interfaces.spectral_encoder import SpectralEncoder
-from mousai_kit.core.interfaces.stage import Condition, GenerationRequest, Stage
+from mousai_kit.core.interfaces.stage import (
+    Condition,
+    ExtrasExtractor,
+    GenerationRequest,
+    Stage,
+)
 from mousai_kit.core.interfaces.text_encoder import TextEmbedding, TextEncoder
 from mousai_kit.core.interfaces.unet import UNet, Velocity
 from mousai_kit.core.interfaces.weight_format import NamePair, TensorNames, WeightFormat
@@ -19,6 +24,7 @@ KINDS = {
     kind.kind: kind
     for kind in (
         TextEncoder,
+        Conditioner,
         SpectralEncoder,
         UNet,
         Schedule,
@@ -30,10 +36,11 @@ KINDS = {
         WeightFormat,
     )
 }
-"""The ten kinds by name."""
+"""The eleven kinds by name."""
 
 __all__ = [
     "KINDS",
+    "ChannelLayout",
     "Clip",
     "Condition",
     "Conditioner",
@@ -41,6 +48,7 @@ __all__ = [
     "Controls",
     "Dataset",
     "Domain",
+    "ExtrasExtractor",
     "GenerationRequest",
     "Metric",
     "NamePair",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -75,3 +76,7 @@ class Conditioner(Component, nn.Module):
         `data` [b, ...] is on the module's device and finite, for a signal of so many frames of
         `space`. A context's n frames span the signal's time; any n is allowed. Items don't mix.
         """
+
+    def repeated_blocks(self) -> Iterable[nn.Module]:
+        """Return the modules that training may recompute, as `UNet`'s; default: none."""
+        return ()

@@ -12,6 +12,7 @@ from torch import Tensor
 from mousai_kit.core.component import Component, Options
 
 Split = Literal["train", "validation"]
+"""Which tracks: those that are learned from, or those held out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +74,8 @@ class Dataset(Component):
 
     def skipped_files(self) -> list[str]:
         """Return one line for each file that was left out, with the reason; default: none."""
+        return []
+
+    def notes(self) -> list[str]:
+        """Return one line for each thing to be known of what is not left out; default: none."""
         return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import ClassVar
 
@@ -13,15 +14,35 @@ from torch import Tensor, nn
 from mousai_kit.core.component import Component, Options
 
 
+@dataclass(frozen=True, slots=True)
+class ChannelLayout:
+    """What the channels of x are: for each of `audio_channels` one after another, its `bands`.
+
+    Channel `c * bands + k` is band k of audio channel c (of mid and side, where a domain has them).
+    """
+
+    bands: int
+    audio_channels: int
+
+    @property
+    def channels(self) -> int:
+        """Return how many channels there are."""
+        return self.bands * self.audio_channels
+
+
 class Domain(Component, nn.Module):
     """Shows audio in other coordinates: x [b, channels, t / stride].
 
-    Built with `audio_channels`. What is measured from data is kept in buffers. Nothing is drawn at
-    random, no clip of a batch influences another, and what is given is not changed.
+    Built with `audio_channels`, and with `sample_rate` (Hz) where the constructor takes it
+    (`sample_rate: int | None = None`): what fits one rate only refuses others with mk.RequestError,
+    which is told where the recipe has the domain. What is measured from data is kept in buffers.
+    Nothing is drawn at random, no clip of a batch influences another, and what is given is not
+    changed.
     """
 
     kind: ClassVar[str] = "domain"
     build_kwargs: ClassVar[tuple[str, ...]] = ("audio_channels",)
+    optional_build_kwargs: ClassVar[tuple[str, ...]] = ("sample_rate",)
 
     channels: int
     """Channels of x."""
@@ -29,6 +50,8 @@ class Domain(Component, nn.Module):
     """Samples per frame of x."""
     context_frames: int = 0
     """Frames on either side of a stretch of x that have a say in its audio."""
+    layout: ChannelLayout | None = None
+    """What the channels of x are, for networks that ask; None: in no such order."""
 
     def __init__(self, options: Options, *, audio_channels: int) -> None:
         super().__init__()

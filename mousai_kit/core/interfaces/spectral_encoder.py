@@ -14,11 +14,14 @@ from mousai_kit.core.component import Component, Options
 class SpectralEncoder(Component, nn.Module):
     """Turns audio into latents by way of its spectrum.
 
-    Built with `audio_channels` and `sample_rate` (Hz).
+    Built with `audio_channels` and `sample_rate` (Hz), and with `layout` where the constructor
+    takes it (`layout: mk.ChannelLayout | None = None`): that of the domain in which its latents are
+    decoded, None where there is none.
     """
 
     kind: ClassVar[str] = "spectral_encoder"
     build_kwargs: ClassVar[tuple[str, ...]] = ("audio_channels", "sample_rate")
+    optional_build_kwargs: ClassVar[tuple[str, ...]] = ("layout",)
 
     channels: int
     """Channels of the latent."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
 from mousai_kit.core.component import Component, Options
 from mousai_kit.core.interfaces.controls import Controls
+from mousai_kit.core.interfaces.dataset import Clip
 from mousai_kit.core.interfaces.noise import NoiseSource, PositionalNoise, VariedNoise
 from mousai_kit.core.interfaces.sampler import Sampler
 from mousai_kit.core.interfaces.signal_space import SignalSpace
@@ -18,6 +19,10 @@ from mousai_kit.core.interfaces.unet import Velocity
 from mousai_kit.core.seeds import derive_seed
 
 Condition = Literal["training", "right", "other", "none"]
+"""What a loss tells the network: see `Stage.loss`."""
+ExtrasExtractor = Callable[[Clip], Mapping[str, Tensor]]
+"""Makes of a clip of audio what a stage is told of it besides text, by name; what the clip does not
+tell is left out, or NaN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ class GenerationRequest:
     """Windows that are made in one batch, at most. It changes no result."""
     progress: Callable[[], None] | None = None
     """Called after each evaluation of a network."""
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
+    """What stages are told besides the prompts, by name: [b, ...] each, NaN for a clip without."""
 
     def tick(self) -> None:
         """Report an evaluation, or whatever a stage counts as one, to `progress`."""
@@ -113,6 +120,11 @@ class Stage(Component, nn.Module):
         `right` one, the `other` one (the next clip's in the batch, the first one's for the last)
         or `none`. A network that listens does worse with another clip's. t may be any length. No
         clip influences another, and neither the signals nor the stage are changed.
+
+        A stage with an `extras_extractor` takes a further keyword, `extras`: [b, ...] by name, on
+        any device, are what the clips tell besides. An item that is NaN, and a name that is
+        missing, tell nothing. In `training` they are dropped at times, else told as they are:
+        `condition` is about the text.
         """
 
     @abstractmethod
@@ -147,6 +159,35 @@ class Stage(Component, nn.Module):
     def nfe(self) -> int:
         """Return about how many evaluations of its network a window takes."""
         return sum(sampler.steps for sampler in vars(self).values() if isinstance(sampler, Sampler))
+
+    @property
+    def extras_type(self) -> type[Options] | None:
+        """Return what generation may be given besides text: options by name, None where nothing.
+
+        Each is optional, and null where it is not told.
+        """
+        return None
+
+    @property
+    def extras_extractor(self) -> ExtrasExtractor | None:
+        """Return what tells `extras` of a training clip of audio; None where the stage takes none.
+
+        It is called in the processes that read clips, before anything is encoded, and must be
+        picklable. What it returns is on the CPU, float32, and holds nothing learned.
+        """
+        return None
+
+    @property
+    def extras_key(self) -> Mapping[str, Any]:
+        """Return the plain values that decide what `extras_extractor` tells, for what is kept."""
+        return {}
+
+    def request_extras(self, values: Options, *, samples: int) -> Mapping[str, Tensor]:
+        """Return the extras of one clip of so many samples, on the CPU, for an `extras_type`.
+
+        RequestError or AudioError, in one line, where a value can't be followed.
+        """
+        return {}
 
     @property
     def first(self) -> dict[str, Stage]:

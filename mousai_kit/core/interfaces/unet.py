@@ -24,11 +24,14 @@ class UNet(Component, nn.Module):
     """Predicts the velocity v of a noised sequence, given a context and a text.
 
     Built with `channels` (of x and v), `context_channels` (0: takes no context) and
-    `text_features` (0: takes no text).
+    `text_features` (0: takes no text), and with `layout` where the constructor takes it
+    (`layout: mk.ChannelLayout | None = None`): what x's channels are. x may be several signals of
+    that layout, one after another; None is told where channels have no such order, as in latents.
     """
 
     kind: ClassVar[str] = "unet"
     build_kwargs: ClassVar[tuple[str, ...]] = ("channels", "context_channels", "text_features")
+    optional_build_kwargs: ClassVar[tuple[str, ...]] = ("layout",)
 
     downsampling: int
     """x's length is best a multiple of this; any other length is padded inside and cut again."""

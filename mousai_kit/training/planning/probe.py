@@ -26,6 +26,7 @@ from mousai_kit.data.loader import Batch
 from mousai_kit.models import device as devices
 from mousai_kit.models import memory as meter
 from mousai_kit.models.cascade import Cascade
+from mousai_kit.models.conditioning import blank_extras
 from mousai_kit.models.memory import STATE_COPIES, report_out_of_memory
 from mousai_kit.recipe import Recipe, Train, for_training, recipe_from_yaml
 from mousai_kit.training.finetuning import FineTuning
@@ -91,7 +92,10 @@ class ProbeWorker:
         """Take steps of a batch; the first only counts where there is time for no other."""
         signal = self._signal(order.batch)
         captions = [f"{CAPTION}, number {number}" for number in range(order.batch)]
-        batch = Batch(signal, captions, captions, [])
+        extras = blank_extras(
+            self.stage, samples=self.settings.length, batch=order.batch, device="cpu"
+        )
+        batch = Batch(signal, captions, captions, [], extras)
         first = self._seconds(batch)
         times: list[float] = []
         while len(times) < TIMED and first + sum(times) + max([first, *times]) < order.seconds:

@@ -1,4 +1,4 @@
-"""Latent injection: the context joins the channels. b batch, t time, c channels."""
+"""Latent injection: the context joins the channels, or is added. b batch, t time, c channels."""
 
 from __future__ import annotations
 
@@ -37,3 +37,22 @@ class ContextInjection(Packable):
         """Return what the context adds to `frames` frames [b, t, c]."""
         context = conditions.context(frames).transpose(1, 2)
         return F.linear(context, self.mix.weight[:, self.channels :], self.mix.bias)
+
+
+class ContextEntry(nn.Module):
+    """Add the context to frames as they enter: nothing before training, as its weights are 0."""
+
+    def __init__(self, channels: int, context_channels: int) -> None:
+        super().__init__()
+        self.mix = nn.Linear(context_channels, channels)
+        nn.init.zeros_(self.mix.weight)
+        nn.init.zeros_(self.mix.bias)
+
+    def forward(self, x: Tensor, conditions: Conditions) -> Tensor:
+        """Map x [b, t, c] to [b, t, c]."""
+        frames = x.shape[1]
+        heard = conditions.fixed.keep(
+            (self, conditions.real_frames(frames), frames),
+            lambda: self.mix(conditions.context(frames).transpose(1, 2)).to(x.dtype),
+        )
+        return x + heard

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mousai_kit_mousai.layers.attention import CrossAttention, SelfAttention
 from mousai_kit_mousai.layers.conditioning import Conditions
-from mousai_kit_mousai.layers.context_injection import ContextInjection
+from mousai_kit_mousai.layers.context_injection import ContextEntry, ContextInjection
 from mousai_kit_mousai.layers.linear import PatchEmbed
 from mousai_kit_mousai.layers.modulation import Modulation
 from mousai_kit_mousai.layers.resnet import ConcatenatedSkip, ModulatedSkip, ResNetBlock
@@ -36,6 +36,9 @@ class UNetLevel(nn.Module):
         channels, factor = options.channels[depth], options.factors[depth]
         item = partial(Item, options, depth, context_channels, text_features)
         self.enter = PatchEmbed(inputs, channels, factor)
+        self.hear: ContextEntry | None = None
+        if options.context_at_input and depth == 0:
+            self.hear = ContextEntry(channels, context_channels)
         self.items_down = nn.ModuleList(item() for _ in range(options.blocks[depth]))
         self.items_up = nn.ModuleList(item() for _ in range(options.blocks[depth]))
         self.leave = Upsampling(channels, outputs, factor)
@@ -49,6 +52,8 @@ class UNetLevel(nn.Module):
     def down(self, x: Tensor, conditions: Conditions) -> Tensor:
         """Map x [b, t, inputs] to [b, t / factor, c]."""
         x = self.enter(x)
+        if self.hear is not None:
+            x = self.hear(x, conditions)
         for item in self.items_down:
             x = item(x, conditions)
         return x

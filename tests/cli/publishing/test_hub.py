@@ -153,7 +153,8 @@ class TestPlaying:
         again = command("generate", MODEL, "low", "--seconds", 0.2, "--revision", COMMIT)
         assert (again.code, again.out) == (0, "runs/piano/audio/low-0.flac\n")
         assert command("generate", MODEL, "low").err == (
-            f"{MODEL}: can't be fetched: {url} can't be reached\n"
+            f"{MODEL}: there is no such run folder here, and from the Hugging Face hub it can't be "
+            f"fetched: {url} can't be reached\n"
         )
         nano.tone("a.wav")
         through = command("reconstruct", MODEL, "a.wav", "--revision", COMMIT)
@@ -207,7 +208,10 @@ class TestPlaying:
         with fake_hub.served(fake_hub.of(MODEL, repository, there=False)) as url:
             endpoint(url)
             said = command("generate", MODEL, "low")
-        assert said.err == "someone/piano: can't be fetched: the hub has no such model\n"
+        assert said.err == (
+            "someone/piano: there is no such run folder here, and from the Hugging Face hub it "
+            "can't be fetched: the hub has no such model\n"
+        )
 
     def test_a_folder_that_is_not_there_is_no_model(self, here, command):
         assert command("generate", "runs/pianno", "low").err == (

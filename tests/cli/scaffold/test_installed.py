@@ -34,6 +34,7 @@ def together():
     lower, upper = "stages.autoencoder.model", "stages.generator.model"
     places = {
         "text_encoder": [f"{upper}.text"],
+        "conditioner": [f"{upper}.conditioners.told"],
         "spectral_encoder": [f"{lower}.encoder"],
         "unet": [f"{lower}.unet", f"{upper}.unet"],
         "schedule": [f"{lower}.schedule", f"{upper}.schedule"],

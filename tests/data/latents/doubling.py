@@ -17,11 +17,19 @@ SHARDS = FOLDER / "db3302c35acd"
 """Where the latents lie of `Numbers()`, which their key tells."""
 
 
+class Upper(nn.Linear):
+    """Stands for a stage that may be told more than the text."""
+
+    def __init__(self, extract, key):
+        super().__init__(1, 1)
+        self.extras_extractor, self.extras_key = extract, key
+
+
 class Doubling:
     """Stands for a cascade whose latents are twice the audio; counts its work."""
 
-    def __init__(self, factor=2):
-        self.stages = {"lower": nn.Linear(1, 1), "upper": nn.Linear(1, 1)}
+    def __init__(self, factor=2, *, extract=None, key=None):
+        self.stages = {"lower": nn.Linear(1, 1), "upper": Upper(extract, key or {})}
         self.encoded, self.factor = 0, factor
 
     def input_space(self, name):

@@ -477,7 +477,8 @@ def test_keys_beside_music_that_no_caption_takes_are_told_once(tmp_path: Path) -
     for made in (folder(tmp_path), folder(tmp_path)):  # the second one from the index
         assert list(made.captions()) == ["T, 1 of 4"] * 2
         assert [track.licence for track in made.tracks] == ["CC0-1.0"] * 2
-        (told,) = made.skipped_files()
+        assert made.skipped_files() == []
+        (told,) = made.notes()
         assert told == (
             f"{tmp_path}: no caption takes these keys: 'bpm' (2 x), 'key' (1 x); put what they "
             "say into `caption`"
@@ -524,7 +525,7 @@ def test_fields_and_licences_come_from_a_folders_metadata_and_the_nearest_one_co
     made = folder(tmp_path)
     assert list(made.captions()) == ["T, 1 of 4", "B, 1 of 4"]
     assert [track.licence for track in made.tracks] == ["MIT", ""]
-    assert made.skipped_files() == [
+    assert made.notes() == [
         f"{tmp_path}: no caption takes these keys: 'bpm' (1 x); put what they say into `caption`"
     ]
 
@@ -532,10 +533,10 @@ def test_fields_and_licences_come_from_a_folders_metadata_and_the_nearest_one_co
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("metadata.csv", b"name,text\na.wav,x\n", "row 1 has no 'file_name'"),
+        ("metadata.csv", b"name,text\na.wav,x\n", "it has no column 'file_name'"),
         ("metadata.csv", b"file_name,text\na.wav,caf\xe9\n", "not UTF-8 text"),
-        ("metadata.jsonl", b'{"file_name": "a.wav"}\nnone\n', "row 2 is not JSON"),
-        ("metadata.jsonl", b"[1]", "row 1 has no 'file_name'"),
+        ("metadata.jsonl", b"\nnone\n", "line 2 is not JSON"),
+        ("metadata.jsonl", b"[1]", "line 1 has no 'file_name'"),
     ],
 )
 def test_metadata_that_can_t_be_used_is_told(
@@ -545,7 +546,8 @@ def test_metadata_that_can_t_be_used_is_told(
     (tmp_path / name).write_bytes(content)
     made = folder(tmp_path)
     assert list(made.captions()) == ["T, 1 of 4"]
-    assert made.skipped_files() == [
+    assert made.skipped_files() == []
+    assert made.notes() == [
         (
             f"{tmp_path}/{name}: can't be used, so that songs go by sidecars and tags ({reason}); "
             "mend it"
@@ -553,12 +555,64 @@ def test_metadata_that_can_t_be_used_is_told(
     ]
 
 
+A_ROW, B_ROW = '{"file_name": "a.wav", "text": "x"}', '{"file_name": "b.wav", "text": "z"}'
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "bad"),
+    [
+        (
+            "metadata.jsonl",
+            [A_ROW, "", "none", "[1]", '{"text": "y"}', B_ROW],
+            "3 (is not JSON), 4 (has no 'file_name'), 5 (has no 'file_name')",
+        ),
+        (
+            "metadata.jsonl",
+            [A_ROW, *["no"] * 6, B_ROW],
+            "2 (is not JSON), 3 (is not JSON), 4 (is not JSON), 5 (is not JSON) and 2 more",
+        ),
+        (
+            "metadata.csv",
+            ["text,file_name", "x,a.wav", "lost", "z,b.wav"],
+            "3 (has no 'file_name')",
+        ),
+    ],
+)
+def test_a_bad_row_of_metadata_is_left_out_alone(
+    tmp_path: Path, name: str, lines: list[str], bad: str
+) -> None:
+    for audio in ("a.wav", "b.wav"):
+        song(tmp_path / audio)
+    (tmp_path / name).write_text("\n".join(lines))
+    made = folder(tmp_path)
+    assert list(made.captions()) == ["x", "z"]
+    assert made.notes() == [
+        f"{tmp_path}/{name}: lines that can't be used are left out: {bad}; mend them"
+    ]
+
+
+def test_captions_that_no_music_has_are_told_in_one_line(tmp_path: Path) -> None:
+    for audio in ("a.wav", "sub/b.flac", "sub/b.m4a"):
+        song(tmp_path / audio) if not audio.endswith("m4a") else (tmp_path / audio).touch()
+    own = ("a.txt", "a.wav.json", "README.txt", ".hidden.txt", "sub/b.JSON", "notes/of.txt")
+    (tmp_path / "notes").mkdir()
+    for name in (*own, "sub/c.txt", "sub/c.json", "A.json"):
+        (tmp_path / name).write_text('{"title": "T"}')
+    for made in (folder(tmp_path), folder(tmp_path)):  # the second one from the index
+        assert made.notes() == [
+            (
+                f"{tmp_path}: captions share no name with music (3, the first is 'A.json'); call "
+                "them as the music is, or leave them be"
+            )
+        ]
+
+
 def test_metadata_of_music_that_is_not_there_is_told(tmp_path: Path) -> None:
     song(tmp_path / "a.wav")
     (tmp_path / "metadata.csv").write_text("file_name,text\na.wav,x\nb.wav,y\nsub/c.wav,z\n")
     made = folder(tmp_path)
     assert list(made.captions()) == ["x"]
-    assert made.skipped_files() == [
+    assert made.notes() == [
         (
             f"{tmp_path}/metadata.csv: names files that are no music here: 2 (the first is "
             f"'{tmp_path}/b.wav')"
@@ -682,6 +736,17 @@ def test_a_folder_without_music(tmp_path: Path) -> None:
     (tmp_path / "notes.pdf").touch()
     assert refusal(tmp_path) == (
         f"{tmp_path}: holds no music, nor do folders in it (.flac, .mp3, .oga, .ogg, .opus, .wav)"
+    )
+
+
+def test_a_relative_path_is_told_with_the_folder_that_it_is_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(mk.AudioError) as refused:
+        folder(Path("music"))
+    assert str(refused.value) == (
+        f"music: there is no such folder in {tmp_path}; `path` names the folder of your music"
     )
 
 

@@ -44,6 +44,36 @@ def test_on_the_meta_device_it_has_the_same_parameters(layers):
     assert shapes(outline) == shapes(fresh(None, layers=layers))
 
 
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_it_computes_what_transformers_t5_does(precision):
+    encoder = fresh(layers=3, tokens=160)  # longer than the farthest distance that is told apart
+    library = mk.transformers()
+    theirs = library.T5EncoderModel(
+        library.T5Config(
+            vocab_size=512, d_model=32, d_kv=16, d_ff=48, num_layers=3, num_heads=2, dropout_rate=0
+        )
+    ).encoder
+    theirs.load_state_dict(encoder.network.state_dict())
+    ids = torch.randint(0, 512, (4, 160), generator=torch.Generator().manual_seed(1))
+    mask = torch.arange(160)[None] < torch.tensor([[160], [150], [7], [1]])
+    with torch.autocast("cpu", precision, enabled=precision != torch.float32):
+        embedding = encoder.embed(ids, mask).embedding
+        expected = theirs(input_ids=ids, attention_mask=mask).last_hidden_state
+    torch.testing.assert_close(embedding[mask], expected[mask].float(), atol=1e-6, rtol=1e-6)
+
+
+def test_fresh_weights_deviate_as_t5s_do():
+    torch.manual_seed(0)
+    network = T5Scratch(T5Scratch.Options(features=256, vocabulary=2048)).network
+    theirs = mk.transformers()
+    config = theirs.T5Config(
+        vocab_size=2048, d_model=256, d_kv=64, d_ff=1024, num_layers=4, num_heads=4
+    )
+    for name, weight in theirs.T5EncoderModel(config).encoder.named_parameters():
+        ours = network.get_parameter(name).detach()
+        assert ours.std() == pytest.approx(float(weight.detach().std()), rel=0.25), name
+
+
 def words(encoder, text):
     return [token.lstrip() for token in encoder.tokenizer.encode(text).tokens]
 

@@ -291,7 +291,7 @@ def test_options_that_do_not_fit_together_are_refused_in_one_line(options, messa
         (
             {},
             {"context_channels": 3},
-            "unet1d: context_injections must be 1 at some depth, to hear the context",
+            "unet1d: to hear the context, set a context_injections to 1, or context_at_input",
         ),
         (
             {"cross_attentions": [1, 0, 0]},

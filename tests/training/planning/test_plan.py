@@ -69,9 +69,13 @@ def test_what_is_tried_is_told_once_each(here):
 
 
 def test_what_the_asking_process_once_held_does_not_count(here):
+    """In room for what a step took before, and some more: how much that is depends on no load."""
+    (before,) = planned()["stages"]
+    room = int(before["step"]["bytes"] / 0.9 + 300e6)
+    assert room < 1.5e9
     torch.ones(int(4e8)).sum()
     assert meter.peak_bytes(CPU) > 1.5e9
-    (told,) = planned(*LARGE, memory=int(1e9))["stages"]
+    (told,) = planned(memory=room)["stages"]
     assert (told["fits"], told["step"]["measured"]) == (True, True)
 
 
