@@ -77,7 +77,7 @@ from mousai_kit.models import hub
 from mousai_kit.models.attention import attention
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.models.conditioning import Conditioners, ExtraConditioning, pad_context
-from mousai_kit.models.guidance import ClassifierFreeGuidance
+from mousai_kit.models.guidance import Blend, ClassifierFreeGuidance
 from mousai_kit.models.overlap import overlap_add, overlapping_windows, scale_range
 from mousai_kit.models.pretrained import PretrainedCheckpoint, transformers
 from mousai_kit.models.sampling import NoiseLevel, SamplerOptions, SteppedSampler
@@ -98,6 +98,7 @@ __all__ = [
     "AudioError",
     "AudioInfo",
     "AudioStats",
+    "Blend",
     "CaptionFields",
     "Cascade",
     "ChannelLayout",

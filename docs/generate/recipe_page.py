@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from generate.markdown import option_table, table
-from mousai_kit.core.interfaces import KINDS
+from mousai_kit.core.interfaces import KINDS, Controls
 from mousai_kit.core.option_docs import describe_options
 from mousai_kit.core.registry import Registry
 from mousai_kit.recipe import Audio, Demo, Evaluate, Generate, Lora, Recipe, StageRecipe, Train
@@ -32,6 +32,7 @@ KEYS: dict[str, type[BaseModel]] = {
     "stages.NAME.lora": Lora,
     "stages.NAME.train": Train,
     "generate": Generate,
+    "generate.controls": Controls,
     "evaluate": Evaluate,
     "demo": Demo,
 }

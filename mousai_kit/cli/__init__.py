@@ -81,7 +81,8 @@ def _line(problem: Problem) -> str:
     """Return a problem as the command line tells it: of an argument, by its option."""
     if not isinstance(argument := problem.origin, Argument):
         return str(problem)
-    option = f"--{'adapter' if argument.name == 'adapters' else argument.name}"
+    name = "adapter" if argument.name == "adapters" else argument.name.replace("_", "-")
+    option = f"--{name}"
     return str(replace(problem, origin=f"{option} {argument.value}".rstrip()))
 
 

@@ -95,6 +95,28 @@ def generate(
     negative: Annotated[
         str | None, typer.Option(help="Text to keep away from, instead of from no text.")
     ] = None,
+    guidance_rescale: Annotated[
+        float | None, typer.Option(help="Against over-saturation: 0, not at all, to 1.")
+    ] = None,
+    guidance_interval: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="Levels of noise, 0 to 1, between which guidance acts."),
+    ] = None,
+    guidance_schedule: Annotated[
+        str | None, typer.Option(help="Guidance over the levels: constant, linear or cosine.")
+    ] = None,
+    blend: Annotated[
+        str | None, typer.Option(help="Text that a clip goes to, along its length.")
+    ] = None,
+    blend_at: Annotated[
+        float | None, typer.Option(help="Share of that text in the whole clip instead, 0 to 1.")
+    ] = None,
+    variations: Annotated[
+        int | None, typer.Option(help="Clips near each seed's, instead of it.", min=1, max=1000)
+    ] = None,
+    spread: Annotated[
+        float | None, typer.Option(help="How far they are: 0, the same, to 1, unrelated.")
+    ] = None,
     count: Annotated[int, typer.Option(help="Clips for each prompt, with seeds counting up.")] = 1,
     batch: Annotated[int | None, typer.Option(help="Clips to make at a time.", min=1)] = None,
     revision: Revision = None,
@@ -117,15 +139,28 @@ def generate(
     if not texts:
         making.require_text_conditioning(system)
         raise RequestError("there is no prompt; give one or more, or a file of them with --prompts")
-    controls = making.parse_controls(negative=negative)
-    jobs = making.jobs_of(
-        system,
-        texts,
-        seed=seed,
-        count=count,
-        seconds=seconds,
-        guidance=guidance,
-        controls=controls,
+    controls = making.parse_controls(
+        system.recipe,
+        negative=negative,
+        guidance_rescale=guidance_rescale,
+        guidance_interval=guidance_interval,
+        guidance_schedule=guidance_schedule,
+        blend=blend,
+        blend_at=blend_at,
+        variation=variations and 1,
+        spread=spread,
+    )
+    jobs = making.vary(
+        making.jobs_of(
+            system,
+            texts,
+            seed=seed,
+            count=count,
+            seconds=seconds,
+            guidance=guidance,
+            controls=controls,
+        ),
+        variations,
     )
     made = making.generate(
         system.load_for_inference(), jobs, folder=out or system.folder.audio, batch=batch

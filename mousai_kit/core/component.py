@@ -52,7 +52,7 @@ class Options(BaseModel):
         extra="forbid", frozen=True, strict=True, validate_default=True, allow_inf_nan=False
     )
     shows_defaults: ClassVar[bool] = True
-    """Whether a recipe that is written out says the values that are defaults, too."""
+    """Whether a recipe that is written out says what was left to its default, too."""
     former_names: ClassVar[Mapping[str, str]] = {}
     """What options were called in earlier versions, each with its name of today."""
 
@@ -259,9 +259,7 @@ def to_plain_dict(options: BaseModel, *, without: Collection[str] = ()) -> dict[
                 return to_jsonable_python(value, fallback=str)
 
     shows_all = not isinstance(options, Options) or options.shows_defaults
-    idle = () if shows_all else type(options).model_fields.items()
-    left_out = {name for name, field in idle if getattr(options, name) == field.default}
-    shown = ((key, value) for key, value in options if key not in left_out)
+    shown = ((key, value) for key, value in options if shows_all or key in options.model_fields_set)
     return {key: value_of(value) for key, value in shown if is_kept(value)}
 
 

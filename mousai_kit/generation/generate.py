@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,9 @@ from mousai_kit.recipe import Recipe
 from mousai_kit.runs import checkpoint
 from mousai_kit.runs.run import Run
 from mousai_kit.runs.vocabulary import cut_prompts_told, unknown_words_told
+
+GUIDED = ("negative", "guidance_rescale", "guidance_interval", "guidance_schedule")
+"""Controls that say how to guide."""
 
 
 def generate(
@@ -68,11 +72,15 @@ def jobs_of(
 ) -> list[GenerationJob]:
     """Return what to make of prompts; what is not given is the recipe's.
 
+    `controls` are whole, as `parse_controls` gives them.
+
     RequestError where the system reads no text, there is no prompt or a number is out of range.
     """
     require_text_conditioning(system)
-    check_controls(system.cascade, controls or Controls())
     settings = system.recipe.generate
+    controls = settings.controls if controls is None else controls
+    for name, told in _unheeded(system.cascade, controls):
+        raise argument_error(name, told)
     return make_jobs(
         prompts,
         seed=seed,
@@ -89,22 +97,49 @@ def recipe_jobs(system: Run) -> list[GenerationJob]:
     check_prompts(system.recipe, system.cascade)
     if not settings.prompts:
         return []
-    prompts = [
-        item if isinstance(item, Prompt) else Prompt(prompt=item) for item in settings.prompts
-    ]
     return [
         job
-        for item in prompts
+        for text, item in zip(settings.texts, settings.prompts, strict=True)
         for job in jobs_of(
-            system, [item.prompt], seed=seed, count=settings.count, controls=item.controls
+            system,
+            [text],
+            seed=seed,
+            count=settings.count,
+            controls=_over(system.recipe, {} if isinstance(item, str) else item.given()),
         )
     ]
 
 
-def parse_controls(**values: Any) -> Controls:
-    """Return controls of what a caller gives by name; RequestError where one is wrong."""
+def vary(jobs: Sequence[GenerationJob], variations: int | None) -> list[GenerationJob]:
+    """Return each job so many times, its variations counting up from 1; None: as they are."""
+    if variations is None:
+        return list(jobs)
+    return [
+        replace(job, controls=job.controls.model_copy(update={"variation": number}))
+        for job in jobs
+        for number in range(1, variations + 1)
+    ]
+
+
+def parse_controls(recipe: Recipe, **values: Any) -> Controls:
+    """Return controls by name; what is left out, or is None, is the recipe's.
+
+    RequestError where one is wrong.
+    """
+    return _over(
+        recipe,
+        {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in values.items()
+            if not (value is None and name in Controls.model_fields)
+        },
+    )
+
+
+def _over(recipe: Recipe, values: Mapping[str, Any]) -> Controls:
+    """Return a recipe's controls with some in their place; RequestError where one is wrong."""
     try:
-        return Controls.model_validate(values)
+        return Controls.model_validate({**recipe.generate.controls.given(), **values})
     except ValidationError as error:
         problems = flatten_errors(error, Controls)
     raise RequestError(
@@ -115,18 +150,31 @@ def parse_controls(**values: Any) -> Controls:
     )
 
 
-def check_controls(cascade: Cascade, controls: Controls) -> None:
-    """Raise RequestError where the stage that hears the text can't do what is asked."""
+def _unheeded(cascade: Cascade, controls: Controls) -> Iterator[tuple[str, str]]:
+    """Yield the name of each control that the stage which hears the text can't heed, and why."""
     top = cascade.top
+    able = f"it has {join_quoted(sorted(top.controls))}" if top.controls else "it has none"
     for name in controls.chosen():
         if name not in top.controls:
-            able = f"it has {join_quoted(sorted(top.controls))}" if top.controls else "it has none"
-            raise argument_error(name, f"the top stage, {top.name}, has no such control; {able}")
+            yield name, f"the top stage, {top.name}, has no such control; {able}"
+
+
+def idle_controls_told(jobs: Sequence[GenerationJob]) -> Iterator[str]:
+    """Yield a line on what is asked of guidance, where there is none."""
+    asked = (job.controls.chosen() for job in jobs if job.guidance == 1)
+    if idle := {name for names in asked for name in names if name in GUIDED}:
+        verb = "does" if len(idle) == 1 else "do"
+        yield (
+            f"at guidance 1, {join_quoted(sorted(idle))} {verb} nothing: the prompt alone is "
+            "followed; ask for more guidance"
+        )
 
 
 def _generator_for(system: Run, jobs: Sequence[GenerationJob], batch: int | None) -> Generator:
     """Return what makes jobs, tagged with its weights; say what of prompts it can't heed."""
-    _tell_unheeded(system, [job.prompt for job in jobs])
+    _tell_unheeded(system, [text for job in jobs for text in (job.prompt, *job.controls.texts)])
+    for line in idle_controls_told(jobs):
+        system.screen.print(line)
     files = [system.folder.stage(name).weights for name in system.cascade.stages]
     weights = [checkpoint.read_header(file)["digest"] for file in files]
     return Generator(
@@ -150,9 +198,17 @@ def _tell_unheeded(system: Run, prompts: Sequence[str]) -> None:
 
 
 def check_prompts(recipe: Recipe, cascade: Cascade) -> None:
-    """Raise RecipeError where a recipe has prompts, and makes no music from text."""
-    if recipe.generate.prompts and (told := _without_text(cascade)):
+    """Raise RecipeError where a recipe has prompts or controls that its top stage can't heed."""
+    settings = recipe.generate
+    if settings.prompts and (told := _without_text(cascade)):
         raise recipe.error_at(("generate", "prompts"), told)
+    asked: dict[tuple[str | int, ...], Controls] = {("controls",): settings.controls}
+    for index, item in enumerate(settings.prompts):
+        if isinstance(item, Prompt):
+            asked["prompts", index] = item
+    for place, controls in asked.items():
+        for name, told in _unheeded(cascade, controls):
+            raise recipe.error_at(("generate", *place, name), told)
 
 
 def require_text_conditioning(system: Run) -> None:

@@ -21,6 +21,7 @@ from mousai_kit import __version__, audio
 from mousai_kit.core.console import Screen
 from mousai_kit.core.errors import Argument, Problem, RequestError, argument_error, format_value
 from mousai_kit.core.interfaces import Controls, GenerationRequest
+from mousai_kit.core.interfaces.controls import printable
 from mousai_kit.distributed import Communicator
 from mousai_kit.generation.output import GeneratedAudio
 from mousai_kit.generation.rendering import FileSink, MemorySink, is_recorded
@@ -52,13 +53,14 @@ class GenerationJob:
 
     @property
     def alike(self) -> tuple[float, float, Controls]:
-        """Return what clips that are made in one batch agree in."""
-        return self.seconds, self.guidance, self.controls
+        """Return what clips that are made in one batch agree in: all but what is each one's own."""
+        return self.seconds, self.guidance, self.controls.model_copy(update={"variation": 0})
 
     @property
     def stem(self) -> str:
         """Return a file name without suffix."""
-        return f"{clip_file_name(self.prompt)}-{self.seed}"
+        number = self.controls.variation
+        return f"{clip_file_name(self.prompt)}-{self.seed}" + (f"-v{number}" if number else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def make_jobs(
     if seed < 0:
         raise argument_error("seed", f"must be 0 or more (got {seed})")
     return [
-        GenerationJob(_printable(prompt), seed + number, seconds, guidance, controls or Controls())
+        GenerationJob(printable(prompt), seed + number, seconds, guidance, controls or Controls())
         for prompt in prompts
         for number in range(count)
     ]
@@ -117,11 +119,6 @@ def _check_types(prompts: Sequence[str], **numbers: float) -> None:
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
             told = "a whole number" if whole else "a number"
             raise argument_error(name, f"must be {told} (got {format_value(value)})")
-
-
-def _printable(prompt: str) -> str:
-    """Return a prompt as a file's tags can hold it: without what is no text."""
-    return prompt.replace("\0", " ").encode(errors="replace").decode()
 
 
 class Generator:
@@ -248,6 +245,7 @@ class Generator:
                 samples=self._samples(group[0]),
                 guidance=group[0].guidance,
                 controls=group[0].controls,
+                variations=[job.controls.variation for job in group],
                 window=self.window,
                 together=max(1, self.batch // len(group)),
             )

@@ -67,9 +67,9 @@ class Pipeline(Cascade):
         """Make music from a prompt, or from each of several: what `mousai-kit generate` makes.
 
         What is not given is the recipe's. `controls` are those of `mk.Controls` by name, such as
-        `negative="vocals"`. With another number of `steps` the weights are loaded
-        once more, and kept for the next time. RequestError where a number is out of range, the
-        top stage reads no text or memory does not suffice.
+        `negative="vocals"`. With another number of `steps` the weights are loaded once more, and
+        kept for the next time. RequestError where a number is out of range, the top stage reads no
+        text or has no such control, or memory does not suffice.
         """
         if batch is not None and not (type(batch) is int and batch >= 1):
             told = f"must be a whole number of at least 1 (got {format_value(batch)})"
@@ -81,7 +81,7 @@ class Pipeline(Cascade):
             seed=seed,
             seconds=seconds,
             guidance=guidance,
-            controls=making.parse_controls(**controls),
+            controls=making.parse_controls(system.recipe, **controls),
         )
         made = making.play(system, jobs, batch=batch)
         return made[0] if isinstance(prompts, str) else made

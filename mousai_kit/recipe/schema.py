@@ -25,7 +25,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from mousai_kit.core.component import Field, Options, Use, to_plain_dict
 from mousai_kit.core.errors import Problem, RecipeError, format_path, format_value, suggest
-from mousai_kit.core.interfaces import Dataset, Metric, Prompt, Stage
+from mousai_kit.core.interfaces import Controls, Dataset, Metric, Prompt, Stage
 from mousai_kit.core.validation import flatten_errors, option_error
 from mousai_kit.recipe import requirements, train_options
 from mousai_kit.recipe.nodes import KeyPath, Node, Notice
@@ -171,10 +171,9 @@ def _read_prompt(value: Any, info: ValidationInfo) -> str | Prompt:
     if isinstance(value, str | Prompt):
         return value
     if not isinstance(value, Mapping):
-        raise option_error(
-            f"must be text, or a mapping with `prompt` (got {format_value(value)}); text that "
-            "YAML reads as something else stands in quotes"
-        )
+        quoted = "" if isinstance(value, list) else "; put it in quotes"
+        rule = f"must be text{quoted}, or a mapping with `prompt`"
+        raise option_error(f"{rule} (got {format_value(value)})")
     try:
         return Prompt.model_validate(value, context=info.context)
     except ValidationError as error:
@@ -197,6 +196,9 @@ class Generate(Options):
     seconds: float = Field(10.0, gt=0, description="length of each clip")
     guidance: float = Field(
         5.0, ge=0, description="1 follows the prompt as learned, more insists on it"
+    )
+    controls: Controls = _defaults(
+        "what all prompts are asked for beside, in place of the defaults"
     )
     count: int = Field(1, ge=1, description="clips per prompt")
     batch: int | None = Field(
@@ -320,8 +322,10 @@ class Recipe(Options):
         return dump(self._plain() if self.requires else self.to_dict())
 
     def _plain(self) -> dict[str, Any]:
-        """Return plain values; of stages with none inside, none that says how those learn."""
+        """Return plain values, without those that are empty: of what came later, hashes stay."""
         found = to_plain_dict(self)
+        if not found["generate"]["controls"]:
+            del found["generate"]["controls"]
         for stage in found["stages"].values():
             if not stage["first"]:
                 del stage["first"]

@@ -37,7 +37,10 @@ class TextToLatent(mk.Stage):
     """
 
     name = "text-to-latent"
-    controls = ("negative",)
+    controls = (
+        *("negative", "guidance_rescale", "guidance_interval", "guidance_schedule"),
+        *("blend", "blend_at", "variation", "spread"),
+    )
 
     class Options(mk.Options):
         """Options of `stage: text-to-latent`."""
@@ -155,27 +158,38 @@ class TextToLatent(mk.Stage):
 
         Guidance leads away from what is made without a text and without extras.
         """
-        text = self.text(request.prompts)
-        null = self._drop_text(text, torch.ones(len(text), dtype=torch.bool))
-        if request.controls.negative is not None:
-            null = self.text([request.controls.negative] * len(text))
-        levels = self.sampler.levels()
         frames = self.input_space.frames(request.samples)
         whole = -(-frames // self.unet.downsampling) * self.unet.downsampling
-        told, nothing = (self._hear(it, len(text), frames) for it in (request.extras, {}))
-        velocity = mk.ClassifierFreeGuidance(
+        velocity = request.count_evaluations(self._velocity(request, frames, whole))
+        source = request.varied_noise()
+        noise = source.normal(self.input_space.channels, whole).to(self.mean)
+        x = self.sampler.sample(velocity, noise, generator=source)
+        return x[..., :frames].float() * self.deviation + self.mean
+
+    def _velocity(self, request: mk.GenerationRequest, frames: int, whole: int) -> mk.Velocity:
+        """Return the guided velocity of a request, for clips of `frames` padded to `whole`."""
+        controls, prompts, extras = request.controls, list(request.prompts), request.extras
+        if controls.blend is not None:
+            prompts += [controls.blend] * len(prompts)
+            extras = {name: torch.cat([extra, extra]) for name, extra in extras.items()}
+        text = self.text(prompts)
+        null = self._drop_text(text, torch.ones(len(text), dtype=torch.bool))
+        if controls.negative is not None:
+            null = self.text([controls.negative] * len(text))
+        told, nothing = (self._hear(it, len(text), frames) for it in (extras, {}))
+        guided = mk.ClassifierFreeGuidance(
             self.unet,
             told.behind(text),
             nothing.behind(null),
             scale=request.guidance,
             context=mk.pad_context(told.context, whole),
             null_context=mk.pad_context(nothing.context, whole),
-            levels=levels,
+            levels=self.sampler.levels(),
+            controls=controls,
         )
-        source = request.noise()
-        noise = source.normal(self.input_space.channels, whole).to(self.mean)
-        x = self.sampler.sample(request.count_evaluations(velocity), noise, generator=source)
-        return x[..., :frames].float() * self.deviation + self.mean
+        if controls.blend is None:
+            return guided
+        return mk.Blend(guided, frames=frames, at=controls.blend_at)
 
     def _hear(self, extras: Mapping[str, Tensor], batch: int, frames: int) -> mk.ExtraConditioning:
         """Return what the network is told of extras [b, ...] of signals of so many frames."""

@@ -11,6 +11,7 @@ from torch import nn
 from mousai_kit.core.interfaces import (
     KINDS,
     Clip,
+    Controls,
     Dataset,
     GenerationRequest,
     NoiseSource,
@@ -19,6 +20,7 @@ from mousai_kit.core.interfaces import (
     SignalSpace,
     TextEmbedding,
     UNet,
+    VariedNoise,
 )
 
 SEEDS = st.lists(st.integers(-(2**65), 2**65), min_size=1, max_size=4)
@@ -153,6 +155,26 @@ class TestSpace:
         assert SignalSpace(2, 1, 48000).frames(12345) == 12345
 
 
+class TestVariedNoise:
+    def test_it_turns_from_its_own_to_the_other_and_stays_normal(self):
+        def source(spread):
+            sources = (PositionalNoise([(seed, 0)]) for seed in (1, 2))
+            return VariedNoise(*sources, [spread])
+
+        own, other = (PositionalNoise([(seed, 0)]).normal(100_000) for seed in (1, 2))
+        assert torch.equal(source(0.0).normal(100_000), own)
+        torch.testing.assert_close(source(1.0).normal(100_000), other, atol=1e-5, rtol=0)
+        halfway = source(0.5).normal(100_000)
+        torch.testing.assert_close(halfway, (own + other) / 2**0.5)
+        assert halfway.std().item() == pytest.approx(1, abs=0.01)
+        assert torch.equal(source(0.7).uniform(), PositionalNoise([(1, 0)]).uniform())
+        assert len(source(0.7)) == 1
+
+    def test_every_draw_is_another(self):
+        noise = VariedNoise(PositionalNoise([(1, 0)]), PositionalNoise([(2, 0)]), [0.3])
+        assert not torch.equal(noise.normal(9), noise.normal(9))
+
+
 class TestRequest:
     def test_a_counted_velocity_reports_after_each_evaluation(self):
         log = []
@@ -177,6 +199,17 @@ class TestRequest:
         noise = GenerationRequest(["a", "b"], [4, 5], 10).noise([0, 7]).normal(3, 10)
         whole = GenerationRequest(["a", "b"], [4, 5], 10).noise().normal(3, 17)
         assert torch.equal(noise, torch.cat([whole[..., :10], whole[..., 7:]]))
+
+    def test_variations_are_the_seeds_own_noise_turned_to_another(self):
+        near = Controls(variation=2, spread=0.3)
+        request = GenerationRequest(["a", "b"], [4, 5], 10, controls=near)
+        own, found = request.noise().normal(3, 9), request.varied_noise().normal(3, 9)
+        assert torch.equal(found, request.varied_noise().normal(3, 9))
+        others = GenerationRequest(["a", "b"], [4, 5], 10, controls=near, variations=[0, 2])
+        assert torch.equal(others.varied_noise().normal(3, 9), torch.stack([own[0], found[1]]))
+        assert not torch.equal(found[0], own[0])
+        alone = GenerationRequest(["b"], [5], 10, controls=near).varied_noise().normal(3, 9)
+        assert torch.equal(found[1:], alone)
 
     def test_guidance_follows_the_prompt_as_learned_unless_asked_for(self):
         assert GenerationRequest(["a"], [0], 10).guidance == 1.0

@@ -33,6 +33,8 @@ NOT_FOR_A_SCHEMA = (
     "does not go with `lora`",
     "a batch of ",
     "must be 1 without a `draft`",
+    "means nothing without",
+    "the first level must be below",
 )
 """How the rules begin that hold between options."""
 
@@ -130,6 +132,9 @@ BROKEN = [
     ("generate.format", "mp3"),
     ("generate.prompts", "one"),
     ("generate.prompts.0", 1),
+    ("generate.prompts.0", {"negative": "vocals"}),
+    ("generate.prompts.0", {"prompt": "Rock", "negativ": "vocals"}),
+    ("generate.controls", {"spread": 2}),
     ("generate.batch", 0),
     ("evaluate.metrics.0", "log-mel"),
     ("evaluate.metrics.0", {"use": "log-mel-distance", "bands": 0}),

@@ -177,8 +177,41 @@ REPLACEMENTS = [
     ("steps: 10", "ema: no", "10: stages.autoencoder.train.ema: must be a number (got 'no')"),
     ("steps: 10", "betas: 1", "10: stages.autoencoder.train.betas: must be a list (got 1)"),
     ("train: {steps: 10}", "train: fast", "10: stages.autoencoder.train: must be a mapping of options (got 'fast')"),
-    ("[one, two]", "[one, 2]", "19: generate.prompts.1: must be text; put it in quotes (got 2)"),
-    ("[one, two]", "[one, [two]]", "19: generate.prompts.1: must be text (got a list)"),
+    (
+        "[one, two]",
+        "[one, 2]",
+        "19: generate.prompts.1: must be text; put it in quotes, or a mapping with `prompt` (got 2)",
+    ),
+    (
+        "[one, two]",
+        "[one, [two]]",
+        "19: generate.prompts.1: must be text, or a mapping with `prompt` (got a list)",
+    ),
+    (
+        "[one, two]",
+        "[one, {negative: two}]",
+        "19: generate.prompts.1.prompt: is missing",
+    ),
+    (
+        "[one, two]",
+        "[{prompt: one, negativ: two}]",
+        "19: generate.prompts.0.negativ: unknown option; did you mean 'negative'?",
+    ),
+    (
+        "[one, two]",
+        "[{prompt: one, spread: 2}]",
+        "19: generate.prompts.0.spread: must be at most 1 (got 2)",
+    ),
+    (
+        "[one, two]",
+        "[{prompt: one, spread: 1}]",
+        "19: generate.prompts.0.spread: means nothing without `variation`",
+    ),
+    (
+        "[one, two]",
+        "[]\n  controls: {guidance_interval: [0.8, 0.2]}",
+        "20: generate.controls.guidance_interval: the first level must be below the second",
+    ),
     ("shift: 2", "shift: x", "9: stages.autoencoder.model.schedule.shift: must be a number (got 'x')"),
     ("data: tones", "data: {use: folder, path: x, hidden: no}", "3: data.hidden: must be true or false (got 'no')"),
     ("{channels: 1}", "1", "16: stages.generator.model.unet.items.0: must be a mapping of options (got 1)"),

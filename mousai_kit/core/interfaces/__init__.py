@@ -5,7 +5,7 @@ from mousai_kit.core.interfaces.controls import Controls, Prompt
 from mousai_kit.core.interfaces.dataset import Clip, Dataset, Split
 from mousai_kit.core.interfaces.domain import ChannelLayout, Domain
 from mousai_kit.core.interfaces.metric import Metric
-from mousai_kit.core.interfaces.noise import NoiseSource, PositionalNoise
+from mousai_kit.core.interfaces.noise import NoiseSource, PositionalNoise, VariedNoise
 from mousai_kit.core.interfaces.sampler import Sampler
 from mousai_kit.core.interfaces.schedule import Schedule
 from mousai_kit.core.interfaces.signal_space import SignalSpace
@@ -66,6 +66,7 @@ __all__ = [
     "TextEmbedding",
     "TextEncoder",
     "UNet",
+    "VariedNoise",
     "Velocity",
     "WeightFormat",
 ]

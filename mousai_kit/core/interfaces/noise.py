@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod
+from math import pi, prod
 
 import torch
 from torch import Generator, Tensor
@@ -60,6 +60,32 @@ class PositionalNoise(NoiseSource):
         ]
         self._draws += 1
         return torch.stack(drawn)
+
+
+class VariedNoise(NoiseSource):
+    """Noise near another's: cos(a) * own + sin(a) * other, with a = spread * pi / 2, clip by clip.
+
+    As normal as they are where they are independent. `spreads` has a number in [0, 1] for each
+    clip: 0 is its own noise to the bit, 1 the other. Uniform numbers are its own.
+    """
+
+    def __init__(self, own: NoiseSource, other: NoiseSource, spreads: Sequence[float]) -> None:
+        super().__init__([])
+        self._own, self._other = own, other
+        self._angles = torch.tensor(spreads) * (pi / 2)
+
+    def __len__(self) -> int:
+        return len(self._own)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Return standard normal noise [b, *shape], float32, where the generators are."""
+        own, other = self._own.normal(*shape), self._other.normal(*shape)
+        angles = self._angles.to(own).view(-1, *[1] * len(shape))
+        return torch.where(angles == 0, own, angles.cos() * own + angles.sin() * other)
+
+    def uniform(self) -> Tensor:
+        """Return one number in [0, 1) per clip [b], float32, where the generators are."""
+        return self._own.uniform()
 
 
 BLOCK = 2**16

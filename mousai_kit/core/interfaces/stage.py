@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from mousai_kit.core.component import Component, Options
 from mousai_kit.core.interfaces.controls import Controls
 from mousai_kit.core.interfaces.dataset import Clip
-from mousai_kit.core.interfaces.noise import NoiseSource, PositionalNoise
+from mousai_kit.core.interfaces.noise import NoiseSource, PositionalNoise, VariedNoise
 from mousai_kit.core.interfaces.sampler import Sampler
 from mousai_kit.core.interfaces.signal_space import SignalSpace
 from mousai_kit.core.interfaces.unet import JumpVelocity, Velocity
+from mousai_kit.core.seeds import derive_seed
 
 Condition = Literal["training", "right", "other", "none"]
 """What a loss tells the network: see `Stage.loss`."""
@@ -40,6 +41,8 @@ class GenerationRequest:
     """Scale of classifier-free guidance: 1 follows the prompt as learned, more insists on it."""
     controls: Controls = field(default_factory=Controls)
     """What is asked beside, of all clips alike."""
+    variations: Sequence[int] = ()
+    """b numbers in place of `controls.variation`; empty: that of all."""
     window: int | None = None
     """Samples of audio that are made at a time, or about so many; None is all."""
     together: int = 1
@@ -74,6 +77,16 @@ class GenerationRequest:
         It has an item for every clip from the first start on, then for every clip from the next.
         """
         return PositionalNoise([(seed, start) for start in starts for seed in self.seeds])
+
+    def varied_noise(self) -> NoiseSource:
+        """Return `noise()` of the variations: so far from the seeds' own as `controls.spread`."""
+        numbers = self.variations or [self.controls.variation] * len(self.seeds)
+        if not any(numbers):
+            return self.noise()
+        pairs = zip(self.seeds, numbers, strict=True)
+        others = [(derive_seed(seed, "variation", number), 0) for seed, number in pairs]
+        spreads = [self.controls.spread if number else 0.0 for number in numbers]
+        return VariedNoise(self.noise(), PositionalNoise(others), spreads)
 
 
 class Stage(Component, nn.Module):

@@ -312,6 +312,86 @@ class TestDecode:
         return sizes
 
 
+class TestControls:
+    ASKED = (
+        {"negative": "flute"},
+        {"guidance_rescale": 1.0},
+        {"guidance_interval": [0.3, 0.8]},
+        {"guidance_schedule": "linear"},
+        {"blend": "flute"},
+        {"blend": "flute", "blend_at": 0.4},
+        {"variation": 2, "spread": 0.5},
+    )
+
+    @staticmethod
+    def _request(prompts=CAPTIONS, seeds=(0, 1, 2), *, more=None, **controls):
+        return request(
+            prompts, seeds, guidance=3.0, controls=mk.Controls(**controls), **(more or {})
+        )
+
+    @torch.no_grad()
+    @pytest.mark.parametrize("controls", ASKED)
+    def test_each_makes_another_clip_alike_alone_and_in_a_batch(self, make, controls):
+        stage = make(sampler={"use": "ddim", "steps": 5})
+        together = stage.decode(None, self._request(**controls))
+        alone = [
+            stage.decode(None, self._request([prompt], [seed], **controls))
+            for seed, prompt in enumerate(CAPTIONS)
+        ]
+        torch.testing.assert_close(together, torch.cat(alone), atol=1e-4, rtol=1e-3)
+        plain = stage.decode(None, self._request())
+        assert not torch.allclose(together, plain, atol=1e-4, rtol=1e-3)
+
+    def test_there_are_no_others(self, stage):
+        assert {name for asked in self.ASKED for name in asked} == set(stage.controls)
+
+    @torch.no_grad()
+    @pytest.mark.parametrize("sampler", ["ddim", "dpmpp-2m", "heun", "dpmpp-2m-sde", "angle-2m"])
+    def test_every_sampler_takes_them_all_and_reports_as_without(self, make, sampler):
+        stage = make(sampler=sampler if sampler == "ddim" else {"use": sampler, "steps": 6})
+        counts = []
+        for controls in ({}, dict(item for asked in self.ASKED for item in asked.items())):
+            ticks = []
+            more = {"progress": lambda ticks=ticks: ticks.append(1)}
+            made = stage.decode(None, self._request(more=more, **controls))
+            assert made.isfinite().all()
+            counts.append(len(ticks))
+        assert counts[0] == counts[1]
+
+    @torch.no_grad()
+    def test_a_negative_prompt_that_is_the_prompt_leaves_it_alone(self, stage):
+        same = stage.decode(None, self._request(["drums"], [0], negative="drums"))
+        plain = stage.decode(None, request(["drums"], [0], guidance=1.0))
+        torch.testing.assert_close(same, plain, atol=1e-4, rtol=1e-3)
+
+    @torch.no_grad()
+    def test_a_blend_at_either_end_is_the_one_text(self, stage):
+        def made(prompt, **controls):
+            return stage.decode(None, self._request([prompt], [0], **controls))
+
+        for at, prompt in [(0.0, "drums"), (1.0, "flute")]:
+            blended = made("drums", blend="flute", blend_at=at)
+            torch.testing.assert_close(blended, made(prompt), atol=1e-4, rtol=1e-3)
+
+    @torch.no_grad()
+    def test_an_interval_saves_the_other_half_where_it_does_not_act(self, stage, monkeypatch):
+        sizes = TestDecode._sizes(stage, monkeypatch)  # levels 1, 2/3 and 1/3
+        stage.decode(None, self._request(guidance_interval=[0.5, 0.9]))
+        assert sizes == [3, 6, 3]
+
+    @torch.no_grad()
+    def test_variations_differ_from_each_other_and_are_nearer_the_nearer_the_spread(self, stage):
+        def made(number, spread):
+            asked = self._request(["drums"], [0], variation=number, spread=spread)
+            return stage.decode(None, asked)
+
+        own = made(0, 0.5)
+        assert torch.equal(own, made(3, 0.0))
+        assert not torch.allclose(made(1, 0.5), made(2, 0.5))
+        far = [(made(1, spread) - own).square().mean() for spread in (0.0, 0.1, 0.3, 0.6, 1.0)]
+        assert far == sorted(far)
+
+
 @torch.no_grad()
 def test_all_that_it_knows_is_in_its_state(stage, make, build, specs, latents):
     stage.fit_statistics([3 + 2 * signal()], CAPTIONS)
