@@ -22,7 +22,7 @@ from mousai_kit.cli.app import (
     print_json,
     print_result,
 )
-from mousai_kit.core.errors import RequestError
+from mousai_kit.core.errors import RequestError, argument_error
 
 
 @app.command()
@@ -117,6 +117,13 @@ def generate(
     spread: Annotated[
         float | None, typer.Option(help="How far they are: 0, the same, to 1, unrelated.")
     ] = None,
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="What clips are told besides the text, such as melody=hum.wav; repeatable.",
+        ),
+    ] = None,
     count: Annotated[int, typer.Option(help="Clips for each prompt, with seeds counting up.")] = 1,
     batch: Annotated[int | None, typer.Option(help="Clips to make at a time.", min=1)] = None,
     revision: Revision = None,
@@ -149,6 +156,7 @@ def generate(
         blend_at=blend_at,
         variation=variations and 1,
         spread=spread,
+        conditions=_read_conditions(condition),
     )
     jobs = making.vary(
         making.jobs_of(
@@ -233,6 +241,22 @@ def evaluate(
         print_json(figures)
     else:
         typer.echo((system.folder.path / "report.md").read_text())
+
+
+def _read_conditions(given: list[str] | None) -> dict[str, str] | None:
+    """Return conditions by name; RequestError where one has no value, or is given twice."""
+    if not given:
+        return None
+    found: dict[str, str] = {}
+    for item in given:
+        name, _, value = item.partition("=")
+        if not name or not value:
+            told = "must be a name and a value, as in melody=hum.wav"
+            raise argument_error("condition", told, item)
+        if name in found:
+            raise argument_error("condition", "is given twice; give it once", name)
+        found[name] = value
+    return found
 
 
 def _read_prompts(file: Path) -> list[str]:

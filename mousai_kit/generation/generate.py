@@ -21,6 +21,7 @@ from mousai_kit.core.errors import (
     join_quoted,
 )
 from mousai_kit.core.interfaces import Controls, Prompt
+from mousai_kit.core.interfaces.controls import CONDITIONS
 from mousai_kit.core.validation import flatten_errors
 from mousai_kit.generation.generator import (
     SOFTWARE,
@@ -81,6 +82,7 @@ def jobs_of(
     controls = settings.controls if controls is None else controls
     for name, told in _unheeded(system.cascade, controls):
         raise argument_error(name, told)
+    system.cascade.parse_conditions(controls.conditions)
     return make_jobs(
         prompts,
         seed=seed,
@@ -155,7 +157,7 @@ def _unheeded(cascade: Cascade, controls: Controls) -> Iterator[tuple[str, str]]
     top = cascade.top
     able = f"it has {join_quoted(sorted(top.controls))}" if top.controls else "it has none"
     for name in controls.chosen():
-        if name not in top.controls:
+        if name not in (CONDITIONS, *top.controls):
             yield name, f"the top stage, {top.name}, has no such control; {able}"
 
 
@@ -207,8 +209,22 @@ def check_prompts(recipe: Recipe, cascade: Cascade) -> None:
         if isinstance(item, Prompt):
             asked["prompts", index] = item
     for place, controls in asked.items():
+        _check_conditions(recipe, cascade, controls, ("generate", *place, CONDITIONS))
         for name, told in _unheeded(cascade, controls):
             raise recipe.error_at(("generate", *place, name), told)
+
+
+def _check_conditions(
+    recipe: Recipe, cascade: Cascade, controls: Controls, place: tuple[str | int, ...]
+) -> None:
+    """Raise RecipeError where what a recipe says of conditions at a place is no system's."""
+    try:
+        cascade.parse_conditions(controls.conditions)
+    except RequestError as error:
+        problem = error.problems[0]
+        name = problem.origin.value if isinstance(problem.origin, Argument) else problem.origin
+        path = [part for part in (name, problem.path) if part]
+        raise recipe.error_at((*place, *path), problem.message) from None
 
 
 def require_text_conditioning(system: Run) -> None:

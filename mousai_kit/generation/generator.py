@@ -26,6 +26,8 @@ from mousai_kit.distributed import Communicator
 from mousai_kit.generation.output import GeneratedAudio
 from mousai_kit.generation.rendering import FileSink, MemorySink, is_recorded
 from mousai_kit.models.cascade import Cascade
+from mousai_kit.models.conditions import ARGUMENT as CONDITION
+from mousai_kit.models.conditions import condition_tags
 from mousai_kit.models.device import autocast
 from mousai_kit.models.memory import check_memory, check_output_space, report_out_of_memory
 from mousai_kit.recipe import Recipe
@@ -149,7 +151,7 @@ class Generator:
 
         Processes that work together share those that are missing.
         """
-        pairs = list(zip(jobs, _paths(jobs, folder, suffix), strict=True))
+        pairs = list(zip(jobs, _paths(jobs, folder, suffix, self._control_tags), strict=True))
         missing = [(job, path) for job, path in pairs if not is_recorded(path, self._job_tags(job))]
         self.ranks.barrier()  # until each knows what is missing
         mine = self.ranks.share(missing)
@@ -246,6 +248,7 @@ class Generator:
                 guidance=group[0].guidance,
                 controls=group[0].controls,
                 variations=[job.controls.variation for job in group],
+                extras=self._extras(group[0], clips=len(group)),
                 window=self.window,
                 together=max(1, self.batch // len(group)),
             )
@@ -312,12 +315,25 @@ class Generator:
             "seed": str(job.seed),
             "seconds": f"{job.seconds:g}",
             "guidance": f"{job.guidance:g}",
-            **dict(job.controls.tags()),
+            **self._control_tags(job),
         }
+
+    def _control_tags(self, job: GenerationJob) -> dict[str, str]:
+        """Return what a clip's file says of its controls."""
+        given = self.cascade.parse_conditions(job.controls.conditions)
+        return {**dict(job.controls.tags()), **condition_tags(given)}
 
     def _file(self, job: GenerationJob, path: Path) -> FileSink:
         space, tags = self.cascade.audio, self._job_tags(job)
         return FileSink(path, space, self._samples(job), title=job.prompt, tags=tags)
+
+    def _extras(self, job: GenerationJob, *, clips: int) -> dict[str, Tensor]:
+        """Return what so many clips are told besides the text."""
+        if not job.controls.conditions:
+            return {}
+        given = self.cascade.parse_conditions(job.controls.conditions)
+        with self.screen.busy("listening to what the clips are told"):
+            return self.cascade.request_extras(given, self._samples(job), clips=clips)
 
     def _samples(self, job: GenerationJob) -> int:
         return max(1, round(job.seconds * self.cascade.audio.sample_rate))
@@ -329,22 +345,31 @@ def clip_file_name(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:48].strip("-") or "clip"
 
 
-def _paths(jobs: Sequence[GenerationJob], folder: Path, suffix: str) -> list[Path]:
-    """Return a file for each job, numbered where its name is another prompt's already."""
+Tags = Callable[[GenerationJob], Mapping[str, str]]
+"""What a clip's file says of its controls."""
+
+
+def _paths(
+    jobs: Sequence[GenerationJob], folder: Path, suffix: str, control_tags: Tags
+) -> list[Path]:
+    """Return a file for each job, numbered where its name is another clip's already."""
     taken: dict[Path, None] = {}
     for job in jobs:
         path, number = folder / f"{job.stem}.{suffix}", 2
-        while path in taken or _is_another(path, job):
+        while path in taken or _is_another(path, job, control_tags(job)):
             path, number = folder / f"{job.stem}-{number}.{suffix}", number + 1
         taken[path] = None
     return list(taken)
 
 
-def _is_another(path: Path, job: GenerationJob) -> bool:
-    """Return whether a file is there that must not be replaced: no clip of this prompt and seed."""
+def _is_another(path: Path, job: GenerationJob, controls: Mapping[str, str]) -> bool:
+    """Return whether a file is there that must not be replaced: no clip of this prompt, this seed
+    and these controls.
+    """
     if not path.exists():
         return False
     found = audio.read_tags(path)
-    wanted = {"prompt": job.prompt, "seed": str(job.seed), **dict(job.controls.tags())}
-    names = ["prompt", "seed", *Controls.model_fields]
+    wanted = {"prompt": job.prompt, "seed": str(job.seed), **controls}
+    told = [name for name in found if name.startswith(f"{CONDITION}.")]
+    names = [*wanted, *Controls.model_fields, *told]
     return any(found.get(name, "") != wanted.get(name, "") for name in names)

@@ -7,8 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
-from mousai_kit.core.component import Field, Options, to_plain_dict
+from mousai_kit.core.component import Field, Options, PathOption, to_plain_dict
 from mousai_kit.core.validation import option_error
+
+CONDITIONS = "conditions"
+"""The control that any stage may heed: what is told besides the text."""
 
 
 def printable(text: str) -> str:
@@ -21,6 +24,8 @@ def _text_or_none(text: str) -> str | None:
 
 
 _Text = Annotated[str, AfterValidator(_text_or_none)] | None
+_Leaf = Annotated[str | int | float | bool | None, PathOption(may_be_name=True)]
+_Condition = _Leaf | list[_Leaf] | dict[str, _Leaf | list[Any]]
 _Level = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -77,6 +82,12 @@ class Controls(Options):
         description="how far a variation is from the seed's clip: 0 is the same, 1 unrelated",
     )
 
+    conditions: dict[str, _Condition] = Field(
+        default={},
+        description="what the clip is told besides its text, by the conditioners' names: "
+        "`{melody: hum.wav, timing: [0, 180]}`",
+    )
+
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         low, high = self.guidance_interval
@@ -104,11 +115,15 @@ class Controls(Options):
         return {name: other[name] for name in other if self.details.get(name, name) in other}
 
     def tags(self) -> Iterator[tuple[str, str]]:
-        """Yield what a clip's file says of it: a tag for each that is asked for, details told."""
+        """Yield what a clip's file says of it: a tag for each that is asked for, details told.
+
+        Conditions are the cascade's to tell.
+        """
         chosen = self.chosen()
         for name in Controls.model_fields:
             value = getattr(self, name)
-            if value is not None and self.details.get(name, name) in chosen:
+            told = value is not None and name != CONDITIONS
+            if told and self.details.get(name, name) in chosen:
                 yield name, str(value)
 
 
