@@ -12,15 +12,16 @@ from mousai_kit import __version__
 
 NAMES = """
 SIDECAR_SUFFIXES AnyCaption AudioError AudioInfo AudioStats CaptionFields Cascade
-ClassifierFreeGuidance Clip Component Condition Conditioner ConditionerOptions Dataset Domain Field
-FrozenTextModel GeneratedAudio GenerationRequest LocalPath LoudnessMeter Metric
-MousaiError NamePair NoiseLevel NoiseSource Options PathOrName Pipeline PluginError PositionalNoise
-PretrainedCheckpoint PretrainedOptions PretrainedTextEncoder Problem Recipe RecipeError
-RequestError Sampler SamplerOptions Schedule SignalSpace SpectralEncoder Split Stage SteppedSampler
-TensorNames TextEmbedding TextEncoder Track TrackDataset TrackList TrainingError UNet Use Velocity
-WeightFormat WeightsError attention audio_error audio_info build caption_from_mapping default
-did_you_mean display_path error_summary hookimpl hub licence_from_tags licence_in load load_recipe
-log_mel overflowing_text overlap_add overlapping_windows parse_sidecar read read_tags scale_range
+ClassifierFreeGuidance Clip Component Condition Conditioner ConditionerOptions Conditioners
+Controls Dataset Domain ExtraConditioning ExtrasExtractor Field FrozenTextModel GeneratedAudio
+GenerationRequest LocalPath LoudnessMeter Metric MousaiError NamePair NoiseLevel NoiseSource
+Options PathOrName Pipeline PluginError PositionalNoise PretrainedCheckpoint PretrainedOptions
+PretrainedTextEncoder Problem Prompt Recipe RecipeError RequestError Sampler SamplerOptions
+Schedule SignalSpace SpectralEncoder Split Stage SteppedSampler TensorNames TextEmbedding
+TextEncoder Track TrackDataset TrackList TrainingError UNet Use Velocity WeightFormat WeightsError
+attention audio_error audio_info build caption_from_mapping default did_you_mean display_path
+error_summary hookimpl hub licence_from_tags licence_in load load_recipe log_mel overflowing_text
+overlap_add overlapping_windows pad_context parse_sidecar read read_tags scale_range
 strip_surrogates tokenize torchaudio train transformers unused_keys unused_keys_told
 validation_mask
 """
@@ -30,6 +31,7 @@ OTHERS = {
     "SIDECAR_SUFFIXES",
     "AnyCaption",
     "Condition",
+    "ExtrasExtractor",
     "Field",
     "LocalPath",
     "PathOrName",

@@ -162,7 +162,7 @@ class TextToLatent(mk.Stage):
         levels = self.sampler.levels()
         frames = self.input_space.frames(request.samples)
         whole = -(-frames // self.unet.downsampling) * self.unet.downsampling
-        told, nothing = (self._hear(it, len(text), frames) for it in (request.extras, {}))
+        told, nothing = (self._hear(extras, len(text), frames) for extras in (request.extras, {}))
         velocity = mk.ClassifierFreeGuidance(
             self.unet,
             told.behind(text),
