@@ -35,7 +35,10 @@ _KEYWORD_CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "must be a schedule, as mk.build(mk.Schedule, ...) makes",
         lambda value: isinstance(value, Schedule),
     ),
-    "input_space": ("must be an mk.SignalSpace", lambda value: isinstance(value, SignalSpace)),
+    **dict.fromkeys(
+        ("input_space", "space"),
+        ("must be an mk.SignalSpace", lambda value: isinstance(value, SignalSpace)),
+    ),
     "split": (f"must be {' or '.join(map(repr, _SPLITS))}", lambda value: value in _SPLITS),
     **dict.fromkeys(
         ("sample_rate", "channels", "audio_channels", "length"),
