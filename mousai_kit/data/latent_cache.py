@@ -249,7 +249,7 @@ def _compare(encoding: LatentCacheBuilder, kept: LatentDataset, group: Sequence[
         if before is None or isinstance(now, str):
             continue
         difference = _difference(now.wave, before.wave)
-        if what := _changed(now, before):
+        if what := _find_change(now, before):
             told = (
                 f"the {what} of {before.source} is not what is kept: the music changed since, or "
                 "how it is read; delete this folder to have all encoded anew"
@@ -266,7 +266,7 @@ def _difference(now: Tensor, before: Tensor) -> float:
     return float((now - before).abs().max() / scale)
 
 
-def _changed(now: Clip, before: Clip) -> str:
+def _find_change(now: Clip, before: Clip) -> str:
     """Return what of a crop is not what is kept; empty where all is."""
     if _difference(now.wave, before.wave) > BOUND:
         return "sound"

@@ -339,4 +339,5 @@ def _stack_told(name: str, data: Sequence[Tensor | None]) -> Tensor:
         told = f"clips of one length have data of shapes {sorted(shapes)}; they must be alike"
         raise TrainingError(f"'{name}': {told}")
     (shape,) = shapes
-    return torch.stack([torch.full(shape, torch.nan) if it is None else it for it in data])
+    untold = torch.full(shape, torch.nan)
+    return torch.stack([untold if item is None else item for item in data])

@@ -26,6 +26,8 @@ from mousai_kit.core.interfaces import (
     TextEmbedding,
 )
 
+ARGUMENT = "condition"
+"""What an argument with a condition is called: `condition=melody`."""
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 """What a conditioner may be called in a recipe."""
 WITHOUT_TEXT = 0.5
@@ -81,8 +83,9 @@ class ConditionerReaders:
         try:
             return self.parts[name].from_value(value, samples=samples)
         except MousaiError as error:
-            faults = (Problem(Argument("condition", name), "", str(it)) for it in error.problems)
-            raise RequestError(*faults) from None
+            about = Argument(ARGUMENT, name)
+            told = (Problem(about, "", str(problem)) for problem in error.problems)
+            raise RequestError(*told) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,8 @@ from mousai_kit.core.component import Options, PathOption, to_plain_dict
 from mousai_kit.core.errors import Argument, Problem, RequestError, format_path, suggest
 from mousai_kit.core.interfaces import Stage
 from mousai_kit.core.validation import flatten_errors, is_options_class
+from mousai_kit.models.conditioning import ARGUMENT
 
-ARGUMENT = "condition"
-"""What an argument with a condition is called: `condition=melody`."""
 DIGITS = 12
 """Hexadecimal digits that stand for a file."""
 
@@ -28,7 +27,8 @@ def conditions_type(stages: Mapping[str, Stage]) -> type[Options] | None:
     """
     fields: dict[str, Any] = {}
     owners: dict[str, str] = {}
-    for stage, found in ((name, it.extras_type) for name, it in stages.items()):
+    for stage, part in stages.items():
+        found = part.extras_type
         for name, field in found.model_fields.items() if found else ():
             if name in owners:
                 raise ValueError(f"'{name}' is a condition of '{owners[name]}', too; rename one")
@@ -40,7 +40,7 @@ def conditions_type(stages: Mapping[str, Stage]) -> type[Options] | None:
 
 
 def parse_conditions(known: type[Options] | None, given: Mapping[str, Any]) -> Options:
-    """Return what is given by name, each as a mapping, or in short as `expand` takes it.
+    """Return what is given by name, each as a mapping, or as `expand_short_value` takes it.
 
     RequestError, a line for each that is wrong, or is none of those `known`.
     """
@@ -51,7 +51,10 @@ def parse_conditions(known: type[Options] | None, given: Mapping[str, Any]) -> O
             raise RequestError(*faults)
         return Options()
     try:
-        values = {name: expand(value_type(known, name), value) for name, value in given.items()}
+        values = {
+            name: expand_short_value(value_type(known, name), value)
+            for name, value in given.items()
+        }
         return known.model_validate(values)
     except ValidationError as error:
         problems = flatten_errors(error, known)
@@ -71,7 +74,7 @@ def value_type(known: type[Options], name: str) -> type[Options]:
     return found[0]
 
 
-def expand(kind: type[Options], value: Any) -> Any:
+def expand_short_value(kind: type[Options], value: Any) -> Any:
     """Return a short form of a value as options by name; what is none, as it is.
 
     A number or a text is the first option, numbers in a list, or in a text with commas, are all in
@@ -95,10 +98,12 @@ def condition_tags(values: Options) -> dict[str, str]:
     RequestError where a file can't be read.
     """
     given = ((name, getattr(values, name)) for name in type(values).model_fields)
-    return {f"{ARGUMENT}.{name}": ",".join(_told(name, value)) for name, value in given if value}
+    return {
+        f"{ARGUMENT}.{name}": ",".join(_value_texts(name, value)) for name, value in given if value
+    }
 
 
-def _told(name: str, value: Options) -> Iterator[str]:
+def _value_texts(name: str, value: Options) -> Iterator[str]:
     """Yield a condition's values as text, in order; those that are null left out."""
     plain = to_plain_dict(value)
     for option, field in type(value).model_fields.items():
@@ -107,12 +112,12 @@ def _told(name: str, value: Options) -> Iterator[str]:
             continue
         marks = [*field.metadata, *_parts(field.annotation)]
         if any(isinstance(item, PathOption) for item in marks):
-            yield _file_told(name, Path(said).expanduser())
+            yield _identify_file(name, Path(said).expanduser())
         else:
             yield f"{said:g}" if isinstance(said, float) else str(said)
 
 
-def _file_told(name: str, path: Path) -> str:
+def _identify_file(name: str, path: Path) -> str:
     """Return a file's name and what stands for its content."""
     try:
         with path.open("rb") as file:

@@ -187,8 +187,9 @@ class TestNames:
             "there is no kind 'sampller'; did you mean 'sampler'?"
         )
         assert refused("slow", "--kind", "vocoder") == (
-            "there is no kind 'vocoder'; the kinds are 'text_encoder', 'spectral_encoder', 'unet', "
-            "'schedule', 'sampler', 'domain', 'stage', 'dataset', 'metric' and 'weight_format'"
+            "there is no kind 'vocoder'; the kinds are 'text_encoder', 'conditioner', "
+            "'spectral_encoder', 'unet', 'schedule', 'sampler', 'domain', 'stage', 'dataset', "
+            "'metric' and 'weight_format'"
         )
 
     def test_a_missing_kind_is_told(self, refused):

@@ -29,7 +29,8 @@ SCORE = (
 )
 HOOKS = "'mousai_kit_components' and 'mousai_kit_trained'"
 KINDS = (
-    "'mk.TextEncoder', 'mk.SpectralEncoder', 'mk.UNet', 'mk.Schedule', 'mk.Sampler', 'mk.Domain', "
+    "'mk.TextEncoder', 'mk.Conditioner', 'mk.SpectralEncoder', 'mk.UNet', 'mk.Schedule', "
+    "'mk.Sampler', 'mk.Domain', "
     "'mk.Stage', 'mk.Dataset', 'mk.Metric' and 'mk.WeightFormat'"
 )
 

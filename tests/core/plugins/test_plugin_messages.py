@@ -9,7 +9,8 @@ from shelf import GOOD
 from mousai_kit.core.plugins import installed_registry
 
 KINDS = (
-    "'mk.TextEncoder', 'mk.SpectralEncoder', 'mk.UNet', 'mk.Schedule', 'mk.Sampler', 'mk.Domain', "
+    "'mk.TextEncoder', 'mk.Conditioner', 'mk.SpectralEncoder', 'mk.UNet', 'mk.Schedule', "
+    "'mk.Sampler', 'mk.Domain', "
     "'mk.Stage', 'mk.Dataset', 'mk.Metric' and 'mk.WeightFormat'"
 )
 
