@@ -35,16 +35,13 @@ _KEYWORD_CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "must be a schedule, as mk.build(mk.Schedule, ...) makes",
         lambda value: isinstance(value, Schedule),
     ),
-<<<<<<< HEAD
-    "input_space": ("must be an mk.SignalSpace", lambda value: isinstance(value, SignalSpace)),
-    "layout": (
-        "must be an mk.ChannelLayout, or None",
-        lambda value: value is None or isinstance(value, ChannelLayout),
-=======
     **dict.fromkeys(
         ("input_space", "space"),
         ("must be an mk.SignalSpace", lambda value: isinstance(value, SignalSpace)),
->>>>>>> w-extras
+    ),
+    "layout": (
+        "must be an mk.ChannelLayout, or None",
+        lambda value: value is None or isinstance(value, ChannelLayout),
     ),
     "split": (f"must be {' or '.join(map(repr, _SPLITS))}", lambda value: value in _SPLITS),
     **dict.fromkeys(

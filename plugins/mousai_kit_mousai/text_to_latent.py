@@ -160,7 +160,6 @@ class TextToLatent(mk.Stage):
         """
         frames = self.input_space.frames(request.samples)
         whole = -(-frames // self.unet.downsampling) * self.unet.downsampling
-<<<<<<< HEAD
         velocity = request.count_evaluations(self._velocity(request, frames, whole))
         source = request.varied_noise()
         noise = source.normal(self.input_space.channels, whole).to(self.mean)
@@ -179,10 +178,6 @@ class TextToLatent(mk.Stage):
             null = self.text([controls.negative] * len(text))
         told, nothing = (self._hear(it, len(text), frames) for it in (extras, {}))
         guided = mk.ClassifierFreeGuidance(
-=======
-        told, nothing = (self._hear(extras, len(text), frames) for extras in (request.extras, {}))
-        velocity = mk.ClassifierFreeGuidance(
->>>>>>> w-extras
             self.unet,
             told.behind(text),
             nothing.behind(null),

@@ -1,0 +1,111 @@
+"""Conditions of clips: the same on the command line, in Python and in recipes."""
+
+from pathlib import Path
+
+import nano
+import pytest
+import torch
+
+import mousai_kit.api as mk
+from mousai_kit import audio
+from mousai_kit.cli import main
+
+RECIPE = nano.RECIPE.replace(
+    "      sampler: {use: ddim, steps: 3}\n",
+    """      conditioners:
+        timing: {use: timing, dropout: 0.5}
+        melody: {use: melody}
+      sampler: {use: ddim, steps: 3}
+""",
+).replace("context_injections: []}", "context_at_input: true, context_injections: []}")
+PROMPTS = "{prompts: [low saw chord]"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Draw nothing: what pictures show is tested with `audio`."""
+    monkeypatch.setattr(audio, "plot_mels", lambda path, *_, **__: path.touch())
+
+
+@pytest.fixture
+def run(here):
+    """Return a run folder of a trained system that is told a melody and a place in a track."""
+    Path("nano.yaml").write_text(RECIPE)
+    recipe = mk.load_recipe("nano.yaml")
+    mk.train(recipe, "runs/told")
+    tune = torch.sin(2 * torch.pi * 440 * torch.arange(nano.RATE) / nano.RATE)
+    audio.write(Path("hum.wav"), 0.5 * tune[None], sample_rate=nano.RATE, tags={})
+    return "runs/told"
+
+
+def generate(run, *words):
+    return main(["generate", run, "low saw chord", "--seconds", "0.2", "--out", "out", *words])
+
+
+def sound(path):
+    return audio.read(Path(path), sample_rate=nano.RATE, channels=1)
+
+
+def test_the_command_line_python_and_a_recipe_make_the_same_clip(run, capsys):
+    assert generate(run, "--condition", "melody=hum.wav", "--condition", "timing=0,180") == 0
+    (path,) = capsys.readouterr().out.split()
+    tags = mk.read_tags(path)
+    assert tags["condition.timing"] == "0,180"
+    assert tags["condition.melody"].startswith("hum.wav ")
+    cascade = mk.load(run, quiet=True)
+    told = {"melody": "hum.wav", "timing": [0, 180]}
+    music = cascade.generate("low saw chord", seconds=0.2, conditions=told)
+    free = cascade.generate("low saw chord", seconds=0.2)
+    assert not torch.allclose(music.audio, free.audio, atol=1e-3)
+    assert music.tags["condition.melody"] == tags["condition.melody"]
+    torch.testing.assert_close(sound(path), music.audio, rtol=0, atol=1e-3)
+    asked = "{prompts: [{prompt: low saw chord, conditions: {melody: hum.wav, timing: [0, 180]}}]"
+    Path("nano.yaml").write_text(RECIPE.replace(PROMPTS, asked))
+    assert main(["run", "nano.yaml", "--set", "generate.seconds=0.2", "--out", run]) == 0
+    (made,) = Path(run, "audio").glob("*.flac")
+    torch.testing.assert_close(sound(made), music.audio, rtol=0, atol=1e-3)
+
+
+def test_a_file_that_changed_is_another_condition(run, capsys):
+    def made():
+        assert generate(run, "--condition", "melody=hum.wav") == 0
+        return capsys.readouterr().out.split()
+
+    first = made()
+    assert made() == first
+    tune = torch.sin(2 * torch.pi * 660 * torch.arange(nano.RATE) / nano.RATE)
+    audio.write(Path("hum.wav"), 0.5 * tune[None], sample_rate=nano.RATE, tags={})
+    assert made() != first
+    assert Path(*first).is_file()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("melodi=hum.wav", "--condition melodi: this system has no such condition; did you mean"),
+        ("melody", "--condition melody: must be a name and a value, as in melody=hum.wav"),
+        ("melody=", "must be a name and a value"),
+        ("melody=none.wav", "none.wav: no such file"),
+        ("melody=nano.yaml", "nano.yaml: "),
+        ("timing=9,5", "--condition timing"),
+        ("timing=a", "--condition timing"),
+        ("timing=1,2,3", "--condition timing"),
+    ],
+)
+def test_a_wrong_condition_is_one_line(run, given, told, capsys):
+    assert generate(run, "--condition", given) == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert told in said, said
+    assert not list(Path("out").glob("*.flac"))
+
+
+def test_a_recipe_is_told_the_place_of_a_wrong_condition(here, capsys):
+    asked = "{prompts: [{prompt: low saw chord, conditions: {timing: [9, 5]}}]"
+    Path("nano.yaml").write_text(RECIPE.replace(PROMPTS, asked))
+    assert main(["validate", "nano.yaml"]) == 2
+    assert "generate.prompts.0.conditions.timing" in capsys.readouterr().err
+
+
+def test_a_system_without_conditioners_says_so(trained, capsys):
+    assert generate(str(trained), "--condition", "melody=hum.wav") == 2
+    assert "this system takes no conditions" in capsys.readouterr().err
