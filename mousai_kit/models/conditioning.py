@@ -26,7 +26,7 @@ from mousai_kit.core.interfaces import (
     TextEmbedding,
 )
 
-ARGUMENT = "condition"
+CONDITION = "condition"
 """What an argument with a condition is called: `condition=melody`."""
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 """What a conditioner may be called in a recipe."""
@@ -83,7 +83,7 @@ class ConditionerReaders:
         try:
             return self.parts[name].from_value(value, samples=samples)
         except MousaiError as error:
-            about = Argument(ARGUMENT, name)
+            about = Argument(CONDITION, name)
             told = (Problem(about, "", str(problem)) for problem in error.problems)
             raise RequestError(*told) from None
 

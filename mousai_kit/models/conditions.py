@@ -14,7 +14,7 @@ from mousai_kit.core.component import Options, PathOption, to_plain_dict
 from mousai_kit.core.errors import Argument, Problem, RequestError, format_path, suggest
 from mousai_kit.core.interfaces import Stage
 from mousai_kit.core.validation import flatten_errors, is_options_class
-from mousai_kit.models.conditioning import ARGUMENT
+from mousai_kit.models.conditioning import CONDITION
 
 DIGITS = 12
 """Hexadecimal digits that stand for a file."""
@@ -60,7 +60,7 @@ def parse_conditions(known: type[Options] | None, given: Mapping[str, Any]) -> O
         problems = flatten_errors(error, known)
     raise RequestError(
         *(
-            Problem(Argument(ARGUMENT, str(place[0])), format_path(place[1:]), told)
+            Problem(Argument(CONDITION, str(place[0])), format_path(place[1:]), told)
             for place, told in problems
         )
     )
@@ -99,7 +99,7 @@ def condition_tags(values: Options) -> dict[str, str]:
     """
     given = ((name, getattr(values, name)) for name in type(values).model_fields)
     return {
-        f"{ARGUMENT}.{name}": ",".join(_value_texts(name, value)) for name, value in given if value
+        f"{CONDITION}.{name}": ",".join(_value_texts(name, value)) for name, value in given if value
     }
 
 
@@ -124,7 +124,7 @@ def _identify_file(name: str, path: Path) -> str:
             return f"{path.name} {file_digest(file, 'sha256').hexdigest()[:DIGITS]}"
     except OSError as error:
         told = f"can't be read ({error.strerror})"
-        raise RequestError(Problem(Argument(ARGUMENT, name), display_path(path), told)) from None
+        raise RequestError(Problem(Argument(CONDITION, name), display_path(path), told)) from None
 
 
 def _unknown(name: str, known: Sequence[str]) -> Problem:
@@ -132,7 +132,7 @@ def _unknown(name: str, known: Sequence[str]) -> Problem:
     told = "this system takes no conditions; leave it out"
     if known:
         told = f"this system has no such condition{suggest(name, known)}"
-    return Problem(Argument(ARGUMENT, name), "", told)
+    return Problem(Argument(CONDITION, name), "", told)
 
 
 def _takes_text(kind: type[Options], name: str) -> bool:

@@ -8,7 +8,6 @@ import torch
 
 import mousai_kit.api as mk
 from mousai_kit import audio
-from mousai_kit.cli import main
 
 RECIPE = nano.RECIPE.replace(
     "      sampler: {use: ddim, steps: 3}\n",
@@ -38,17 +37,31 @@ def run(here):
     return "runs/told"
 
 
-def generate(run, *words):
-    return main(["generate", run, "low saw chord", "--seconds", "0.2", "--out", "out", *words])
+@pytest.fixture
+def generate(command):
+    """Return a function that generates a clip by the command, with further words."""
+
+    def made(run, *words):
+        return command("generate", run, "low saw chord", "--seconds", 0.2, "--out", "out", *words)
+
+    return made
 
 
 def sound(path):
     return audio.read(Path(path), sample_rate=nano.RATE, channels=1)
 
 
-def test_the_command_line_python_and_a_recipe_make_the_same_clip(run, capsys):
-    assert generate(run, "--condition", "melody=hum.wav", "--condition", "timing=0,180") == 0
-    (path,) = capsys.readouterr().out.split()
+def alike(one, other):
+    """Tell whether two clips differ by less than a ten-thousandth of their peak.
+
+    A barely trained system makes sound as soft as the rounding of a file of 24 bits allows.
+    """
+    return bool((one - other).abs().max() < 1e-4 * other.abs().max())
+
+
+def test_the_command_line_python_and_a_recipe_make_the_same_clip(run, generate, command):
+    found = generate(run, "--condition", "melody=hum.wav", "--condition", "timing=0,180")
+    (path,) = found.out.split()
     tags = mk.read_tags(path)
     assert tags["condition.timing"] == "0,180"
     assert tags["condition.melody"].startswith("hum.wav ")
@@ -56,20 +69,19 @@ def test_the_command_line_python_and_a_recipe_make_the_same_clip(run, capsys):
     told = {"melody": "hum.wav", "timing": [0, 180]}
     music = cascade.generate("low saw chord", seconds=0.2, conditions=told)
     free = cascade.generate("low saw chord", seconds=0.2)
-    assert not torch.allclose(music.audio, free.audio, atol=1e-3)
+    assert not alike(music.audio, free.audio)
     assert music.tags["condition.melody"] == tags["condition.melody"]
-    torch.testing.assert_close(sound(path), music.audio, rtol=0, atol=1e-3)
+    assert alike(sound(path), music.audio)
     asked = "{prompts: [{prompt: low saw chord, conditions: {melody: hum.wav, timing: [0, 180]}}]"
     Path("nano.yaml").write_text(RECIPE.replace(PROMPTS, asked))
-    assert main(["run", "nano.yaml", "--set", "generate.seconds=0.2", "--out", run]) == 0
+    assert command("run", "nano.yaml", "--set", "generate.seconds=0.2", "--out", run).code == 0
     (made,) = Path(run, "audio").glob("*.flac")
-    torch.testing.assert_close(sound(made), music.audio, rtol=0, atol=1e-3)
+    assert alike(sound(made), music.audio)
 
 
-def test_a_file_that_changed_is_another_condition(run, capsys):
+def test_a_file_that_changed_is_another_condition(run, generate):
     def made():
-        assert generate(run, "--condition", "melody=hum.wav") == 0
-        return capsys.readouterr().out.split()
+        return generate(run, "--condition", "melody=hum.wav").out.split()
 
     first = made()
     assert made() == first
@@ -85,27 +97,29 @@ def test_a_file_that_changed_is_another_condition(run, capsys):
         ("melodi=hum.wav", "--condition melodi: this system has no such condition; did you mean"),
         ("melody", "--condition melody: must be a name and a value, as in melody=hum.wav"),
         ("melody=", "must be a name and a value"),
-        ("melody=none.wav", "none.wav: no such file"),
+        ("melody=none.wav", "none.wav: can't be read (No such file or directory)"),
         ("melody=nano.yaml", "nano.yaml: "),
         ("timing=9,5", "--condition timing"),
         ("timing=a", "--condition timing"),
         ("timing=1,2,3", "--condition timing"),
     ],
 )
-def test_a_wrong_condition_is_one_line(run, given, told, capsys):
-    assert generate(run, "--condition", given) == 2
-    said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert told in said, said
+def test_a_wrong_condition_is_one_line(run, given, told, generate):
+    found = generate(run, "--condition", given)
+    assert found.code == 2
+    assert told in found.err.strip().splitlines()[-1]
     assert not list(Path("out").glob("*.flac"))
 
 
-def test_a_recipe_is_told_the_place_of_a_wrong_condition(here, capsys):
+def test_a_recipe_is_told_the_place_of_a_wrong_condition(here, command):
     asked = "{prompts: [{prompt: low saw chord, conditions: {timing: [9, 5]}}]"
     Path("nano.yaml").write_text(RECIPE.replace(PROMPTS, asked))
-    assert main(["validate", "nano.yaml"]) == 2
-    assert "generate.prompts.0.conditions.timing" in capsys.readouterr().err
+    found = command("validate", "nano.yaml")
+    assert found.code == 2
+    assert "generate.prompts.0.conditions.timing" in found.err
 
 
-def test_a_system_without_conditioners_says_so(trained, capsys):
-    assert generate(str(trained), "--condition", "melody=hum.wav") == 2
-    assert "this system takes no conditions" in capsys.readouterr().err
+def test_a_system_without_conditioners_says_so(trained, generate):
+    found = generate(trained, "--condition", "melody=hum.wav")
+    assert found.code == 2
+    assert "this system takes no conditions" in found.err
