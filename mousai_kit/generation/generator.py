@@ -26,7 +26,8 @@ from mousai_kit.distributed import Communicator
 from mousai_kit.generation.output import GeneratedAudio
 from mousai_kit.generation.rendering import FileSink, MemorySink, is_recorded
 from mousai_kit.models.cascade import Cascade
-from mousai_kit.models.conditions import CONDITION, condition_tags
+from mousai_kit.models.conditioning import CONDITION
+from mousai_kit.models.conditions import condition_tags
 from mousai_kit.models.device import autocast
 from mousai_kit.models.memory import check_memory, check_output_space, report_out_of_memory
 from mousai_kit.recipe import Recipe
