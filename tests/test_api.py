@@ -11,11 +11,12 @@ import mousai_kit.api as mk
 from mousai_kit import __version__
 
 NAMES = """
-SIDECAR_SUFFIXES AnyCaption AudioError AudioInfo AudioStats CaptionFields Cascade
-ClassifierFreeGuidance Clip Component Condition Dataset Domain Field FrozenTextModel
+EDITING SIDECAR_SUFFIXES AnyCaption AudioError AudioInfo AudioStats CaptionFields Cascade
+ClassifierFreeGuidance Clip Component Condition Dataset Domain EditedSampler Field FrozenTextModel
 GeneratedAudio GenerationRequest LocalPath Metric
-MousaiError NamePair NoiseLevel NoiseSource Options PathOrName Pipeline PluginError PositionalNoise
-PretrainedCheckpoint PretrainedOptions PretrainedTextEncoder Problem Recipe RecipeError
+MousaiError NamePair NoiseLevel NoiseSource Options Partway PathOrName Pipeline PluginError
+PositionalNoise PretrainedCheckpoint PretrainedOptions PretrainedTextEncoder Problem Recipe
+RecipeError
 RequestError Sampler SamplerOptions Schedule SignalSpace SpectralEncoder Split Stage SteppedSampler
 TensorNames TextEmbedding TextEncoder Track TrackDataset TrackList TrainingError UNet Use Velocity
 WeightFormat WeightsError attention audio_error audio_info build caption_from_mapping default
@@ -27,6 +28,7 @@ validation_mask
 """What plug-ins and scripts may rely on: a name goes only with another version of the API."""
 
 OTHERS = {
+    "EDITING",
     "SIDECAR_SUFFIXES",
     "AnyCaption",
     "Condition",

@@ -82,6 +82,26 @@ def generate(
     negative: Annotated[
         str | None, typer.Option(help="Text to keep away from, instead of from no text.")
     ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="An audio file to begin from.")
+    ] = None,
+    strength: Annotated[
+        float | None, typer.Option(help="How far to leave the file: 0 gives it back, 1 ignores it.")
+    ] = None,
+    inpaint: Annotated[
+        Path | None, typer.Option(help="An audio file of which each --range is made anew.")
+    ] = None,
+    ranges: Annotated[
+        list[str] | None,
+        typer.Option("--range", metavar="FROM-TO", help="Seconds of the file, 3-6.5; repeatable."),
+    ] = None,
+    extend: Annotated[
+        Path | None,
+        typer.Option("--continue", help="An audio file to go on from, for --seconds more."),
+    ] = None,
+    loop: Annotated[
+        bool, typer.Option("--loop", help="Make the end lead to the beginning.")
+    ] = False,
     count: Annotated[int, typer.Option(help="Clips for each prompt, with seeds counting up.")] = 1,
     batch: Annotated[int | None, typer.Option(help="Clips to make at a time.", min=1)] = None,
     revision: Revision = None,
@@ -101,7 +121,15 @@ def generate(
     if not texts:
         making.require_text_conditioning(system)
         raise RequestError("there is no prompt; give one or more, or a file of them with --prompts")
-    controls = making.parse_controls(negative=negative)
+    controls = making.parse_controls(
+        negative=negative,
+        source=source,
+        strength=strength,
+        inpaint=inpaint,
+        ranges=ranges or [],
+        extend=extend,
+        loop=loop,
+    )
     jobs = making.jobs_of(
         system,
         texts,

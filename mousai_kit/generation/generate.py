@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from math import inf
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from torch import Tensor
 
-from mousai_kit import audio
 from mousai_kit.core.errors import (
     Argument,
     Problem,
@@ -29,6 +28,7 @@ from mousai_kit.generation.generator import (
     make_jobs,
 )
 from mousai_kit.generation.output import GeneratedAudio
+from mousai_kit.generation.source_file import clip_seconds, read_source
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import checkpoint
@@ -71,13 +71,15 @@ def jobs_of(
     RequestError where the system reads no text, there is no prompt or a number is out of range.
     """
     require_text_conditioning(system)
-    check_controls(system.cascade, controls or Controls())
+    controls = controls or Controls()
+    check_controls(system.cascade, controls)
     settings = system.recipe.generate
+    lasts = clip_seconds(system.cascade, controls, asked=seconds, default=settings.seconds)
     return make_jobs(
         prompts,
         seed=seed,
         count=count,
-        seconds=settings.seconds if seconds is None else seconds,
+        seconds=lasts,
         guidance=settings.guidance if guidance is None else guidance,
         controls=controls,
     )
@@ -104,7 +106,7 @@ def recipe_jobs(system: Run) -> list[GenerationJob]:
 def parse_controls(**values: Any) -> Controls:
     """Return controls of what a caller gives by name; RequestError where one is wrong."""
     try:
-        return Controls.model_validate(values)
+        return Controls.model_validate({name: _plain(value) for name, value in values.items()})
     except ValidationError as error:
         problems = flatten_errors(error, Controls)
     raise RequestError(
@@ -113,6 +115,11 @@ def parse_controls(**values: Any) -> Controls:
             for place, told in problems
         )
     )
+
+
+def _plain(value: Any) -> Any:
+    """Return a path as text, anything else as it is."""
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def check_controls(cascade: Cascade, controls: Controls) -> None:
@@ -181,26 +188,10 @@ def reconstruct(
     if not (stages := system.autoencoder_stages):
         told = "this recipe has no stage that encodes audio; nothing to reconstruct with"
         raise RequestError(told)
-    wave = _read_source(system, source, start=start, seconds=seconds)
+    space = system.cascade.audio
+    wave = read_source(source, space, start=start, seconds=seconds, use="reconstruct")
     tags = {"title": f"{source.stem} through {system.recipe.name}", "seed": str(seed)}
     tags |= {"recipe_hash": system.recipe.hash, **SOFTWARE}
     generator = Generator(system.recipe, system.cascade, system.screen, tags={})
     generator.reconstruct(wave, out, top=stages[-1], seed=seed, real=source.name, tags=tags)
     return out
-
-
-def _read_source(system: Run, source: Path, *, start: float, seconds: float | None) -> Tensor:
-    """Return a file's audio [c, t] as the system takes it; an error where it is silent."""
-    name = audio.display_path(source)
-    if source.is_dir():
-        raise RequestError.about(name, "is a folder; name an audio file")
-    wave = audio.read(
-        source,
-        sample_rate=system.recipe.audio.sample_rate,
-        channels=system.recipe.audio.channels,
-        start=start,
-        seconds=seconds,
-    )
-    if wave.abs().max() < audio.SILENCE:
-        raise RequestError.about(name, "is silent; there is nothing to reconstruct")
-    return wave

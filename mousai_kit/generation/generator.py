@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
@@ -22,8 +22,10 @@ from mousai_kit.core.console import Screen
 from mousai_kit.core.errors import Argument, Problem, RequestError, argument_error, format_value
 from mousai_kit.core.interfaces import Controls, GenerationRequest
 from mousai_kit.distributed import Communicator
+from mousai_kit.generation.editing import Edit, Through
 from mousai_kit.generation.output import GeneratedAudio
 from mousai_kit.generation.rendering import FileSink, MemorySink, is_recorded
+from mousai_kit.generation.source_file import control_tags, plan_edit, source_path
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.models.device import autocast
 from mousai_kit.models.memory import check_memory, check_output_space, report_out_of_memory
@@ -142,6 +144,8 @@ class Generator:
     ) -> None:
         self.cascade, self.screen, self.batch = cascade, screen, batch
         self.window, self.ranks = recipe.window_samples, ranks or Communicator()
+        top = recipe.stages[[*cascade.stages][-1]]
+        self.trained = top.train.length
         self.precision = next(iter(recipe.stages.values())).train.precision
         self.tags = {"recipe": recipe.name, "recipe_hash": recipe.hash, **tags, **SOFTWARE}
 
@@ -182,19 +186,13 @@ class Generator:
 
         Its picture shows the `real` one too. RequestError where memory or the disk won't suffice.
         """
-        stage = self.cascade.stages[top]
-
-        def through(request: GenerationRequest) -> Iterator[Tensor]:
-            device = next(stage.parameters()).device
-            latents = self.cascade.encode_to(wave[None].to(device), top, window=self.window)
-            yield from self.cascade.stream(latents, request, top=top)
-
         request = GenerationRequest([""], [seed], wave.shape[-1], window=self.window)
         title, above = "through the latents and back", {f"real: {real}": wave}
         sink = FileSink(
             out, self.cascade.audio, request.samples, title=title, tags=tags, above=above
         )
-        self._render("reconstructing", through, [request], [sink], top=top, folder=out.parent)
+        work = [(request, Through(self.cascade, wave, top=top))]
+        self._render("reconstructing", work, [sink], folder=out.parent)
 
     def _generate(
         self, jobs: Sequence[GenerationJob], sinks: Sequence[Sink], folder: Path | None = None
@@ -206,44 +204,53 @@ class Generator:
             for run in runs
             for first in range(0, len(run), self.batch)
         ]
-        requests = [
-            GenerationRequest(
-                prompts=[job.prompt for job in group],
-                seeds=[job.seed for job in group],
-                samples=self._samples(group[0]),
-                guidance=group[0].guidance,
-                controls=group[0].controls,
-                window=self.window,
-                together=max(1, self.batch // len(group)),
+        work = [(self._request(group), self._edit(group[0])) for group in groups]
+        self._render("generating", work, sinks, folder=folder)
+
+    def _request(self, group: Sequence[GenerationJob]) -> GenerationRequest:
+        """Return the request for clips that are made together."""
+        return GenerationRequest(
+            prompts=[job.prompt for job in group],
+            seeds=[job.seed for job in group],
+            samples=self._edit(group[0]).samples,
+            guidance=group[0].guidance,
+            controls=group[0].controls,
+            window=self.window,
+            together=max(1, self.batch // len(group)),
+        )
+
+    def _edit(self, job: GenerationJob) -> Edit:
+        """Return how a job's clip is made; an error where the file that it begins from can't be."""
+        file = source_path(job.controls)
+        reading = self.screen.busy(f"reading {file.name}") if file else nullcontext()
+        with reading:
+            return plan_edit(
+                self.cascade,
+                job.controls,
+                seconds=job.seconds,
+                trained=self.trained,
             )
-            for group in groups
-        ]
-        self._render("generating", self.cascade.generate_stream, requests, sinks, folder=folder)
 
     def _render(
         self,
         label: str,
-        source: Callable[[GenerationRequest], Iterator[Tensor]],
-        requests: Sequence[GenerationRequest],
+        work: Sequence[tuple[GenerationRequest, Edit]],
         sinks: Sequence[Sink],
         *,
-        top: str | None = None,
         folder: Path | None = None,
     ) -> None:
-        """Hand each clip of the requests, the first of which is the largest, to its sink.
-
-        `source` yields the clips of a request from stage `top` down, as pieces [b, c, n].
-        """
-        if requests:
-            check_memory(self.cascade, requests[0], top=top)
+        """Hand each clip of the requests, the first of which is the largest, to its sink."""
+        for request, edit in work[:1]:
+            largest = replace(request, samples=edit.at_a_time)
+            check_memory(self.cascade, largest, top=edit.top)
         if folder is not None:
-            check_output_space(folder, self.cascade.audio, requests)
-        total = sum(len(item.prompts) * self.cascade.reports(item, top=top) for item in requests)
+            check_output_space(folder, self.cascade.audio, [request for request, _ in work])
+        total = sum(len(request.prompts) * edit.reports(request) for request, edit in work)
         waiting = iter(sinks)
         with self.screen.bar(label, total) as bar:
-            for request in requests:
+            for request, edit in work:
                 tick = partial(bar.advance, len(request.prompts))
-                pieces = source(replace(request, progress=tick))
+                pieces = edit.stream(replace(request, progress=tick))
                 group = [next(waiting) for _ in request.prompts]
                 with ExitStack() as stack:
                     for sink in group:
@@ -253,6 +260,14 @@ class Generator:
                             sink.add(clip)
                     for sink in group:
                         sink.finish()
+                    self._tell_scaled(edit, group)
+
+    def _tell_scaled(self, edit: Edit, sinks: Sequence[Sink]) -> None:
+        """Say where a file's audio can't stay bit for bit, as its peaks do not fit into a file."""
+        for sink in sinks:
+            if edit.keeps and isinstance(sink, FileSink) and sink.peak > 1:
+                told = f"the file's peaks reach {sink.peak:.3f}; all was scaled down by so much"
+                self.screen.print(f"{audio.display_path(sink.path)}: {told}")
 
     def _report_computed(self, pieces: Iterator[Tensor], samples: int) -> Iterator[Tensor]:
         """Yield pieces [b, c, n] as float32 on the CPU; RequestError where memory runs out.
@@ -279,15 +294,12 @@ class Generator:
             "seed": str(job.seed),
             "seconds": f"{job.seconds:g}",
             "guidance": f"{job.guidance:g}",
-            **dict(job.controls.tags()),
+            **dict(control_tags(job.controls)),
         }
 
     def _file(self, job: GenerationJob, path: Path) -> FileSink:
         space, tags = self.cascade.audio, self._job_tags(job)
-        return FileSink(path, space, self._samples(job), title=job.prompt, tags=tags)
-
-    def _samples(self, job: GenerationJob) -> int:
-        return max(1, round(job.seconds * self.cascade.audio.sample_rate))
+        return FileSink(path, space, self._edit(job).samples, title=job.prompt, tags=tags)
 
 
 def clip_file_name(text: str) -> str:
@@ -312,6 +324,6 @@ def _is_another(path: Path, job: GenerationJob) -> bool:
     if not path.exists():
         return False
     found = audio.read_tags(path)
-    wanted = {"prompt": job.prompt, "seed": str(job.seed), **dict(job.controls.tags())}
+    wanted = {"prompt": job.prompt, "seed": str(job.seed), **dict(control_tags(job.controls))}
     names = ["prompt", "seed", *Controls.model_fields]
     return any(found.get(name, "") != wanted.get(name, "") for name in names)

@@ -34,7 +34,7 @@ class TextToLatent(mk.Stage):
     """
 
     name = "text-to-latent"
-    controls = ("negative",)
+    controls = ("negative", *mk.EDITING)
 
     class Options(mk.Options):
         """Options of `stage: text-to-latent`."""
@@ -67,6 +67,7 @@ class TextToLatent(mk.Stage):
         )
         self.schedule = options.schedule.build()
         self.sampler = options.sampler.build(schedule=self.schedule)
+        self._sampler_use = options.sampler
         self.null = nn.Parameter(torch.randn(self.text.tokens, self.text.features))
         self.register_buffer("mean", torch.zeros(input_space.channels, 1))
         self.register_buffer("deviation", torch.ones(input_space.channels, 1))
@@ -100,8 +101,7 @@ class TextToLatent(mk.Stage):
         if condition == "training":
             dropped = noise.uniform() < self.text_dropout
         velocity = self.unet.bind(None, self._drop_text(self.text(prompts), dropped))
-        normalised = (signal - self.mean) / self.deviation
-        return velocity_loss(velocity, normalised, self.schedule, noise)
+        return velocity_loss(velocity, self._normalise(signal), self.schedule, noise)
 
     def encode(self, signal: Tensor) -> Tensor:
         """Refuse: above this stage there is only text."""
@@ -113,16 +113,24 @@ class TextToLatent(mk.Stage):
         null = self._drop_text(text, torch.ones(len(text), dtype=torch.bool))
         if request.controls.negative is not None:
             null = self.text([request.controls.negative] * len(text))
-        levels = self.sampler.levels()
+        sampler = mk.EditedSampler(self._sampler_use, self.schedule, request)
         velocity = mk.ClassifierFreeGuidance(
-            self.unet, text, null, scale=request.guidance, levels=levels
+            self.unet, text, null, scale=request.guidance, levels=sampler.levels()
         )
         frames = self.input_space.frames(request.samples)
-        whole = -(-frames // self.unet.downsampling) * self.unet.downsampling
+        multiple = 1 if request.controls.loop else self.unet.downsampling
+        whole = -(-frames // multiple) * multiple
         source = request.noise()
         noise = source.normal(self.input_space.channels, whole).to(self.mean)
-        x = self.sampler.sample(request.count_evaluations(velocity), noise, generator=source)
+        known = None if request.source is None else self._normalise(request.source)
+        x = sampler.sample(
+            request.count_evaluations(velocity), noise, source=known, generator=source
+        )
         return x[..., :frames].float() * self.deviation + self.mean
+
+    def _normalise(self, signal: Tensor) -> Tensor:
+        """Return latents [b, c, frames] as the network knows them."""
+        return (signal - self.mean) / self.deviation
 
     def _drop_text(self, text: mk.TextEmbedding, dropped: Tensor) -> mk.TextEmbedding:
         """Return the text with the null embedding in place of dropped items [b]."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from mousai_kit.core.component import Field, Options, to_plain_dict
+from mousai_kit.core.component import Field, LocalPath, Options, to_plain_dict
 
 
 class Controls(Options):
@@ -18,6 +18,22 @@ class Controls(Options):
     negative: str | None = Field(
         default=None, description="text that guidance leads away from, in place of no text"
     )
+    source: LocalPath | None = Field(default=None, description="audio file to begin from")
+    strength: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="how far to leave the file: 0 gives it back, 1 ignores it; null: 0.6, and 1 "
+        "where ranges are made anew",
+    )
+    inpaint: LocalPath | None = Field(
+        default=None, description="audio file of which `ranges` are made anew"
+    )
+    ranges: list[str] = Field(default=[], description="seconds of the file, such as `3-6.5`")
+    extend: LocalPath | None = Field(
+        default=None, description="audio file to go on from, for as long as a clip lasts"
+    )
+    loop: bool = Field(default=False, description="whether the end leads to the beginning")
 
     def chosen(self) -> dict[str, Any]:
         """Return what is asked for, as plain values by name: all that is no default."""
