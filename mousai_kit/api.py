@@ -77,8 +77,10 @@ from mousai_kit.models import hub
 from mousai_kit.models.attention import attention
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.models.conditioning import Conditioners, ExtraConditioning, pad_context
+from mousai_kit.models.editing import EDITING, EditedSampler
 from mousai_kit.models.guidance import Blend, ClassifierFreeGuidance
 from mousai_kit.models.overlap import overlap_add, overlapping_windows, scale_range
+from mousai_kit.models.partway import Partway
 from mousai_kit.models.pretrained import PretrainedCheckpoint, transformers
 from mousai_kit.models.sampling import NoiseLevel, SamplerOptions, SteppedSampler
 from mousai_kit.models.text_encoding import (
@@ -93,6 +95,7 @@ from mousai_kit.recipe import Recipe, load_recipe
 from mousai_kit.training.run import train
 
 __all__ = [
+    "EDITING",
     "SIDECAR_SUFFIXES",
     "AnyCaption",
     "AudioError",
@@ -113,6 +116,7 @@ __all__ = [
     "Controls",
     "Dataset",
     "Domain",
+    "EditedSampler",
     "ExtraConditioning",
     "ExtrasExtractor",
     "Field",
@@ -128,6 +132,7 @@ __all__ = [
     "NoiseLevel",
     "NoiseSource",
     "Options",
+    "Partway",
     "PathOrName",
     "Pipeline",
     "PluginError",

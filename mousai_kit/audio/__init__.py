@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from mousai_kit.audio.io import AudioInfo, audio_info, display_path, mix_channels, read, resample
+from mousai_kit.audio.io import (
+    AudioInfo,
+    audio_info,
+    display_path,
+    file_digest,
+    mix_channels,
+    read,
+    resample,
+)
 from mousai_kit.audio.spectrogram import StreamingMel, log_mel, plot_mels
 from mousai_kit.audio.tags import read_tags
 from mousai_kit.audio.writer import FORMATS, SILENCE, AudioWriter, write
@@ -15,6 +23,7 @@ __all__ = [
     "StreamingMel",
     "audio_info",
     "display_path",
+    "file_digest",
     "log_mel",
     "mix_channels",
     "plot_mels",

@@ -5,11 +5,13 @@ Legend: c channels, t time in samples.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from io import BytesIO
 from math import ceil
 from mmap import ACCESS_COPY, mmap
@@ -267,6 +269,27 @@ def audio_info(path: Path, file: BinaryIO | None = None) -> AudioInfo:
     """
     with open_audio(path, file) as sound:
         return AudioInfo(sound.frames, sound.samplerate, sound.channels)
+
+
+def file_digest(path: Path) -> str:
+    """Return 12 hexadecimal digits (SHA-256) that stand for a file's bytes.
+
+    AudioError where it can't be read.
+    """
+    try:
+        stat = path.stat()
+        return _digest(path.resolve(), stat.st_size, stat.st_mtime_ns)
+    except FileNotFoundError:
+        raise audio_error(path, "does not exist") from None
+    except OSError as error:
+        raise audio_error(path, f"can't be read ({reason(error)})") from None
+
+
+@lru_cache
+def _digest(path: Path, size: int, changed: int) -> str:
+    """Return a file's digest, which stays what it is while neither size nor time changes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
 def read(

@@ -38,7 +38,8 @@ class AudioWriter:
         if suffix not in FORMATS:
             told = f"can't be written as '{suffix}'; use one of {', '.join(FORMATS)}"
             raise RequestError.about(display_path(path), told)
-        self._peak = 0.0
+        self.peak = 0.0
+        """Largest magnitude of what came."""
         try:
             self._raw = TemporaryFile(dir=path.parent)  # noqa: SIM115 (closed by __exit__)
         except OSError as error:
@@ -63,7 +64,7 @@ class AudioWriter:
                 "is not finite (NaN or infinity), so nothing was written; "
                 "the weights are broken or precision is too low: try `precision: fp32`"
             )
-        self._peak = max(self._peak, float(data.abs().max()) if data.numel() else 0.0)
+        self.peak = max(self.peak, float(data.abs().max()) if data.numel() else 0.0)
         try:
             self._raw.write(data.T.contiguous().numpy().tobytes())
         except OSError as error:
@@ -75,7 +76,7 @@ class AudioWriter:
         AudioError, and no file, where all was silent (peak under -80 dB of full scale) or the disk
         refuses.
         """
-        if self._peak < SILENCE:
+        if self.peak < SILENCE:
             raise self._unusable(
                 "is silent (peak under -80 dB), so nothing was written; "
                 "train longer, or try another seed or a lower guidance"
@@ -104,7 +105,7 @@ class AudioWriter:
     def _seconds(self) -> Iterator[npt.NDArray[np.float32]]:
         """Yield the audio [n, c], a second at a time, no louder than 1."""
         self._raw.seek(0)
-        scale = np.float32(1 / max(1.0, self._peak))
+        scale = np.float32(1 / max(1.0, self.peak))
         while data := self._raw.read(4 * self.channels * self.sample_rate):
             yield np.frombuffer(data, np.float32).reshape(-1, self.channels) * scale
 

@@ -37,6 +37,13 @@ from mousai_kit.distributed import (
 
 __all__ = ["app", "main"]
 
+_OPTIONS = {
+    "adapters": "adapter",
+    "source": "from",
+    "ranges": "range",
+    "extend": "continue",
+}
+"""Options that are called otherwise than Python's arguments."""
 _MISUSE: type[Exception] = typer.BadParameter.__mro__[2]
 """Whatever typer raises for a command that was called wrongly: it exports no name for all of it."""
 
@@ -81,7 +88,7 @@ def _line(problem: Problem) -> str:
     """Return a problem as the command line tells it: of an argument, by its option."""
     if not isinstance(argument := problem.origin, Argument):
         return str(problem)
-    name = "adapter" if argument.name == "adapters" else argument.name.replace("_", "-")
+    name = _OPTIONS.get(argument.name, argument.name.replace("_", "-"))
     option = f"--{name}"
     return str(replace(problem, origin=f"{option} {argument.value}".rstrip()))
 

@@ -124,6 +124,26 @@ def generate(
             help="What clips are told besides the text, such as melody=hum.wav; repeatable.",
         ),
     ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="An audio file to begin from.")
+    ] = None,
+    strength: Annotated[
+        float | None, typer.Option(help="How far to leave the file: 0 gives it back, 1 ignores it.")
+    ] = None,
+    inpaint: Annotated[
+        Path | None, typer.Option(help="An audio file of which each --range is made anew.")
+    ] = None,
+    ranges: Annotated[
+        list[str] | None,
+        typer.Option("--range", metavar="FROM-TO", help="Seconds of the file, 3-6.5; repeatable."),
+    ] = None,
+    extend: Annotated[
+        Path | None,
+        typer.Option("--continue", help="An audio file to go on from, for --seconds more."),
+    ] = None,
+    loop: Annotated[
+        bool, typer.Option("--loop", help="Make the end lead to the beginning.")
+    ] = False,
     count: Annotated[int, typer.Option(help="Clips for each prompt, with seeds counting up.")] = 1,
     batch: Annotated[int | None, typer.Option(help="Clips to make at a time.", min=1)] = None,
     revision: Revision = None,
@@ -156,6 +176,12 @@ def generate(
         blend_at=blend_at,
         variation=variations and 1,
         spread=spread,
+        source=source,
+        strength=strength,
+        inpaint=inpaint,
+        ranges=ranges,
+        extend=extend,
+        loop=loop or None,
         conditions=_read_conditions(condition),
     )
     jobs = making.vary(

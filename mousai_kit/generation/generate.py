@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import inf
@@ -31,6 +32,7 @@ from mousai_kit.generation.generator import (
     make_jobs,
 )
 from mousai_kit.generation.output import GeneratedAudio
+from mousai_kit.generation.source_file import clip_seconds, read_source
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import checkpoint
@@ -83,11 +85,12 @@ def jobs_of(
     for name, told in _unheeded(system.cascade, controls):
         raise argument_error(name, told)
     system.cascade.parse_conditions(controls.conditions)
+    lasts = clip_seconds(system.cascade, controls, asked=seconds, default=settings.seconds)
     return make_jobs(
         prompts,
         seed=seed,
         count=count,
-        seconds=settings.seconds if seconds is None else seconds,
+        seconds=lasts,
         guidance=settings.guidance if guidance is None else guidance,
         controls=controls,
     )
@@ -131,7 +134,7 @@ def parse_controls(recipe: Recipe, **values: Any) -> Controls:
     return _over(
         recipe,
         {
-            name: list(value) if isinstance(value, tuple) else value
+            name: value
             for name, value in values.items()
             if not (value is None and name in Controls.model_fields)
         },
@@ -141,7 +144,9 @@ def parse_controls(recipe: Recipe, **values: Any) -> Controls:
 def _over(recipe: Recipe, values: Mapping[str, Any]) -> Controls:
     """Return a recipe's controls with some in their place; RequestError where one is wrong."""
     try:
-        return Controls.model_validate({**recipe.generate.controls.given(), **values})
+        return Controls.model_validate(
+            {**recipe.generate.controls.given(), **{key: _plain(it) for key, it in values.items()}}
+        )
     except ValidationError as error:
         problems = flatten_errors(error, Controls)
     raise RequestError(
@@ -150,6 +155,18 @@ def _over(recipe: Recipe, values: Mapping[str, Any]) -> Controls:
             for place, told in problems
         )
     )
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with paths as text, and lists for tuples."""
+    match value:
+        case os.PathLike():
+            return os.fspath(value)
+        case tuple() | list():
+            return [_plain(item) for item in value]
+        case Mapping():
+            return {key: _plain(item) for key, item in value.items()}
+    return value
 
 
 def _unheeded(cascade: Cascade, controls: Controls) -> Iterator[tuple[str, str]]:
@@ -261,7 +278,7 @@ def reconstruct(
     does.
     """
     job = _job_of_reconstruction(system, prompt, seed=seed, guidance=guidance)
-    wave = _read_source(system, source, start=start, seconds=seconds)
+    wave = _read(system, source, start=start, seconds=seconds)
     tags = _tags_of_reconstruction(system, source.stem, job)
     generator = Generator(system.recipe, system.cascade, system.screen, tags={})
     top = system.autoencoder_stages[-1]
@@ -295,7 +312,7 @@ def play_reconstruction(
     job = _job_of_reconstruction(system, prompt, seed=seed, guidance=guidance)
     rate, channels = system.recipe.audio.sample_rate, system.recipe.audio.channels
     if isinstance(source, Path):
-        wave, name = _read_source(system, source, start=start, seconds=seconds), source.stem
+        wave, name = _read(system, source, start=start, seconds=seconds), source.stem
     elif source.ndim != 2 or len(source) != channels or not source.shape[-1]:
         told = f"audio must be a tensor [{channels}, t] at {rate} Hz (got {list(source.shape)})"
         raise RequestError(told)
@@ -361,19 +378,8 @@ def _cut(wave: Tensor, rate: int, *, start: float, seconds: float | None) -> Ten
     return part
 
 
-def _read_source(system: Run, source: Path, *, start: float, seconds: float | None) -> Tensor:
-    """Return a file's audio [c, t] as the system takes it; an error where it is silent."""
+def _read(system: Run, source: Path, *, start: float, seconds: float | None) -> Tensor:
+    """Return a stretch of a file's audio [c, t] as the system takes it."""
     _check_stretch(start, seconds)
-    name = audio.display_path(source)
-    if source.is_dir():
-        raise RequestError.about(name, "is a folder; name an audio file")
-    wave = audio.read(
-        source,
-        sample_rate=system.recipe.audio.sample_rate,
-        channels=system.recipe.audio.channels,
-        start=start,
-        seconds=seconds,
-    )
-    if wave.abs().max() < audio.SILENCE:
-        raise RequestError.about(name, "is silent; there is nothing to reconstruct")
-    return wave
+    space = system.cascade.audio
+    return read_source(source, space, start=start, seconds=seconds, use="reconstruct")

@@ -9,7 +9,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
@@ -23,8 +23,10 @@ from mousai_kit.core.errors import Argument, Problem, RequestError, argument_err
 from mousai_kit.core.interfaces import Controls, GenerationRequest
 from mousai_kit.core.interfaces.controls import printable
 from mousai_kit.distributed import Communicator
+from mousai_kit.generation.editing import Edit, Through
 from mousai_kit.generation.output import GeneratedAudio
 from mousai_kit.generation.rendering import FileSink, MemorySink, is_recorded
+from mousai_kit.generation.source_file import control_tags, plan_edit, source_path
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.models.conditioning import CONDITION
 from mousai_kit.models.conditions import condition_tags
@@ -141,6 +143,8 @@ class Generator:
     ) -> None:
         self.cascade, self.screen, self.batch = cascade, screen, batch
         self.window, self.ranks = recipe.window_samples, ranks or Communicator()
+        top = recipe.stages[[*cascade.stages][-1]]
+        self.trained = top.train.length
         self.precision = next(iter(recipe.stages.values())).train.precision
         self.tags = {"recipe": recipe.name, "recipe_hash": recipe.hash, **tags, **SOFTWARE}
 
@@ -194,41 +198,25 @@ class Generator:
         sink = FileSink(
             out, self.cascade.audio, wave.shape[-1], title=title, tags=tags, above=above
         )
-        request = self._request_of(wave, seed, prompt, guidance)
-        self._bring_back(wave, request, sink, top=top, folder=out.parent)
+        work = [self._through(wave, top, seed, prompt, guidance)]
+        self._render("reconstructing", work, [sink], folder=out.parent)
 
     def play_reconstruction(
         self, wave: Tensor, *, top: str, seed: int, prompt: str = "", guidance: float = 1.0
     ) -> Tensor:
         """Return audio [c, t] brought through the latents of stage `top` and back."""
         sink = MemorySink()
-        self._bring_back(wave, self._request_of(wave, seed, prompt, guidance), sink, top=top)
+        self._render("reconstructing", [self._through(wave, top, seed, prompt, guidance)], [sink])
         return sink.audio
 
-    def _request_of(
-        self, wave: Tensor, seed: int, prompt: str, guidance: float
-    ) -> GenerationRequest:
+    def _through(
+        self, wave: Tensor, top: str, seed: int, prompt: str, guidance: float
+    ) -> tuple[GenerationRequest, Edit]:
         samples = wave.shape[-1]
-        return GenerationRequest([prompt], [seed], samples, guidance=guidance, window=self.window)
-
-    def _bring_back(
-        self,
-        wave: Tensor,
-        request: GenerationRequest,
-        sink: Sink,
-        *,
-        top: str,
-        folder: Path | None = None,
-    ) -> None:
-        """Hand what stage `top` makes of the latents of audio [c, t] to a sink."""
-        stage = self.cascade.stages[top]
-
-        def through(request: GenerationRequest) -> Iterator[Tensor]:
-            device = next(stage.parameters()).device
-            latents = self.cascade.encode_to(wave[None].to(device), top, window=self.window)
-            yield from self.cascade.stream(latents, request, top=top)
-
-        self._render("reconstructing", through, [request], [sink], top=top, folder=folder)
+        request = GenerationRequest(
+            [prompt], [seed], samples, guidance=guidance, window=self.window
+        )
+        return request, Through(self.cascade, wave, top=top)
 
     def _generate(
         self, jobs: Sequence[GenerationJob], sinks: Sequence[Sink], folder: Path | None = None
@@ -240,46 +228,64 @@ class Generator:
             for run in runs
             for first in range(0, len(run), self.batch)
         ]
-        requests = [
-            GenerationRequest(
-                prompts=[job.prompt for job in group],
-                seeds=[job.seed for job in group],
-                samples=self._samples(group[0]),
-                guidance=group[0].guidance,
-                controls=group[0].controls,
-                variations=[job.controls.variation for job in group],
-                extras=self._extras(group[0], clips=len(group)),
-                window=self.window,
-                together=max(1, self.batch // len(group)),
+        work = [(self._request(group), self._edit(group[0])) for group in groups]
+        self._render("generating", work, sinks, folder=folder)
+
+    def _request(self, group: Sequence[GenerationJob]) -> GenerationRequest:
+        """Return the request for clips that are made together."""
+        samples = self._edit(group[0]).samples
+        return GenerationRequest(
+            prompts=[job.prompt for job in group],
+            seeds=[job.seed for job in group],
+            samples=samples,
+            guidance=group[0].guidance,
+            controls=group[0].controls,
+            variations=[job.controls.variation for job in group],
+            extras=self._extras(group[0], samples, clips=len(group)),
+            window=self.window,
+            together=max(1, self.batch // len(group)),
+        )
+
+    def _extras(self, job: GenerationJob, samples: int, *, clips: int) -> dict[str, Tensor]:
+        """Return what so many clips are told besides the text."""
+        if not job.controls.conditions:
+            return {}
+        given = self.cascade.parse_conditions(job.controls.conditions)
+        with self.screen.busy("listening to what the clips are told"):
+            return self.cascade.request_extras(given, samples, clips=clips)
+
+    def _edit(self, job: GenerationJob) -> Edit:
+        """Return how a job's clip is made; an error where the file that it begins from can't be."""
+        file = source_path(job.controls)
+        reading = self.screen.busy(f"reading {file.name}") if file else nullcontext()
+        with reading:
+            return plan_edit(
+                self.cascade,
+                job.controls,
+                seconds=job.seconds,
+                trained=self.trained,
             )
-            for group in groups
-        ]
-        self._render("generating", self.cascade.generate_stream, requests, sinks, folder=folder)
 
     def _render(
         self,
         label: str,
-        source: Callable[[GenerationRequest], Iterator[Tensor]],
-        requests: Sequence[GenerationRequest],
+        work: Sequence[tuple[GenerationRequest, Edit]],
         sinks: Sequence[Sink],
         *,
-        top: str | None = None,
         folder: Path | None = None,
     ) -> None:
-        """Hand each clip of the requests, the first of which is the largest, to its sink.
-
-        `source` yields the clips of a request from stage `top` down, as pieces [b, c, n].
-        """
-        if requests:
-            check_memory(self.cascade, requests[0], top=top)
+        """Hand each clip of the requests, the first of which is the largest, to its sink."""
+        for request, edit in work[:1]:
+            largest = replace(request, samples=edit.at_a_time)
+            check_memory(self.cascade, largest, top=edit.top)
         if folder is not None:
-            check_output_space(folder, self.cascade.audio, requests)
-        total = sum(len(item.prompts) * self.cascade.reports(item, top=top) for item in requests)
+            check_output_space(folder, self.cascade.audio, [request for request, _ in work])
+        total = sum(len(request.prompts) * edit.reports(request) for request, edit in work)
         waiting = iter(sinks)
         with self.screen.bar(label, total) as bar:
-            for request in requests:
+            for request, edit in work:
                 tick = partial(bar.advance, len(request.prompts))
-                pieces = source(replace(request, progress=tick))
+                pieces = edit.stream(replace(request, progress=tick))
                 group = [next(waiting) for _ in request.prompts]
                 with ExitStack() as stack:
                     for sink in group:
@@ -289,6 +295,14 @@ class Generator:
                             sink.add(clip)
                     for sink in group:
                         sink.finish()
+                    self._tell_scaled(edit, group)
+
+    def _tell_scaled(self, edit: Edit, sinks: Sequence[Sink]) -> None:
+        """Say where a file's audio can't stay bit for bit, as its peaks do not fit into a file."""
+        for sink in sinks:
+            if edit.keeps and isinstance(sink, FileSink) and sink.peak > 1:
+                told = f"the file's peaks reach {sink.peak:.3f}; all was scaled down by so much"
+                self.screen.print(f"{audio.display_path(sink.path)}: {told}")
 
     def _report_computed(self, pieces: Iterator[Tensor], samples: int) -> Iterator[Tensor]:
         """Yield pieces [b, c, n] as float32 on the CPU; RequestError where memory runs out.
@@ -321,22 +335,11 @@ class Generator:
     def _control_tags(self, job: GenerationJob) -> dict[str, str]:
         """Return what a clip's file says of its controls."""
         given = self.cascade.parse_conditions(job.controls.conditions)
-        return {**dict(job.controls.tags()), **condition_tags(given)}
+        return {**dict(control_tags(job.controls)), **condition_tags(given)}
 
     def _file(self, job: GenerationJob, path: Path) -> FileSink:
         space, tags = self.cascade.audio, self._job_tags(job)
-        return FileSink(path, space, self._samples(job), title=job.prompt, tags=tags)
-
-    def _extras(self, job: GenerationJob, *, clips: int) -> dict[str, Tensor]:
-        """Return what so many clips are told besides the text."""
-        if not job.controls.conditions:
-            return {}
-        given = self.cascade.parse_conditions(job.controls.conditions)
-        with self.screen.busy("listening to what the clips are told"):
-            return self.cascade.request_extras(given, self._samples(job), clips=clips)
-
-    def _samples(self, job: GenerationJob) -> int:
-        return max(1, round(job.seconds * self.cascade.audio.sample_rate))
+        return FileSink(path, space, self._edit(job).samples, title=job.prompt, tags=tags)
 
 
 def clip_file_name(text: str) -> str:

@@ -74,6 +74,11 @@ class FileSink:
         self._writer.add(piece)
         self._mel.add(piece)
 
+    @property
+    def peak(self) -> float:
+        """Return the largest magnitude of what came."""
+        return self._writer.peak
+
     def finish(self) -> None:
         """Write the audio with tags, and the picture."""
         self._writer.write(self.tags)

@@ -106,11 +106,33 @@ class Cascade:
         """
         signal, names = latents, self.down_from(top)
         for name in names:
-            order = replace(request, seeds=[derive_seed(seed, name) for seed in request.seeds])
+            order = _seeded(request, name)
             if name == names[-1]:
                 yield from self.stages[name].stream(signal, order)
             else:
                 signal = self.stages[name].decode(signal, order)
+
+    @torch.no_grad()
+    def make_signal(self, request: GenerationRequest) -> Tensor:
+        """Return the signal [b, c, frames] that the top stage makes of a request.
+
+        RequestError where the top stage makes none from text.
+        """
+        self._require_text()
+        name = next(reversed(self.stages))
+        return self.stages[name].decode(None, _seeded(request, name))
+
+    def play_signal(self, signal: Tensor, request: GenerationRequest) -> Iterator[Tensor]:
+        """Yield the audio [b, c, n] of a signal of the top stage, piece by piece."""
+        if below := self.below_top:
+            yield from self.stream(signal, request, top=below)
+        else:
+            yield signal
+
+    def encode_source(self, wave: Tensor, *, window: int | None = None) -> Tensor:
+        """Return the signal of the top stage of audio [b, c, t], encoded in windows."""
+        below = self.below_top
+        return self.encode_to(wave, below, window=window) if below else wave
 
     def decode(
         self, latents: Tensor | None, request: GenerationRequest, *, top: str | None = None
@@ -124,12 +146,15 @@ class Cascade:
 
     def generate_stream(self, request: GenerationRequest) -> Iterator[Tensor]:
         """Make audio from the request's prompts, and yield it [b, c, n] piece by piece."""
+        self._require_text()
+        return self.stream(None, request)
+
+    def _require_text(self) -> None:
         if not (top := self.top).hears_text:
             raise RequestError(
                 f"the top stage, {top.name}, does not make music from text; "
                 "this recipe can only `reconstruct`"
             )
-        return self.stream(None, request)
 
     @property
     def conditions_type(self) -> type[Options] | None:
@@ -174,6 +199,11 @@ class Cascade:
         return next(reversed(self.stages.values()))
 
     @property
+    def below_top(self) -> str | None:
+        """Return the name of the stage whose latents the highest makes; None where it is alone."""
+        return [None, *self.stages][-2]
+
+    @property
     def nfe(self) -> dict[str, int]:
         """Return about how many evaluations of its network each stage takes to decode a window."""
         return {name: stage.nfe for name, stage in self.stages.items()}
@@ -185,6 +215,11 @@ class Cascade:
                 if isinstance(module, Conditioners) and not len(module):
                     continue
                 yield name, part, module, sum(p.numel() for p in module.parameters())
+
+
+def _seeded(request: GenerationRequest, stage: str) -> GenerationRequest:
+    """Return a request with the seeds of a stage of the name."""
+    return replace(request, seeds=[derive_seed(seed, stage) for seed in request.seeds])
 
 
 class _Outline(TorchFunctionMode):

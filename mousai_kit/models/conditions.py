@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import ValidationError, create_model
 
-from mousai_kit.audio.io import display_path
+from mousai_kit.audio.io import file_digest
 from mousai_kit.core.component import Options, PathOption, to_plain_dict
-from mousai_kit.core.errors import Argument, Problem, RequestError, format_path, suggest
+from mousai_kit.core.errors import Argument, AudioError, Problem, RequestError, format_path, suggest
 from mousai_kit.core.interfaces import Stage
 from mousai_kit.core.validation import flatten_errors, is_options_class
 from mousai_kit.models.conditioning import CONDITION
-
-DIGITS = 12
-"""Hexadecimal digits that stand for a file."""
 
 
 def conditions_type(stages: Mapping[str, Stage]) -> type[Options] | None:
@@ -120,11 +116,9 @@ def _value_texts(name: str, value: Options) -> Iterator[str]:
 def _identify_file(name: str, path: Path) -> str:
     """Return a file's name and what stands for its content."""
     try:
-        with path.open("rb") as file:
-            return f"{path.name} {file_digest(file, 'sha256').hexdigest()[:DIGITS]}"
-    except OSError as error:
-        told = f"can't be read ({error.strerror})"
-        raise RequestError(Problem(Argument(CONDITION, name), display_path(path), told)) from None
+        return f"{path.name} {file_digest(path)}"
+    except AudioError as error:
+        raise RequestError(Problem(Argument(CONDITION, name), "", str(error))) from None
 
 
 def _unknown(name: str, known: Sequence[str]) -> Problem:

@@ -12,6 +12,7 @@ from torch import Tensor
 from mousai_kit.core.component import Component
 from mousai_kit.core.errors import MousaiError
 from mousai_kit.core.interfaces import JumpVelocity, NoiseSource, Sampler, Schedule, Velocity
+from mousai_kit.models.partway import Partway
 from mousai_kit.testing.assertions import assert_alike, assert_finite, tensor
 from mousai_kit.testing.contract import Contract
 from mousai_kit.testing.fakes import SCHEDULES
@@ -79,13 +80,13 @@ class SamplerSuite(Contract):
 
     def check_mixture(self, sampler: Any, schedule: Schedule) -> None:
         """Fail where x at a level is no mixture of a signal and noise by the schedule's weights."""
-        data, found, wanted = torch.full((1, 1, 1), 2.0), [], []
-        for x, sigma, _ in self.evaluations_of(
-            sampler, noise(1, 1, 2000), self.point(data, schedule)
-        ):
+        data, found, wanted = torch.full((1, 1, 1), 2.0, dtype=torch.float64), [], []
+        alpha, beta = schedule.weights(torch.ones((), dtype=torch.float64))
+        start = alpha * data + beta * noise(1, 1, 2000)
+        for x, sigma, _ in self.evaluations_of(sampler, start, self.point(data, schedule)):
             alpha, beta = schedule.weights(sigma)
-            found.append((x - alpha * data).square().mean().sqrt())
-            wanted.append(beta[0])
+            found.append(torch.stack([x.mean(), x.std()]))
+            wanted.append(torch.stack([alpha[0] * data.mean(), beta[0]]))
         rule = "at every level x must be alpha * signal + beta * noise, the schedule's weights"
         assert_alike(torch.stack(found), torch.stack(wanted), rule, within=0.06)
 
@@ -139,6 +140,17 @@ class SamplerSuite(Contract):
         x, sigma, _ = self.evaluations_of(self.sampler(), start)[0]
         assert sigma.tolist() == [1, 1], "the first evaluation must be at level 1: noise alone"
         assert_alike(x, start, "the first evaluation must be of the noise as it was given")
+
+    def test_it_begins_partway_from_a_signal_that_is_noised(self) -> None:
+        data, start = 2 + noise(1, 3, 40), noise(2, 3, 40)
+        for schedule in SCHEDULES:
+            part = Partway(schedule, 0.6)
+            x, velocity = part.add_noise(data, start), self.point(data, part)
+            asked, sigma, _ = self.evaluations_of(self.sampler(part), x, velocity)[0]
+            assert sigma.tolist() == [1, 1], "a part of a schedule begins at its own level 1"
+            rule = "where a schedule's level 1 holds signal, it begins with what it is given"
+            assert_alike(asked, x, rule)
+            self.check_mixture(self.fine_sampler(part), part)
 
     def test_levels_that_are_told_are_those_that_are_asked(self) -> None:
         sampler, start = self.sampler(), noise(2, 3, 5)

@@ -19,7 +19,7 @@ from mousai_kit_mousai.envelope import (
     gaussian_nll,
 )
 from mousai_kit_mousai.loss import mean_per_clip, velocity_loss
-from mousai_kit_mousai.refining import DomainWindows, Partway
+from mousai_kit_mousai.refining import DomainWindows
 
 
 class DiffusionAutoencoder(AudioAutoencoder):
@@ -128,7 +128,7 @@ class DiffusionAutoencoder(AudioAutoencoder):
         self.saturation, self.refine = options.saturation, options.refine
         self.levels = options.levels
         self.schedule = options.schedule.build()
-        self.partway = None if self.draft is None else Partway(self.schedule, options.start)
+        self.partway = None if self.draft is None else mk.Partway(self.schedule, options.start)
         self.sampler = options.sampler.build(schedule=self.partway or self.schedule)
 
     @property

@@ -40,6 +40,7 @@ class TextToLatent(mk.Stage):
     controls = (
         *("negative", "guidance_rescale", "guidance_interval", "guidance_schedule"),
         *("blend", "blend_at", "variation", "spread"),
+        *mk.EDITING,
     )
 
     class Options(mk.Options):
@@ -89,6 +90,7 @@ class TextToLatent(mk.Stage):
         )
         self.schedule = options.schedule.build()
         self.sampler = options.sampler.build(schedule=self.schedule)
+        self._sampler_use = options.sampler
         self.null = nn.Parameter(torch.randn(self.text.tokens, self.text.features))
         self.register_buffer("mean", torch.zeros(input_space.channels, 1))
         self.register_buffer("deviation", torch.ones(input_space.channels, 1))
@@ -146,8 +148,7 @@ class TextToLatent(mk.Stage):
         told = self._hear(extras, len(prompts), signal.shape[2])
         text = told.behind(self._drop_text(self.text(prompts), dropped))
         velocity = self.unet.bind(told.context, text)
-        normalised = (signal - self.mean) / self.deviation
-        return velocity_loss(velocity, normalised, self.schedule, noise)
+        return velocity_loss(velocity, self._normalise(signal), self.schedule, noise)
 
     def encode(self, signal: Tensor) -> Tensor:
         """Refuse: above this stage there is only text."""
@@ -158,15 +159,22 @@ class TextToLatent(mk.Stage):
 
         Guidance leads away from what is made without a text and without extras.
         """
+        sampler = mk.EditedSampler(self._sampler_use, self.schedule, request)
         frames = self.input_space.frames(request.samples)
-        whole = -(-frames // self.unet.downsampling) * self.unet.downsampling
-        velocity = request.count_evaluations(self._velocity(request, frames, whole))
+        multiple = 1 if request.controls.loop else self.unet.downsampling
+        whole = -(-frames // multiple) * multiple
+        velocity = self._velocity(request, frames, whole, sampler.levels())
         source = request.varied_noise()
         noise = source.normal(self.input_space.channels, whole).to(self.mean)
-        x = self.sampler.sample(velocity, noise, generator=source)
+        known = None if request.source is None else self._normalise(request.source)
+        x = sampler.sample(
+            request.count_evaluations(velocity), noise, source=known, generator=source
+        )
         return x[..., :frames].float() * self.deviation + self.mean
 
-    def _velocity(self, request: mk.GenerationRequest, frames: int, whole: int) -> mk.Velocity:
+    def _velocity(
+        self, request: mk.GenerationRequest, frames: int, whole: int, levels: Tensor
+    ) -> mk.Velocity:
         """Return the guided velocity of a request, for clips of `frames` padded to `whole`."""
         controls, prompts, extras = request.controls, list(request.prompts), request.extras
         if controls.blend is not None:
@@ -184,7 +192,7 @@ class TextToLatent(mk.Stage):
             scale=request.guidance,
             context=mk.pad_context(told.context, whole),
             null_context=mk.pad_context(nothing.context, whole),
-            levels=self.sampler.levels(),
+            levels=levels,
             controls=controls,
         )
         if controls.blend is None:
@@ -198,6 +206,10 @@ class TextToLatent(mk.Stage):
             "mk.ExtraConditioning",
             self.conditioners(extras, batch=batch, frames=frames, device=device),
         )
+
+    def _normalise(self, signal: Tensor) -> Tensor:
+        """Return latents [b, c, frames] as the network knows them."""
+        return (signal - self.mean) / self.deviation
 
     def _drop_text(self, text: mk.TextEmbedding, dropped: Tensor) -> mk.TextEmbedding:
         """Return the text with the null embedding in place of dropped items [b]."""

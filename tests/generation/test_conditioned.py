@@ -97,7 +97,7 @@ def test_a_file_that_changed_is_another_condition(run, generate):
         ("melodi=hum.wav", "--condition melodi: this system has no such condition; did you mean"),
         ("melody", "--condition melody: must be a name and a value, as in melody=hum.wav"),
         ("melody=", "must be a name and a value"),
-        ("melody=none.wav", "none.wav: can't be read (No such file or directory)"),
+        ("melody=none.wav", "none.wav: does not exist"),
         ("melody=nano.yaml", "nano.yaml: "),
         ("timing=9,5", "--condition timing"),
         ("timing=a", "--condition timing"),

@@ -143,7 +143,7 @@ def test_tags_tell_values_and_files_by_their_content(cascade, hum):
         "condition.loudness": f"hum.wav {digest},1",
     }
     assert condition_tags(cascade.parse_conditions({})) == {}
-    with pytest.raises(mk.RequestError, match=r"condition=loudness: gone\.wav: can't be read"):
+    with pytest.raises(mk.RequestError, match=r"condition=loudness: gone\.wav: does not exist"):
         condition_tags(cascade.parse_conditions({"loudness": "gone.wav"}))
 
 

@@ -1,7 +1,7 @@
 """Samplers with a bug each."""
 
 from itertools import pairwise
-from math import cos, sin
+from math import cos, pi, sin
 
 import torch
 from planted_suites import suites
@@ -83,6 +83,16 @@ class OnlyCosine(Healthy):
     def angles(self, levels):
         alpha, beta = QuarterCircle(mk.Options()).weights(levels.double())
         return torch.atan2(beta, alpha).tolist()
+
+
+class AssumesNoise(Healthy):
+    """Level 1 is taken for noise alone, which a part of a schedule does not begin with."""
+
+    breaks = "test_it_begins_partway_from_a_signal_that_is_noised"
+
+    def angles(self, levels):
+        _, *lower = super().angles(levels)
+        return [pi / 2, *lower]
 
 
 class ClampsTheSignal(Healthy):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
-from mousai_kit.core.component import Field, Options, PathOption, to_plain_dict
+from mousai_kit.core.component import Field, LocalPath, Options, PathOption, to_plain_dict
 from mousai_kit.core.validation import option_error
 
 CONDITIONS = "conditions"
@@ -81,6 +81,22 @@ class Controls(Options):
         le=1,
         description="how far a variation is from the seed's clip: 0 is the same, 1 unrelated",
     )
+    source: LocalPath | None = Field(default=None, description="audio file to begin from")
+    strength: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="how far to leave the file: 0 gives it back, 1 ignores it; null: 0.6, and 1 "
+        "where ranges are made anew",
+    )
+    inpaint: LocalPath | None = Field(
+        default=None, description="audio file of which `ranges` are made anew"
+    )
+    ranges: list[str] = Field(default=[], description="seconds of the file, such as `3-6.5`")
+    extend: LocalPath | None = Field(
+        default=None, description="audio file to go on from, for as long as a clip lasts"
+    )
+    loop: bool = Field(default=False, description="whether the end leads to the beginning")
 
     conditions: dict[str, _Condition] = Field(
         default={},

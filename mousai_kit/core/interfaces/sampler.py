@@ -47,7 +47,8 @@ class Sampler(Component):
         """Turn noise [b, c, t] into a sample [b, c, t]; `generator` gives any further noise.
 
         The first evaluation is of the noise as it is, at level 1; at each level x is alpha * signal
-        + beta * noise by the schedule's weights. Clips don't mix, nothing is remembered from one
+        + beta * noise by the schedule's weights. Over a part of a schedule (`mk.Partway`) level 1
+        holds signal, and `noise` is such a mixture. Clips don't mix, nothing is remembered from one
         sample to the next, and neither the noise nor a velocity is changed in place. Where further
         noise is needed and no generator is given: RequestError.
         """

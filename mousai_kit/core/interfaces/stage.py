@@ -43,6 +43,12 @@ class GenerationRequest:
     """What is asked beside, of all clips alike."""
     variations: Sequence[int] = ()
     """b numbers in place of `controls.variation`; empty: that of all."""
+    source: Tensor | None = None
+    """For the top stage: a signal [1 or b, input_space.channels, frames] to begin from."""
+    strength: float = 1.0
+    """How much noise it begins with: 0 gives the source, 1 makes a signal that has none of it."""
+    keep: Tensor | None = None
+    """Those of the source's frames, true in [frames], that stay as they are, exactly."""
     window: int | None = None
     """Samples of audio that are made at a time, or about so many; None is all."""
     together: int = 1
