@@ -199,7 +199,7 @@ def analyze(
                 bar.advance()
     tracks = any(map(holds_tracks, datasets.values()))
     skipped = dict.fromkeys(line for item in datasets.values() for line in item.skipped_files())
-    notes = dict.fromkeys(line for item in datasets.values() for line in item.notes())
+    notes = dict.fromkeys(line for item in datasets.values() for line in item.remarks())
     decoded = not (quick and tracks)
     return DatasetAnalysis(name, found, list(skipped), list(notes), whole=tracks, decoded=decoded)
 

@@ -53,10 +53,10 @@ class CombinedDataset(Dataset):
             for line in part.skipped_files()
         ]
 
-    def notes(self) -> list[str]:
+    def remarks(self) -> list[str]:
         """Return what is to be known of each part."""
         return [
-            source_in_part(name, line) for name, part in self.parts.items() for line in part.notes()
+            source_in_part(name, line) for name, part in self.parts.items() for line in part.remarks()
         ]
 
 

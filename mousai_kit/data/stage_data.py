@@ -169,7 +169,7 @@ class StageData:
             else:
                 found = ranks.in_turn(partial(training_clips, self.recipe, length=length))
                 self.report_skipped(*found.skipped_files())
-                self.report_notes(*found.notes())
+                self.report_notes(*found.remarks())
         return found if len(found) else None
 
     def _measure(

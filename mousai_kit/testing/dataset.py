@@ -163,7 +163,7 @@ class DatasetContract(Contract):
 
     def test_what_is_left_out_is_told_a_line_each(self) -> None:
         dataset = self.dataset()
-        for lines in (dataset.skipped_files(), dataset.notes()):
+        for lines in (dataset.skipped_files(), dataset.remarks()):
             assert isinstance(lines, list)
             assert all(isinstance(line, str) and line and "\n" not in line for line in lines)
 

@@ -60,7 +60,7 @@ class Folder(mk.TrackDataset):
         """Return one line for each file that was left out, with the reason."""
         return self._skipped
 
-    def notes(self) -> list[str]:
+    def remarks(self) -> list[str]:
         """Return one line for each thing to be known of captions and of the index."""
         if not self._file.fault:
             return self._notes

@@ -71,7 +71,7 @@ class WebDataset(mk.TrackDataset):
         """Return one line for each sample that was left out, with the reason."""
         return list(map(str, self._skipped))
 
-    def notes(self) -> list[str]:
+    def remarks(self) -> list[str]:
         """Return one line for each thing to be known of captions and indexes."""
         return list(map(str, self._notes))
 

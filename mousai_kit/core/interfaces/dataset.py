@@ -76,6 +76,6 @@ class Dataset(Component):
         """Return one line for each file that was left out, with the reason; default: none."""
         return []
 
-    def notes(self) -> list[str]:
+    def remarks(self) -> list[str]:
         """Return one line for each thing to be known of what is not left out; default: none."""
         return []

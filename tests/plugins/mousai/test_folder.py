@@ -478,7 +478,7 @@ def test_keys_beside_music_that_no_caption_takes_are_told_once(tmp_path: Path) -
         assert list(made.captions()) == ["T, 1 of 4"] * 2
         assert [track.licence for track in made.tracks] == ["CC0-1.0"] * 2
         assert made.skipped_files() == []
-        (told,) = made.notes()
+        (told,) = made.remarks()
         assert told == (
             f"{tmp_path}: no caption takes these keys: 'bpm' (2 x), 'key' (1 x); put what they "
             "say into `caption`"
@@ -525,7 +525,7 @@ def test_fields_and_licences_come_from_a_folders_metadata_and_the_nearest_one_co
     made = folder(tmp_path)
     assert list(made.captions()) == ["T, 1 of 4", "B, 1 of 4"]
     assert [track.licence for track in made.tracks] == ["MIT", ""]
-    assert made.notes() == [
+    assert made.remarks() == [
         f"{tmp_path}: no caption takes these keys: 'bpm' (1 x); put what they say into `caption`"
     ]
 
@@ -547,7 +547,7 @@ def test_metadata_that_can_t_be_used_is_told(
     made = folder(tmp_path)
     assert list(made.captions()) == ["T, 1 of 4"]
     assert made.skipped_files() == []
-    assert made.notes() == [
+    assert made.remarks() == [
         (
             f"{tmp_path}/{name}: can't be used, so that songs go by sidecars and tags ({reason}); "
             "mend it"
@@ -586,7 +586,7 @@ def test_a_bad_row_of_metadata_is_left_out_alone(
     (tmp_path / name).write_text("\n".join(lines))
     made = folder(tmp_path)
     assert list(made.captions()) == ["x", "z"]
-    assert made.notes() == [
+    assert made.remarks() == [
         f"{tmp_path}/{name}: lines that can't be used are left out: {bad}; mend them"
     ]
 
@@ -599,7 +599,7 @@ def test_captions_that_no_music_has_are_told_in_one_line(tmp_path: Path) -> None
     for name in (*own, "sub/c.txt", "sub/c.json", "A.json"):
         (tmp_path / name).write_text('{"title": "T"}')
     for made in (folder(tmp_path), folder(tmp_path)):  # the second one from the index
-        assert made.notes() == [
+        assert made.remarks() == [
             (
                 f"{tmp_path}: captions share no name with music (3, the first is 'A.json'); call "
                 "them as the music is, or leave them be"
@@ -612,7 +612,7 @@ def test_metadata_of_music_that_is_not_there_is_told(tmp_path: Path) -> None:
     (tmp_path / "metadata.csv").write_text("file_name,text\na.wav,x\nb.wav,y\nsub/c.wav,z\n")
     made = folder(tmp_path)
     assert list(made.captions()) == ["x"]
-    assert made.notes() == [
+    assert made.remarks() == [
         (
             f"{tmp_path}/metadata.csv: names files that are no music here: 2 (the first is "
             f"'{tmp_path}/b.wav')"

@@ -226,7 +226,7 @@ def test_keys_that_no_caption_takes_are_told_once_for_all_shards():
         about = {"title": "T", "bpm": 120, **({"key": "A"} if number else {})}
         tar_shards.shard(f"music/{number}.tar", {str(number): {"flac": ramp(), "json": about}})
     for made in (of(), of()):  # the second one from the indexes
-        assert made.notes() == [
+        assert made.remarks() == [
             (
                 "music: no caption takes these keys: 'bpm' (2 x), 'key' (1 x); put what they say "
                 "into `caption`"
@@ -272,7 +272,7 @@ def test_where_no_index_can_be_kept_that_is_said():
     with nano.full_disk(100):
         made = of()
     assert keys(made) == ["a", "b"]
-    assert made.notes() == [
+    assert made.remarks() == [
         (
             "music: no index can be kept here (File too large): every start looks through the "
             "shards anew"
