@@ -2,6 +2,7 @@
 # ruff: noqa: E501 (a message that is compared whole stands on one line)
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -96,8 +97,17 @@ class TestCommands:
         assert "chord" in facts["words"]
         assert facts["parameters"] > 1000
 
-    def test_show_leaves_out_what_only_some_want_to_know(self, packaged, command):
-        (packaged / "card.md").write_text(
+    @pytest.fixture
+    def card(self, packaged):
+        """Return the words of the package, which are put back as they were."""
+        file = packaged / "card.md"
+        text, times = file.read_text(), file.stat()
+        yield file
+        file.write_text(text)
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    def test_show_leaves_out_what_only_some_want_to_know(self, card, command):
+        card.write_text(
             "# Piano\n\nIt hums.\n\n## What it is\n\nSmall.\n\n## What it can't do\n\nSing.\n\n"
             "## How it was trained\n\nFast.\n\n## Licence\n\nMIT.\n"
         )

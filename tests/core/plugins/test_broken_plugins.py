@@ -446,6 +446,7 @@ ELSEWHERE = (
     "the default of its slot",
     "the trained system '...': the name",
     "takes",
+    "needs a default for",
 )
 """How messages begin that other tests compare."""
 
