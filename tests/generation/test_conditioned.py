@@ -9,14 +9,6 @@ import torch
 import mousai_kit.api as mk
 from mousai_kit import audio
 
-RECIPE = nano.RECIPE.replace(
-    "      sampler: {use: ddim, steps: 3}\n",
-    """      conditioners:
-        timing: {use: timing, dropout: 0.5}
-        melody: {use: melody}
-      sampler: {use: ddim, steps: 3}
-""",
-).replace("context_injections: []}", "context_at_input: true, context_injections: []}")
 PROMPTS = "{prompts: [low saw chord]"
 
 
@@ -29,7 +21,7 @@ def quick(monkeypatch):
 @pytest.fixture
 def run(here):
     """Return a run folder of a trained system that is told a melody and a place in a track."""
-    Path("nano.yaml").write_text(RECIPE)
+    Path("nano.yaml").write_text(nano.TOLD)
     recipe = mk.load_recipe("nano.yaml")
     mk.train(recipe, "runs/told")
     tune = torch.sin(2 * torch.pi * 440 * torch.arange(nano.RATE) / nano.RATE)
@@ -73,7 +65,7 @@ def test_the_command_line_python_and_a_recipe_make_the_same_clip(run, generate, 
     assert music.tags["condition.melody"] == tags["condition.melody"]
     assert alike(sound(path), music.audio)
     asked = "{prompts: [{prompt: low saw chord, conditions: {melody: hum.wav, timing: [0, 180]}}]"
-    Path("nano.yaml").write_text(RECIPE.replace(PROMPTS, asked))
+    Path("nano.yaml").write_text(nano.TOLD.replace(PROMPTS, asked))
     assert command("run", "nano.yaml", "--set", "generate.seconds=0.2", "--out", run).code == 0
     (made,) = Path(run, "audio").glob("*.flac")
     assert alike(sound(made), music.audio)
@@ -113,7 +105,7 @@ def test_a_wrong_condition_is_one_line(run, given, told, generate):
 
 def test_a_recipe_is_told_the_place_of_a_wrong_condition(here, command):
     asked = "{prompts: [{prompt: low saw chord, conditions: {timing: [9, 5]}}]"
-    Path("nano.yaml").write_text(RECIPE.replace(PROMPTS, asked))
+    Path("nano.yaml").write_text(nano.TOLD.replace(PROMPTS, asked))
     found = command("validate", "nano.yaml")
     assert found.code == 2
     assert "generate.prompts.0.conditions.timing" in found.err

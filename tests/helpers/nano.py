@@ -53,6 +53,16 @@ stages:
 generate: {prompts: [low saw chord], seconds: 0.5, guidance: 2.0}
 evaluate: {metrics: [log-mel-distance], clips: 2, seconds: 0.5}
 """
+TOLD = RECIPE.replace(
+    "      sampler: {use: ddim, steps: 3}\n",
+    """      conditioners:
+        timing: {use: timing, dropout: 0.5}
+        melody: {use: melody}
+      sampler: {use: ddim, steps: 3}
+""",
+).replace("context_injections: []}", "context_at_input: true, context_injections: []}")
+"""A system that is told a melody and a place in a track, too."""
+
 AUTOENCODER_ONLY = RECIPE[: RECIPE.index("  generator:")]
 
 

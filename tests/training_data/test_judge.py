@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nano
 import numpy as np
 import pytest
 import torch
@@ -169,6 +170,29 @@ class TestReconstruct:
         assert result["mean"]["own"] != result["mean"]["other"]
         prompts = {path.stem: mk.read_tags(path)["prompt"] for path in clips.glob("*.flac")}
         assert prompts == {f"{style} 4": style for style in STYLES}
+
+
+class TestMelody:
+    def test_compares_clips_with_the_melody_they_were_given(self, library, here):
+        Path("nano.yaml").write_text(nano.TOLD)
+        mk.train(mk.load_recipe("nano.yaml"), "runs/told")
+        said = judge("melody", "runs/told", library, "--clips", "clips", "--seconds", "0.5")
+        assert (said.returncode, said.stderr.count("Traceback")) == (0, 0)
+        result = json.loads(Path("clips/melody.json").read_text())
+        assert [row["track"] for row in result["tracks"]] == ["Clicks 4", "Tones 4"]
+        assert "has no note that stands out" in result["left_out"]["Soft Noise 4"]
+        assert len(result["each hum"]) == 5
+        assert set(result["mean"]) == {"asked", "another's", "without"}
+        assert result["mean"]["asked"] != result["mean"]["without"]
+        prompts = {path.stem: mk.read_tags(path)["prompt"] for path in Path("clips/with").iterdir()}
+        assert prompts == {"Clicks 4": "Clicks", "Tones 4": "Tones"}
+
+    def test_a_system_that_hears_no_melody_is_told(self, library, trained_once):
+        said = judge("melody", trained_once, library, "--clips", "clips")
+        assert said.returncode == 2
+        assert said.stderr.splitlines()[-1].endswith(
+            "this system takes no conditions; leave it out"
+        )
 
 
 class TestFaults:

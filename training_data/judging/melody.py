@@ -45,10 +45,15 @@ def judge_melodies(
     tracks = read_tracks(library, "held_out")
     given = _Given(cascade, out / "given", seconds)
     waves = [middle(track, cascade.recipe)[:, : given.samples] for track in tracks]
-    rows, hums = [], []
+    rows, hums, left_out = [], [], {}
     with screen.bar("melodies", 2 * len(tracks) + len(HUMS)) as bar:
         for number, (track, wave) in enumerate(zip(tracks, waves, strict=True)):
-            told = given.make(track, number, wave)
+            try:
+                told = given.make(track, number, wave)
+            except mk.RequestError as error:  # no note stands out in it, say
+                left_out[track.name] = str(error)
+                bar.advance(2, note=track.name)
+                continue
             free = given.make(track, number, None)
             other = waves[another(tracks, number)]
             figures = given.compare(told, wave, other) | {"without": given.likeness(free, wave)}
@@ -56,6 +61,8 @@ def judge_melodies(
             for way, made in (("with", told), ("without", free)):
                 write_clip(out / way / f"{track.name}.flac", made, given.rate, track)
             bar.advance(2, note=track.name)
+        if not rows:
+            raise mk.RequestError(next(iter(left_out.values())))
         sung = [hum(notes, given.samples, given.rate) for notes in HUMS]
         for number, wave in enumerate(sung):
             track = tracks[number * len(tracks) // len(HUMS)]
@@ -63,12 +70,14 @@ def judge_melodies(
             write_clip(out / "hums" / f"hum-{number}.flac", made, given.rate, track)
             hums.append({"style": track.style, **given.compare(made, wave, sung[number - 1])})
             bar.advance(note=f"hum {number}")
-    return {"mean": _mean(rows), "hums": _mean(hums), "tracks": rows, "each hum": hums}
+    figures = {"mean": _mean(rows), "hums": _mean(hums), "tracks": rows, "each hum": hums}
+    return {**figures, "left_out": left_out}
 
 
 def table(result: dict[str, Any]) -> str:
     """Return means as text."""
-    rows = (("held-out tracks", result["mean"]), ("hums", result["hums"]))
+    without = f", {len(result['left_out'])} left out" if result["left_out"] else ""
+    rows = ((f"held-out tracks{without}", result["mean"]), ("hums", result["hums"]))
     return "\n".join(
         f"{name}: " + ", ".join(f"{what} {value:.3f}" for what, value in mean.items())
         for name, mean in rows
