@@ -3,10 +3,10 @@
     python benchmarks/controls.py LIBRARY [--run starter] [--tracks 5] [--judge MODEL.npz]
                                           [--pictures FOLDER]
 
-LIBRARY has held-out tracks with the genre beside each (see training_data/). Of each track six seconds
-from its middle are given, and its genre is the prompt. Distances are means of log-mel pictures in
-dB. A *step* is the largest change from one frame of 11 ms to the next within four of a place; beside
-that of seams stands which part of all other places has a smaller one, 0.5 being as anywhere.
+LIBRARY has held-out tracks with the genre beside each (see training_data/). Of each track six
+seconds from its middle are given, and its genre is the prompt. Distances are means of log-mel
+pictures in dB. A *step* is the largest change from one frame of 11 ms to the next within four of a
+place; beside that of seams stands which part of all places has a smaller one, 0.5 being as anywhere.
 `--judge` is a classifier that training_data/judge.py fitted, for negative prompts.
 """
 
