@@ -6,8 +6,8 @@
 LIBRARY has held-out tracks with the genre beside each (see training_data/). Of each track six
 seconds from its middle are given, and its genre is the prompt. Distances are means of log-mel
 pictures in dB. A *step* is the largest change from one frame of 11 ms to the next within four of a
-place; beside that of seams stands which part of all places has a smaller one, 0.5 being as anywhere.
-`--judge` is a classifier that training_data/judge.py fitted, for negative prompts.
+place; beside that of seams stands which part of all places has a smaller one, 0.5 being as
+anywhere. `--judge` is a classifier that training_data/judge.py fitted, for negative prompts.
 """
 
 from __future__ import annotations
