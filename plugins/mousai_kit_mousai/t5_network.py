@@ -103,13 +103,20 @@ class T5Block(nn.Module):
         """Return its attention."""
         return cast("T5Attention", self.layer[0]["SelfAttention"])  # type: ignore[index]
 
-    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        """Return tokens [b, n, d], with `bias` [b, heads, n, n] on the scores of attention."""
+    def forward(self, x: Tensor, mask: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return tokens [b, n, d] and the bias [b, heads, n, n] on the scores of attention.
+
+        The first block makes it, of its biases and of which tokens are real, `mask` [b, n]; the
+        others are given it.
+        """
+        if bias is None:
+            bias = self.attention.biases(x.shape[1])
+            bias = bias.masked_fill(~mask[:, None, None], torch.finfo(bias.dtype).min)
         attention, dense = cast("Sequence[Mapping[str, Any]]", self.layer)
         x = x + self.dropout(attention["SelfAttention"](attention["layer_norm"](x), bias))
         maps = dense["DenseReluDense"]
         inner = self.dropout(functional.relu(maps["wi"](dense["layer_norm"](x))))
-        return x + self.dropout(maps["wo"](inner))
+        return x + self.dropout(maps["wo"](inner)), bias
 
 
 class T5Network(nn.Module):
@@ -129,11 +136,9 @@ class T5Network(nn.Module):
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return the embeddings [b, n, d] of token ids [b, n], real where `mask` [b, n] is."""
         x = self.dropout(self.embed_tokens(ids))
-        first = cast("T5Block", self.block[0])
-        bias = first.attention.biases(ids.shape[1])
-        bias = bias.masked_fill(~mask[:, None, None], torch.finfo(bias.dtype).min)
+        bias: Tensor | None = None
         for block in self.block:
-            x = block(x, bias)
+            x, bias = block(x, mask, bias)
         result: Tensor = self.dropout(self.final_layer_norm(x))
         return result
 
