@@ -141,7 +141,7 @@ class Use(Generic[K]):
         PluginError where it is unfinished; an error of its own knows where it was built.
         """
         try:
-            built = cast("Any", self.component)(self.options, **self._taken(build_kwargs))
+            built = cast("Any", self.component)(self.options, **self._accepted_kwargs(build_kwargs))
         except MousaiError as error:
             error.slot = error.slot or self
             raise
@@ -153,7 +153,7 @@ class Use(Generic[K]):
             raise PluginError(*(Problem(origin, "", told.format(name)) for name in missing))
         return cast("K", built)
 
-    def _taken(self, build_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    def _accepted_kwargs(self, build_kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return keywords without those optional ones that the constructor does not take."""
         takes = inspect.signature(self.component.__init__).parameters
         unasked = {key for key in self.component.optional_build_kwargs if key not in takes}

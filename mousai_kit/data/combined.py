@@ -56,7 +56,9 @@ class CombinedDataset(Dataset):
     def remarks(self) -> list[str]:
         """Return what is to be known of each part."""
         return [
-            source_in_part(name, line) for name, part in self.parts.items() for line in part.remarks()
+            source_in_part(name, line)
+            for name, part in self.parts.items()
+            for line in part.remarks()
         ]
 
 

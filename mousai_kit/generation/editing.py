@@ -152,15 +152,15 @@ class Patched(Edit):
         """Yield the clips of a request [b, c, t] piece by piece."""
         done = 0
         for number, segment in enumerate(self.segments):
-            part = self._heard(segment)
+            part = self._audible(segment)
             reader = PieceReader(self._play(segment, part, request, number))
             place = segment.start + part.start * self.stride
             for made in segment.ranges:
-                yield from self._kept(done, made.start, request)
+                yield from self._file_pieces(done, made.start, request)
                 reader.skip(made.start - place)
                 yield from self._patch(reader, made)
                 done = place = made.stop
-        yield from self._kept(done, self.samples, request)
+        yield from self._file_pieces(done, self.samples, request)
 
     def reports(self, request: GenerationRequest) -> int:
         """Return about how often `stream` will report progress."""
@@ -170,7 +170,7 @@ class Patched(Edit):
         total = windows * self.cascade.top.nfe
         if below := self.cascade.below_top:
             for part in self.segments:
-                heard = replace(request, samples=len(self._heard(part)) * self.stride)
+                heard = replace(request, samples=len(self._audible(part)) * self.stride)
                 total += self.cascade.reports(heard, top=below)
         return total
 
@@ -215,7 +215,7 @@ class Patched(Edit):
             keep[inside] = (1 - torch.minimum(from_start, to_end) / soft).clamp(min=0)
         return keep
 
-    def _heard(self, segment: Segment) -> range:
+    def _audible(self, segment: Segment) -> range:
         """Return the frames of a segment that are decoded: ranges, and what is beside them."""
         margin = self.frames(MARGIN)
         first = (segment.ranges[0].start - segment.start) // self.stride - margin
@@ -228,11 +228,11 @@ class Patched(Edit):
         """Yield the audio of the frames of a segment that are heard."""
         seeds = [derive_seed(seed, "segment", number) if number else seed for seed in request.seeds]
         request = replace(request, seeds=seeds, strength=self.strength)
-        signal = self._fill(self._known(segment, request), self._keep(segment), request)
+        signal = self._fill(self._context(segment, request), self._keep(segment), request)
         decoded = replace(request, samples=len(heard) * self.stride)
         return self.cascade.play_signal(signal[..., heard.start : heard.stop], decoded)
 
-    def _known(self, segment: Segment, request: GenerationRequest) -> Tensor:
+    def _context(self, segment: Segment, request: GenerationRequest) -> Tensor:
         """Return what is known of a segment's signal [1, c, n]; the last frame is repeated.
 
         The encoder hears what is beside it, and the end of the file mirrored.
@@ -240,7 +240,7 @@ class Patched(Edit):
         stride, margin = self.stride, self.frames(MARGIN)
         lead = min(margin, segment.start // stride)
         stop = min(segment.start + segment.frames * stride, self.wave.shape[-1])
-        wave = self._mirrored(segment.start - lead * stride, stop + margin * stride)
+        wave = self._mirror(segment.start - lead * stride, stop + margin * stride)
         signal = self.encode(wave, request)[..., lead : lead + segment.frames]
         missing = segment.frames - signal.shape[-1]
         return torch.cat([signal, signal[..., -1:].expand(-1, -1, missing)], -1)
@@ -269,19 +269,19 @@ class Patched(Edit):
         fade = min(round(FADE * self.space.sample_rate), len(made) // 2)
         begin, end = (fade if made.start > 0 else 0), (fade if made.stop < self.samples else 0)
         if begin:
-            before = self._mirrored(made.start, made.start + begin)
+            before = self._mirror(made.start, made.start + begin)
             yield cross_fade(before, limit(reader.take(begin)))
         yield from map(limit, reader.through(len(made) - begin - end))
         if end:
-            after = self._mirrored(made.stop - end, made.stop)
+            after = self._mirror(made.stop - end, made.stop)
             yield cross_fade(limit(reader.take(end)), after)
 
-    def _kept(self, start: int, stop: int, request: GenerationRequest) -> Iterator[Tensor]:
+    def _file_pieces(self, start: int, stop: int, request: GenerationRequest) -> Iterator[Tensor]:
         """Yield the file's audio [b, c, t] between two samples, a second at a time."""
         for piece in self.wave[:, start:stop].split(self.space.sample_rate, -1):
             yield piece.expand(len(request.seeds), -1, -1)
 
-    def _mirrored(self, start: int, stop: int) -> Tensor:
+    def _mirror(self, start: int, stop: int) -> Tensor:
         """Return the file's audio [c, t] between two samples; beyond its end it runs backwards."""
         known = self.wave.shape[-1]
         places = torch.arange(start, stop)

@@ -82,7 +82,7 @@ def jobs_of(
     require_text_conditioning(system)
     settings = system.recipe.generate
     controls = settings.controls if controls is None else controls
-    for name, told in _unheeded(system.cascade, controls):
+    for name, told in _iter_refusals(system.cascade, controls):
         raise argument_error(name, told)
     system.cascade.parse_conditions(controls.conditions)
     lasts = clip_seconds(system.cascade, controls, asked=seconds, default=settings.seconds)
@@ -110,7 +110,7 @@ def recipe_jobs(system: Run) -> list[GenerationJob]:
             [text],
             seed=seed,
             count=settings.count,
-            controls=_over(system.recipe, {} if isinstance(item, str) else item.given()),
+            controls=_over(system.recipe, {} if isinstance(item, str) else item.explicit()),
         )
     ]
 
@@ -145,7 +145,10 @@ def _over(recipe: Recipe, values: Mapping[str, Any]) -> Controls:
     """Return a recipe's controls with some in their place; RequestError where one is wrong."""
     try:
         return Controls.model_validate(
-            {**recipe.generate.controls.given(), **{key: _plain(it) for key, it in values.items()}}
+            {
+                **recipe.generate.controls.explicit(),
+                **{key: _plain(value) for key, value in values.items()},
+            }
         )
     except ValidationError as error:
         problems = flatten_errors(error, Controls)
@@ -169,18 +172,18 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _unheeded(cascade: Cascade, controls: Controls) -> Iterator[tuple[str, str]]:
+def _iter_refusals(cascade: Cascade, controls: Controls) -> Iterator[tuple[str, str]]:
     """Yield the name of each control that the stage which hears the text can't heed, and why."""
     top = cascade.top
     able = f"it has {join_quoted(sorted(top.controls))}" if top.controls else "it has none"
-    for name in controls.chosen():
+    for name in controls.active():
         if name not in (CONDITIONS, *top.controls):
             yield name, f"the top stage, {top.name}, has no such control; {able}"
 
 
 def idle_controls_told(jobs: Sequence[GenerationJob]) -> Iterator[str]:
     """Yield a line on what is asked of guidance, where there is none."""
-    asked = (job.controls.chosen() for job in jobs if job.guidance == 1)
+    asked = (job.controls.active() for job in jobs if job.guidance == 1)
     if idle := {name for names in asked for name in names if name in GUIDED}:
         verb = "does" if len(idle) == 1 else "do"
         yield (
@@ -191,7 +194,9 @@ def idle_controls_told(jobs: Sequence[GenerationJob]) -> Iterator[str]:
 
 def _generator_for(system: Run, jobs: Sequence[GenerationJob], batch: int | None) -> Generator:
     """Return what makes jobs, tagged with its weights; say what of prompts it can't heed."""
-    _tell_unheeded(system, [text for job in jobs for text in (job.prompt, *job.controls.texts)])
+    _tell_iter_refusals(
+        system, [text for job in jobs for text in (job.prompt, *job.controls.texts)]
+    )
     for line in idle_controls_told(jobs):
         system.screen.print(line)
     files = [system.folder.stage(name).weights for name in system.cascade.stages]
@@ -209,7 +214,7 @@ def _generator_for(system: Run, jobs: Sequence[GenerationJob], batch: int | None
     )
 
 
-def _tell_unheeded(system: Run, prompts: Sequence[str]) -> None:
+def _tell_iter_refusals(system: Run, prompts: Sequence[str]) -> None:
     """Say what of prompts a system can't heed."""
     for tell in (unknown_words_told, cut_prompts_told):
         for line in tell(system.cascade, prompts):
@@ -227,7 +232,7 @@ def check_prompts(recipe: Recipe, cascade: Cascade) -> None:
             asked["prompts", index] = item
     for place, controls in asked.items():
         _check_conditions(recipe, cascade, controls, ("generate", *place, CONDITIONS))
-        for name, told in _unheeded(cascade, controls):
+        for name, told in _iter_refusals(cascade, controls):
             raise recipe.error_at(("generate", *place, name), told)
 
 
@@ -348,7 +353,7 @@ def _job_of_reconstruction(
         guidance = system.recipe.generate.guidance if prompt else 1.0
     (job,) = make_jobs([prompt], seed=seed, count=1, seconds=1.0, guidance=guidance)
     if prompt:
-        _tell_unheeded(system, [job.prompt])
+        _tell_iter_refusals(system, [job.prompt])
     return job
 
 

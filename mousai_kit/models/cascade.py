@@ -106,7 +106,7 @@ class Cascade:
         """
         signal, names = latents, self.down_from(top)
         for name in names:
-            order = _seeded(request, name)
+            order = _for_stage(request, name)
             if name == names[-1]:
                 yield from self.stages[name].stream(signal, order)
             else:
@@ -120,7 +120,7 @@ class Cascade:
         """
         self._require_text()
         name = next(reversed(self.stages))
-        return self.stages[name].decode(None, _seeded(request, name))
+        return self.stages[name].decode(None, _for_stage(request, name))
 
     def play_signal(self, signal: Tensor, request: GenerationRequest) -> Iterator[Tensor]:
         """Yield the audio [b, c, n] of a signal of the top stage, piece by piece."""
@@ -217,7 +217,7 @@ class Cascade:
                 yield name, part, module, sum(p.numel() for p in module.parameters())
 
 
-def _seeded(request: GenerationRequest, stage: str) -> GenerationRequest:
+def _for_stage(request: GenerationRequest, stage: str) -> GenerationRequest:
     """Return a request with the seeds of a stage of the name."""
     return replace(request, seeds=[derive_seed(seed, stage) for seed in request.seeds])
 

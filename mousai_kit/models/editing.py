@@ -117,7 +117,7 @@ def match_deviation(
     """
     power = known.square().mean((1, 2), keepdim=True)
 
-    def matched(x: Tensor, sigma: Tensor) -> Tensor:
+    def match(x: Tensor, sigma: Tensor) -> Tensor:
         alpha, beta = (weight[:, None, None] for weight in schedule.weights(sigma))
         v = velocity(x, sigma)
         signal = alpha * x - beta * v
@@ -125,7 +125,7 @@ def match_deviation(
         scale = (power / seen.square().mean((1, 2), keepdim=True)).sqrt().clamp(max=1)
         return v + (1 - scale) * signal / beta.clamp(min=LEAST_NOISE)
 
-    return matched
+    return match
 
 
 def turn_around(velocity: Velocity) -> Velocity:

@@ -50,7 +50,7 @@ class ClassifierFreeGuidance:
         """Return the guided v [b, c, t] for x [b, c, t], sigma [b] and, if any, target [b]."""
         scale = self._scale_at(sigma)
         if isinstance(scale, float) and scale == 1.0:
-            return self._prompted(x, sigma, target)
+            return self._text_half(x, sigma, target)
         with_text, without = ask_twice(self._halves, x, sigma, target)
         guided = torch.lerp(without, with_text, scale)
         if rescale := self.controls.guidance_rescale:
@@ -71,7 +71,7 @@ class ClassifierFreeGuidance:
         return torch.where(inside, scale, 1.0)[:, None, None]
 
     @cached_property
-    def _prompted(self) -> JumpVelocity:
+    def _text_half(self) -> JumpVelocity:
         return JumpVelocity.of(self._unet.bind(self._context, self._text, levels=self._levels))
 
     @cached_property

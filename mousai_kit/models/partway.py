@@ -38,7 +38,7 @@ class Partway(Schedule):
         """Return a velocity that is told the levels of the whole schedule."""
         whole = JumpVelocity.of(velocity)
 
-        def scaled(x: Tensor, sigma: Tensor, target: Tensor | None) -> Tensor:
+        def ask(x: Tensor, sigma: Tensor, target: Tensor | None) -> Tensor:
             return whole(x, self.highest * sigma, None if target is None else self.highest * target)
 
-        return JumpVelocity(scaled, jumps=whole.jumps)
+        return JumpVelocity(ask, jumps=whole.jumps)

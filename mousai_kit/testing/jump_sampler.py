@@ -42,7 +42,7 @@ class JumpSamplerContract(SamplerSuite):
             )
 
     @property
-    def curved(self) -> JumpVelocity:
+    def curve(self) -> JumpVelocity:
         """Return a velocity that no data have, and takes a target."""
         return JumpVelocity(jump_curved)
 

@@ -48,7 +48,7 @@ class SamplerContract(SamplerSuite):
             )
 
     @property
-    def curved(self) -> Velocity:
+    def curve(self) -> Velocity:
         """Return a velocity that no data have."""
         return curved_velocity
 

@@ -38,7 +38,7 @@ class SamplerSuite(Contract):
 
     @property
     @abstractmethod
-    def curved(self) -> Velocity:
+    def curve(self) -> Velocity:
         """Return a velocity that no data have: any function will do for a recurrence."""
 
     @abstractmethod
@@ -69,7 +69,7 @@ class SamplerSuite(Contract):
     ) -> list[Asked]:
         """Return what a sampler asks the network for."""
         seen: list[Asked] = []
-        inner = JumpVelocity.of(self.curved if network is None else network)
+        inner = JumpVelocity.of(self.curve if network is None else network)
 
         def velocity(x: Tensor, sigma: Tensor, target: Tensor | None) -> Tensor:
             seen.append(Asked(x.clone(), sigma.clone(), None if target is None else target.clone()))
@@ -116,7 +116,7 @@ class SamplerSuite(Contract):
     def test_any_shape_and_type_is_kept(self) -> None:
         for shape in SHAPES:
             for dtype in (torch.float32, torch.float64):
-                made = self.sample(self.sampler(), self.curved, noise(*shape, dtype=dtype))
+                made = self.sample(self.sampler(), self.curve, noise(*shape, dtype=dtype))
                 rule = "a sample must have the shape and the type of the noise"
                 assert (tuple(made.shape), made.dtype) == (shape, dtype), rule
 
@@ -174,49 +174,49 @@ class SamplerSuite(Contract):
 
     def test_the_same_seed_gives_the_same_sample(self) -> None:
         sampler, start = self.sampler(), noise(2, 1, 6)
-        once = self.sample(sampler, self.curved, start)
+        once = self.sample(sampler, self.curve, start)
         for other in (noise(3, 2, 4), 3 * start):  # other pieces in between
-            self.sample(sampler, self.curved, other)
+            self.sample(sampler, self.curve, other)
         rule = "a sample must depend on noise and seed alone, not on samples made before"
-        assert torch.equal(once, self.sample(sampler, self.curved, start)), rule
+        assert torch.equal(once, self.sample(sampler, self.curve, start)), rule
 
     def test_items_of_a_batch_do_not_mix(self) -> None:
         sampler, start = self.sampler(), noise(3, 2, 4)
         seeds: Sequence[int] = (7, 8, 9)
-        together = self.sample(sampler, self.curved, start, seeds)
+        together = self.sample(sampler, self.curve, start, seeds)
         each = zip(start.split(1), seeds, strict=True)
         alone = torch.cat(
-            [self.sample(sampler, self.curved, seed_noise, [seed]) for seed_noise, seed in each]
+            [self.sample(sampler, self.curve, seed_noise, [seed]) for seed_noise, seed in each]
         )
         assert_alike(together, alone, "a clip must not depend on those beside it", within=1e-10)
 
     def test_further_noise_comes_from_the_generator_alone(self) -> None:
         sampler, start = self.sampler(), noise(2, 1, 6)
         torch.manual_seed(0)
-        before, once = torch.get_rng_state(), self.sample(sampler, self.curved, start)
+        before, once = torch.get_rng_state(), self.sample(sampler, self.curve, start)
         rule = "noise must come from `generator`, never from torch's global generator"
         assert torch.equal(before, torch.get_rng_state()), rule
         torch.manual_seed(1)
-        assert torch.equal(once, self.sample(sampler, self.curved, start)), rule
+        assert torch.equal(once, self.sample(sampler, self.curve, start)), rule
 
     def test_without_a_generator_it_needs_no_noise_or_says_so(self) -> None:
         sampler, start = self.sampler(), noise(2, 1, 6)
         try:
-            once = sampler.sample(self.curved, start)
+            once = sampler.sample(self.curve, start)
         except MousaiError:  # one line that asks for a seed
             return
         rule = "without a generator a sample must be the same every time, or an mk.RequestError"
-        assert torch.equal(once, sampler.sample(self.curved, start)), rule
+        assert torch.equal(once, sampler.sample(self.curve, start)), rule
 
     def test_the_noise_is_not_changed_in_place(self) -> None:
         start = noise(2, 2, 5)
-        self.sample(self.sampler(), self.curved, start)
+        self.sample(self.sampler(), self.curve, start)
         assert torch.equal(start, noise(2, 2, 5)), "the noise is the caller's: copy it"
 
     def test_velocities_are_not_changed_in_place(self) -> None:
         given: list[tuple[Tensor, Tensor]] = []
 
-        inner = JumpVelocity.of(self.curved)
+        inner = JumpVelocity.of(self.curve)
 
         def velocity(x: Tensor, sigma: Tensor, target: Tensor | None) -> Tensor:
             v = inner(x, sigma, target)

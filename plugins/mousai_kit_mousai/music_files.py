@@ -67,7 +67,7 @@ def music_files(
                 seen.add(identity)
                 sidecars = [Path(place, found) for found in own]
                 yield MusicFile(path, _stamp(status), _beside(sidecars, row), sidecars, row)
-        unpaired += (f"{place}{os.sep}{name}" for name in beside.unpaired())
+        unpaired += (f"{place}{os.sep}{name}" for name in beside.without_music())
     if unpaired:
         shown = mk.display_path(Path(unpaired[0]).relative_to(folder))
         what = f"captions share no name with music ({len(unpaired)}, the first is '{shown}')"

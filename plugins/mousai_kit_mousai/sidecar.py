@@ -90,7 +90,7 @@ class SidecarNames:
             self._unpaired.pop(name, None)
         return own
 
-    def unpaired(self) -> list[str]:
+    def without_music(self) -> list[str]:
         """Return the names of captions that no song asked for, where there is a song at all."""
         return [*self._unpaired] if self._music else []
 

@@ -184,7 +184,7 @@ class TextToLatent(mk.Stage):
         null = self._drop_text(text, torch.ones(len(text), dtype=torch.bool))
         if controls.negative is not None:
             null = self.text([controls.negative] * len(text))
-        told, nothing = (self._hear(it, len(text), frames) for it in (extras, {}))
+        told, nothing = (self._hear(said, len(text), frames) for said in (extras, {}))
         guided = mk.ClassifierFreeGuidance(
             self.unet,
             told.behind(text),

@@ -102,7 +102,7 @@ def test_what_a_recipe_asks_of_all_prompts_a_prompt_may_take_back(trained):
     prompts = "[low saw, {prompt: low saw, negative: ''}, {prompt: low saw, guidance_rescale: 0}]"
     text = asking(prompts, ", controls: {negative: high, guidance_rescale: 1}")
     system = nano.system(text=text)
-    assert [job.controls.chosen() for job in generate.recipe_jobs(system)] == [
+    assert [job.controls.active() for job in generate.recipe_jobs(system)] == [
         {"negative": "high", "guidance_rescale": 1.0},
         {"guidance_rescale": 1.0},
         {"negative": "high"},

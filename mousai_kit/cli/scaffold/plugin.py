@@ -145,7 +145,7 @@ def new_plugin(name: str, kind: str, into: Path | None = None) -> list[str]:
     write_folder(files, target)
     first = parts[0]
     return [
-        f"{target}: {_named(parts)}, ready to be installed",
+        f"{target}: {_describe_parts(parts)}, ready to be installed",
         "",
         *_next(target, parts),
         "",
@@ -155,7 +155,7 @@ def new_plugin(name: str, kind: str, into: Path | None = None) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ScaffoldPart:
     """A component of a package: its kind, and the names of its files."""
 
     naming: PluginNames
@@ -176,7 +176,7 @@ class Part:
         module: str,
         source: str,
         taken: Callable[[str], bool],
-    ) -> Part:
+    ) -> ScaffoldPart:
         """Return a part whose files are not `taken` yet; RequestError where all names are."""
         files = [kind, naming.component.replace("-", "_")]
         places = {file: (f"{source}/{file}.py", f"tests/test_{file}.py") for file in files}
@@ -215,6 +215,11 @@ class Part:
             "recipe": self.recipe,
         }
 
+    def add_to(self, code: str) -> str | None:
+        """Return a hook's code that returns it as well; None where that is not safe."""
+        module, klass = f"{self.module}.{self.file}", self.naming.class_name
+        return add_to_hook(code, module=module, klass=klass, kind=self.kind)
+
     def files(self) -> dict[str, str]:
         """Return its files' texts by place; RequestError where code would not be sound."""
         found = {
@@ -229,14 +234,16 @@ class Part:
         return found
 
 
-def new_package(naming: PluginNames, kinds: Sequence[str]) -> tuple[list[Part], dict[str, str]]:
+def new_package(
+    naming: PluginNames, kinds: Sequence[str]
+) -> tuple[list[ScaffoldPart], dict[str, str]]:
     """Return the components of a new package, and its files: each one's text by its place."""
-    parts: list[Part] = []
+    parts: list[ScaffoldPart] = []
     files: dict[str, str] = {}
     source = f"src/{naming.module}"
     for kind in kinds:
         taken = files.__contains__
-        part = Part.of(naming, kind, naming.distribution, naming.module, source, taken)
+        part = ScaffoldPart.of(naming, kind, naming.distribution, naming.module, source, taken)
         files |= part.files()
         parts.append(part)
     words = parts[0].words | {
@@ -251,7 +258,7 @@ def new_package(naming: PluginNames, kinds: Sequence[str]) -> tuple[list[Part], 
     for place, template in PACKAGE.items():
         files[Template(place).substitute(words)] = _fill(template, words)
     for part in parts[1:]:
-        hooked = add_to_hook(files[f"{source}/__init__.py"], part)
+        hooked = part.add_to(files[f"{source}/__init__.py"])
         assert hooked is not None
         files[f"{source}/__init__.py"] = hooked
     return parts, files
@@ -259,18 +266,19 @@ def new_package(naming: PluginNames, kinds: Sequence[str]) -> tuple[list[Part], 
 
 def _add(package: PluginFolder, naming: PluginNames, kinds: Sequence[str]) -> list[str]:
     """Add components to a package that is there; return what to tell the user."""
-    parts: list[Part] = []
+    parts: list[ScaffoldPart] = []
     files: dict[str, str] = {}
     code: str | None = package.hook_code()
     by_hand: list[str] = []
     for kind in kinds:
-        package.check_name(naming, kind)
+        if place := package.place_of(naming.component, kind):
+            raise naming.fault(f"is the name of a {kind} already, in {place}")
         taken = _either(files, package)
         names = package.distribution, package.module, package.source
-        part = Part.of(naming, kind, *names, taken)
+        part = ScaffoldPart.of(naming, kind, *names, taken)
         files |= part.files()
         parts.append(part)
-        hooked = None if code is None else add_to_hook(code, part)
+        hooked = None if code is None else part.add_to(code)
         if hooked is None:
             alias = f" as {alias_of(naming.class_name, kind)}" if len(kinds) > 1 else ""
             by_hand += [f"  from {part.module}.{part.file} import {naming.class_name}{alias}"]
@@ -283,7 +291,7 @@ def _add(package: PluginFolder, naming: PluginNames, kinds: Sequence[str]) -> li
     if by_hand:
         where = f"to {package.hook}, into the list that its hook `{HOOK}` returns"
         told += ["", f"Add by hand {where}:", *by_hand]
-    title = f"{package.folder}: {_named(parts)}, added to {package.distribution}:"
+    title = f"{package.folder}: {_describe_parts(parts)}, added to {package.distribution}:"
     return [title, *told, "", *_next(package.folder, parts)]
 
 
@@ -292,13 +300,13 @@ def _either(files: Mapping[str, str], package: PluginFolder) -> Callable[[str], 
     return lambda place: place in files or package.has(place)
 
 
-def _named(parts: Sequence[Part]) -> str:
+def _describe_parts(parts: Sequence[ScaffoldPart]) -> str:
     """Return what components are, in words."""
     name = parts[0].naming.component
     return " and ".join(f"the {_words(part.kind)} '{name}'" for part in parts)
 
 
-def _next(folder: Path, parts: Sequence[Part]) -> list[str]:
+def _next(folder: Path, parts: Sequence[ScaffoldPart]) -> list[str]:
     """Return the commands that try a package."""
     return [
         "Try next:",

@@ -7,14 +7,11 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mousai_kit.core.errors import RequestError
 from mousai_kit.core.hookspecs import GROUP
 from mousai_kit.core.interfaces import KINDS
-
-if TYPE_CHECKING:
-    from mousai_kit.cli.scaffold.plugin import Part, PluginNames
 
 HOOK = "mousai_kit_components"
 """The hook that returns a plug-in's classes."""
@@ -70,16 +67,16 @@ class PluginFolder:
             return None
         return None if "\r" in code else code
 
-    def check_name(self, naming: PluginNames, kind: str) -> None:
-        """Raise RequestError where a component of the kind has the name in this package."""
+    def place_of(self, component: str, kind: str) -> str | None:
+        """Return the file in which a component of the kind has the name; None where none has."""
         for path in sorted((self.folder / self.source).rglob("*.py")):
             try:
                 tree = ast.parse(path.read_bytes())
             except (OSError, ValueError, SyntaxError):
                 continue
-            if naming.component in _names_of(tree, KINDS[kind].__name__):
-                place = path.relative_to(self.folder)
-                raise naming.fault(f"is the name of a {kind} already, in {place}")
+            if component in _names_of(tree, KINDS[kind].__name__):
+                return str(path.relative_to(self.folder))
+        return None
 
 
 def _names_of(tree: ast.Module, interface: str) -> Iterator[Any]:
@@ -98,8 +95,8 @@ def _names_of(tree: ast.Module, interface: str) -> Iterator[Any]:
             )
 
 
-def add_to_hook(code: str, part: Part) -> str | None:
-    """Return a hook's code that returns one more class; None where that is not safe.
+def add_to_hook(code: str, *, module: str, klass: str, kind: str) -> str | None:
+    """Return a hook's code that returns one more class, of a module; None where that is not safe.
 
     It is where the hook ends with its one `return`, of a list that is written out.
     """
@@ -108,14 +105,13 @@ def add_to_hook(code: str, part: Part) -> str | None:
         return None
     returned = hook.body[-1]
     assert isinstance(returned, ast.Return)
-    klass = part.naming.class_name
-    name = klass if klass not in _bound_names(code) else alias_of(klass, part.kind)
+    name = klass if klass not in _bound_names(code) else alias_of(klass, kind)
     if name in _bound_names(code):
         return None
     lines = code.split("\n")
     if not _extend_list(lines, returned, name):
         return None
-    _insert_import(lines, hook, f"{part.module}.{part.file}", klass, name)
+    _insert_import(lines, hook, module, klass, name)
     changed = "\n".join(lines)
     return changed if _returns(changed) == [*(_returns(code) or []), name] else None
 

@@ -119,15 +119,15 @@ class Controls(Options):
         """Return the texts that are encoded beside the prompt."""
         return [text for text in (self.negative, self.blend) if text is not None]
 
-    def given(self) -> dict[str, Any]:
+    def explicit(self) -> dict[str, Any]:
         """Return what was said, defaults too, as plain values by name."""
         plain = to_plain_dict(self)
         return {name: plain[name] for name in Controls.model_fields if name in plain}
 
-    def chosen(self) -> dict[str, Any]:
+    def active(self) -> dict[str, Any]:
         """Return what is asked for, as plain values by name: all that makes another clip."""
         idle = {name: field.default for name, field in Controls.model_fields.items()}
-        other = {name: value for name, value in self.given().items() if value != idle[name]}
+        other = {name: value for name, value in self.explicit().items() if value != idle[name]}
         return {name: other[name] for name in other if self.details.get(name, name) in other}
 
     def tags(self) -> Iterator[tuple[str, str]]:
@@ -135,7 +135,7 @@ class Controls(Options):
 
         Conditions are the cascade's to tell.
         """
-        chosen = self.chosen()
+        chosen = self.active()
         for name in Controls.model_fields:
             value = getattr(self, name)
             told = value is not None and name != CONDITIONS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mousai_kit.cli.scaffold.plugin import PluginNames, new_plugin
+from mousai_kit.cli.scaffold.plugin import new_plugin
 from mousai_kit.cli.scaffold.plugin_folder import add_to_hook
 from mousai_kit.core.interfaces import KINDS
 
@@ -242,9 +242,6 @@ def test_a_long_list_is_put_a_name_to_a_line(here):
     names = ", ".join(f"Component{number}" for number in range(7))
     code = f"def mousai_kit_components():\n    return [{names}]\n"
 
-    class Part:
-        naming, kind, module, file = PluginNames("a-rather-long-name"), "domain", "m", "domain"
-
-    changed = add_to_hook(code, Part)
+    changed = add_to_hook(code, module="m.domain", klass="ARatherLongName", kind="domain")
     assert "\n        Component6,\n        ARatherLongName,\n    ]\n" in changed
     assert "    from m.domain import ARatherLongName\n\n    return [\n" in changed
