@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 import mousai_kit.api as mk
@@ -42,6 +43,8 @@ REACH = 4
 HOP = 512
 NEGATIVES = 16
 """Clips that are made with and without a negative prompt."""
+COLOURS = 48
+"""Of a picture, so that it is small."""
 NEGATIVE_OF = (("Rock, Celtic Folk", "Rock"), ("Techno, Ambient Electronic", "Techno"))
 """Prompts of two styles, and the one that is to be kept away from."""
 
@@ -209,7 +212,9 @@ class Bench:
             audio.plot_mels(
                 folder / f"{name}.png", {key: self.strip(w) for key, w in waves.items()}
             )
-            print(folder / f"{name}.png", flush=True)
+            path = folder / f"{name}.png"
+            Image.open(path).quantize(COLOURS).save(path, optimize=True)
+            print(path, flush=True)
 
     def strip(self, wave: Tensor) -> audio.StreamingMel:
         """Return the picture of audio [c, t]."""
