@@ -43,6 +43,13 @@ REACH = 4
 HOP = 512
 NEGATIVES = 16
 """Clips that are made with and without a negative prompt."""
+GUIDED: tuple[dict[str, Any], ...] = (
+    {},
+    {"guidance_rescale": 0.7},
+    {"guidance_interval": [0.2, 0.7]},
+    {"guidance_schedule": "linear"},
+)
+"""What guidance is asked with."""
 COLOURS = 48
 """Of a picture, so that it is small."""
 NEGATIVE_OF = (("Rock, Celtic Folk", "Rock"), ("Techno, Ambient Electronic", "Techno"))
@@ -83,6 +90,20 @@ class Bench:
         near = steps.unfold(0, 2 * REACH, 1).amax(1)
         place = min(max(0, round(seconds * self.rate / HOP) - REACH), len(near) - 1)
         return float(near[place]), float((near < near[place]).float().mean())
+
+    def guidances(self) -> None:
+        """Print how loud guidance makes clips, and less so with what is against it."""
+        for guidance in (7.0, 15.0):
+            for controls in GUIDED:
+                made = [
+                    self.make(it.prompt, seconds=4, guidance=guidance, **controls)
+                    for it in self.excerpts
+                ]
+                peak, deviation = (
+                    mean(float(f(clip)) for clip in made) for f in (_peak, torch.std)
+                )
+                told = f"peak {peak:.2f}, deviation {deviation:.2f}"
+                print(f"guidance {guidance:g} {controls or 'alone'}: {told}", flush=True)
 
     def strengths(self) -> None:
         """Print the distance to the file by strength."""
@@ -223,6 +244,10 @@ class Bench:
         return mel
 
 
+def _peak(wave: Tensor) -> Tensor:
+    return wave.abs().max()
+
+
 def _share(judge: Judge, paths: Sequence[Path], style: str) -> float:
     """Return the mean share of a style in clips, among all that the judge knows."""
     logs = (judge.log_shares(describe_file(path)) for path in paths)
@@ -268,6 +293,7 @@ def main() -> None:
             bench.draw(options.pictures)
         for measure in (bench.strengths, bench.ranges, bench.continuations, bench.loops):
             measure()
+        bench.guidances()
         bench.variations()
         bench.blends()
         if options.judge:
