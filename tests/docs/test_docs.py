@@ -91,7 +91,8 @@ class TestDesign:
     def test_every_kind_stands_with_its_wiring_and_its_methods(self, kind):
         (row,) = re.findall(rf"^\| `{kind}` \| (.*) \| (.*) \|$", self.page, re.MULTILINE)
         build_kwargs = ", ".join(KINDS[kind].build_kwargs)
-        assert row[0] == (f"`{build_kwargs}`" if build_kwargs else "-")
+        asked_for = "".join(f", (`{name}`)" for name in KINDS[kind].optional_build_kwargs)
+        assert row[0] == (f"`{build_kwargs}`{asked_for}" if build_kwargs else "-")
         abstract = {name.strip("_") for name in KINDS[kind].__abstractmethods__}
         assert [name for name in abstract if name not in row[1]] == []
 
