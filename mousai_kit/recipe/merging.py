@@ -14,7 +14,7 @@ from mousai_kit.core.errors import RecipeError, did_you_mean, format_value, join
 from mousai_kit.core.packaged import RECIPE
 from mousai_kit.core.plugins import installed_registry
 from mousai_kit.recipe.nodes import KeyPath, Location, Node, ProblemCollector
-from mousai_kit.recipe.option_types import alternatives, is_text
+from mousai_kit.recipe.option_types import alternatives, is_text, may_be_options
 from mousai_kit.recipe.requirements import KEY, merge_requirements
 from mousai_kit.recipe.shipped import shipped_recipes, shipped_under
 from mousai_kit.recipe.yaml import DEEPEST, parse, read_file, scalar
@@ -190,7 +190,10 @@ def _value(
         return parse(word, origin, faults, place)
     with suppress(RecipeError):
         said = parse(word, origin, ProblemCollector(), place)
-        return said if isinstance(said.value, str) else Node(word, origin)
+        is_meant = isinstance(said.value, str) or (
+            isinstance(said.value, dict) and may_be_options(annotation)
+        )
+        return said if is_meant else Node(word, origin)
     return Node(word, origin)
 
 

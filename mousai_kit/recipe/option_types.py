@@ -9,6 +9,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from mousai_kit.core.component import ComponentLookup, Options, PathOption, Use
+from mousai_kit.core.validation import is_options_class
 from mousai_kit.recipe.nodes import KeyPath, Node
 
 
@@ -34,9 +35,15 @@ def alternatives(annotation: Any) -> Iterator[Any]:
 
 
 def is_text(annotation: Any) -> bool:
-    """Tell whether a value so annotated is any text, or perhaps nothing."""
+    """Tell whether a value so annotated is any text, or perhaps nothing, or options instead."""
     forms = set(alternatives(annotation))
-    return str in forms and forms <= {str, NoneType}
+    others = {form for form in forms - {str, NoneType} if not is_options_class(form)}
+    return str in forms and not others
+
+
+def may_be_options(annotation: Any) -> bool:
+    """Tell whether a value so annotated may be a mapping of options."""
+    return any(is_options_class(form) for form in alternatives(annotation))
 
 
 def field_type(field: FieldInfo) -> Any:

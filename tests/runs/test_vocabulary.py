@@ -36,7 +36,7 @@ def test_new_words_are_told_by_prompt_and_then_what_it_knows(cascade):
 def test_many_prompts_and_long_ones_are_told_in_short(cascade):
     lines = told(cascade, " ".join(f"new{number:080}" for number in range(20)), *"abcdefg")
     assert lines[0] == (
-        f"'new{'0' * 53}...: of these words the system never saw "
+        f"'new{'0' * 52}...': of these words the system never saw "
         + ", ".join(["'new" + "0" * 27 + "'"] * 11)
         + f" and 'new{'0' * 27}' and 8 more"
     )
@@ -76,7 +76,7 @@ def test_a_prompt_that_is_read_whole_says_nothing(cascade):
 def test_where_a_prompt_ends_is_told_and_what_is_not_read(cascade):
     (line,) = cut_prompts_told(cascade, [f"{LONG} with a slow\nwaltz", LONG, "low"])
     assert line == (
-        "'low saw chord low saw chord low saw chord low saw chord ...: ends at "
+        "'low saw chord low saw chord low saw chord low saw chord...': ends at "
         "'...low saw chord low saw chord', after 16 tokens; not read is 'with a slow\\nwaltz'; "
         "say it in fewer words"
     )
@@ -91,7 +91,7 @@ def test_captions_that_are_cut_are_counted_once_each(cascade):
     stage, captions = cascade.stages["generator"], [f"{LONG} a", "low", f"{LONG} a", f"{LONG} b"]
     assert list(cut_captions_told(stage, captions)) == [
         (
-            "2 of 3 captions are cut; 'low saw chord low saw chord low saw chord low saw chord ... "
+            "2 of 3 captions are cut; 'low saw chord low saw chord low saw chord low saw chord...' "
             "ends at '...low saw chord low saw chord', after 16 tokens; not read is 'a'; raise "
             "`tokens`, or shorten them"
         )

@@ -23,6 +23,13 @@ Owned = tuple[Tensor, ...]
 M = TypeVar("M", bound=nn.Module)
 
 
+LOWER = {
+    torch.bfloat16: "_is_mkldnn_bf16_supported",
+    torch.float16: "_is_mkldnn_fp16_supported",
+}
+"""What tells whether a processor has products of a type: one without AVX-512 has none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Packing:
     """How weights are packed.
@@ -36,8 +43,10 @@ class Packing:
     replace: bool = False
 
     @staticmethod
-    def available() -> bool:
-        """Return whether this torch has oneDNN's packed products."""
+    def available(dtype: torch.dtype = torch.float32) -> bool:
+        """Return whether this torch and processor have oneDNN's packed products of a type."""
+        if dtype in LOWER and not getattr(torch.ops.mkldnn, LOWER[dtype])():
+            return False
         return torch.backends.mkldnn.is_available() and all(
             hasattr(torch.ops.mkldnn, name)
             for name in ("_linear_pointwise", "_convolution_pointwise", "_reorder_linear_weight")
@@ -153,19 +162,19 @@ class PackableNetwork(Packable):
 
         The network itself, where there is nothing to gain.
         """
-        if not Packing.available() or next(self.parameters()).dtype != torch.float32:
-            return self
         autocast = torch.is_autocast_enabled("cpu")
         dtype = torch.get_autocast_dtype("cpu") if autocast else torch.float32
+        kept = self._copies.by_type if self._settled and self._copies is not None else {}
+        if kept and dtype not in kept:
+            told = f"the network is settled for {next(iter(kept))}, not for {dtype}"
+            raise mk.MousaiError(told)
+        if not Packing.available(dtype) or next(self.parameters()).dtype != torch.float32:
+            return self
         state = [] if self._settled else [(p.data_ptr(), p._version) for p in self.parameters()]
         if self._copies is None or self._copies.state != state:
             self._copies = _Copies(state)
         copies = self._copies.by_type
         if dtype not in copies:
-            if self._settled and copies:
-                raise mk.MousaiError(
-                    f"the network is settled for {next(iter(copies))}, not for {dtype}"
-                )
             copies[dtype] = pack(self, Packing(dtype, replace=self._settled))
             copies[dtype]._copies = None
         return copies[dtype]

@@ -226,7 +226,7 @@ def test_where_no_index_can_be_the_headers_are_read_and_it_is_told(music):
     for _ in range(2):
         made = folder(music)
         assert names(made) == ALL
-        assert made.skipped_files()[-1] == (
+        assert made.remarks()[-1] == (
             f"{music}/{INDEX}: can't be used (Is a directory), so that all headers are read at "
             "every start; name a file that can be written with `index`"
         )
@@ -236,7 +236,7 @@ def test_a_full_disk_is_told_and_harms_nothing(music):
     with nano.full_disk(5_000):
         made = folder(music)
     assert names(made) == ALL
-    assert "can't be used (" in made.skipped_files()[-1]
+    assert "can't be used (" in made.remarks()[-1]
     assert len(folder(music).skipped_files()) == 1
 
 

@@ -144,7 +144,7 @@ def test_a_network_that_learns_is_not_packed_and_gets_gradients():
 
 @torch.no_grad()
 def test_where_torch_has_no_packed_products_the_plain_ones_do(monkeypatch):
-    monkeypatch.setattr(Packing, "available", staticmethod(lambda: False))
+    monkeypatch.setattr(Packing, "available", staticmethod(lambda *_: False))
     network = everything()
     x, sigma, context, text = given()
     velocity = network.bind(context, text, levels=LEVELS)
