@@ -1,6 +1,7 @@
 """Every part that comes along, in the place of every other of its kind: it trains and plays."""
 
 import json
+import re
 from pathlib import Path
 
 import nano
@@ -25,7 +26,7 @@ PLAYING = [it for it in SWAPS if ".sampler" in it.path]
 LEARNED = [it for it in SWAPS if ".sampler" not in it.path]
 STEPS = "stages.autoencoder.model.sampler.steps=3"
 """So that another spacing of levels is heard: of two steps the middle may be the same."""
-ALONE = ("stage", "weight_format", "metric")
+ALONE = ("stage", "weight_format", "metric", "conditioner")
 """Kinds whose components stand for no other in a slot of a stage, or are tested below."""
 
 
@@ -89,6 +90,16 @@ def test_every_metric_measures_a_run(trained):
     system = nano.system(f"evaluate.metrics={metrics}".replace("'", ""))
     figures = report.write_report(system.load())
     assert [name for name in metrics if name not in json.dumps(figures)] == []
+
+
+@pytest.mark.parametrize("name", first_party()["conditioner"])
+def test_a_conditioner_is_heard_while_a_generator_learns(name, here):
+    both = f"{{tune: {{use: melody}}, {name}: {{use: {name}}}}}"
+    words = re.sub(r"conditioners:\n(        .*\n)+", f"conditioners: {both}\n", nano.TOLD)
+    system = nano.system(text=words)
+    train_run(system)
+    log = nano.log_of(system.folder.stage("generator").log)
+    assert any(f"{name} none" in line.get("validation", {}) for line in log)
 
 
 def test_every_component_has_been_in_a_slot():
