@@ -43,6 +43,16 @@ class HalfAFrame(Folded):
         self.context_frames = 0.5
 
 
+class LayoutOfMono(Folded):
+    """It tells of one channel of audio, whatever it has."""
+
+    breaks = "test_its_layout_has_all_channels"
+
+    def __init__(self, options, *, audio_channels):
+        super().__init__(options, audio_channels=audio_channels)
+        self.layout = mk.ChannelLayout(bands=8, audio_channels=1)
+
+
 class RoundedDown(Folded):
     """It drops the last frame."""
 
