@@ -107,7 +107,7 @@ def _entry(name: str, module: ModuleType, node: ast.stmt | None) -> Iterator[str
             yield method(source, node)
         case ast.Assign() | ast.AnnAssign() if name not in ELSEWHERE:
             after = tree.body[tree.body.index(node) + 1]
-            yield f"```pyi\n{ast.unparse(node)}\n```"
+            yield f"```pyi\n{ast.get_source_segment(source, node)}\n```"
             yield statement_doc(after)
         case _:
             told = ELSEWHERE.get(name) or (inspect.getdoc(module) or "").split("\n\n")[0]
