@@ -33,7 +33,7 @@ docs: .venv/installed-test
 	touch $@
 
 .venv/installed-test: .venv/python pyproject.toml constraints.txt
-	$(INSTALL) -e '.[test,docs,parity]'
+	$(INSTALL) -e '.[test,docs,parity,parity-diffusers,riffusion]'
 	$(BIN)/python -m pip uninstall -q -y data-science-types  # it would tell mypy of an older NumPy
 	touch $@ .venv/installed
 

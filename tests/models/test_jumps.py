@@ -12,7 +12,6 @@ from mousai_kit.models.cascade import Cascade
 from mousai_kit.recipe import load_recipe
 from mousai_kit.training.checks import check_run
 from mousai_kit_mousai.envelope import EnvelopePreconditioner
-from mousai_kit_mousai.refining import Partway
 
 X, SIGMA, TARGET = torch.randn(2, 4, 6), torch.tensor([0.8, 0.6]), torch.tensor([0.4, 0.3])
 REFUSED = (
@@ -87,7 +86,7 @@ def wrappers(unet):
     for scale in (1.0, 3.0):
         yield "guidance", mk.ClassifierFreeGuidance(unet, text(), text(), scale=scale)
     yield "count", request.count_evaluations(bound)
-    yield "partway", Partway(schedule, 1.0).scale_levels(bound)
+    yield "partway", mk.Partway(schedule, 1.0).scale_levels(bound)
     wide = network(type(unet), 8)
     wide.asked = unet.asked
     velocity = EnvelopePreconditioner(wide.bind(text=text()), torch.zeros_like(X), schedule)
@@ -123,7 +122,7 @@ def test_a_network_that_takes_no_target_is_never_given_one():
 def test_partway_tells_the_whole_schedules_target():
     unet = network()
     with torch.no_grad():
-        partway = Partway(mk.build(mk.Schedule, "cosine"), 0.5).scale_levels(unet.bind())
+        partway = mk.Partway(mk.build(mk.Schedule, "cosine"), 0.5).scale_levels(unet.bind())
         partway(X, SIGMA, TARGET)
     told = [torch.tensor(levels) for levels in unet.asked[-1]]
     torch.testing.assert_close(told, [0.5 * SIGMA, 0.5 * TARGET])
