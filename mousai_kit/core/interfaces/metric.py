@@ -165,6 +165,9 @@ class TextMetric(Metric[ClipSet, Sequence[str], list[float]]):
 class SetMetric(Metric[ClipSet, RealClips, SetScore]):
     """Compares all clips that a system makes with real music. Built with `sample_rate` (Hz)."""
 
+    needs_genres: ClassVar[bool] = False
+    """Whether clips must be asked for by genre: `evaluate.prompts` is refused without, then."""
+
     @abstractmethod
     def score(self, generated: ClipSet, reference: RealClips) -> SetScore:
         """Return the score of clips against real ones; their order does not matter.
