@@ -1,7 +1,14 @@
 """All that is public, to users and plug-ins, on one page: `import mousai_kit.api as mk`."""
 
 from mousai_kit.audio.analysis import AudioStats, LoudnessMeter
-from mousai_kit.audio.io import AudioInfo, audio_error, audio_info, display_path, read
+from mousai_kit.audio.io import (
+    AudioInfo,
+    audio_error,
+    audio_info,
+    display_path,
+    read,
+    resample,
+)
 from mousai_kit.audio.spectrogram import log_mel
 from mousai_kit.audio.tags import read_tags
 from mousai_kit.audio.torchaudio_compat import torchaudio
@@ -88,7 +95,7 @@ from mousai_kit.models.editing import EDITING, EditedSampler
 from mousai_kit.models.guidance import Blend, ClassifierFreeGuidance
 from mousai_kit.models.overlap import overlap_add, overlapping_windows, scale_range
 from mousai_kit.models.partway import Partway
-from mousai_kit.models.pretrained import PretrainedCheckpoint, transformers
+from mousai_kit.models.pretrained import CheckpointOptions, PretrainedCheckpoint, transformers
 from mousai_kit.models.sampling import NoiseLevel, SamplerOptions, SteppedSampler
 from mousai_kit.models.text_encoding import (
     FrozenTextModel,
@@ -112,6 +119,7 @@ __all__ = [
     "CaptionFields",
     "Cascade",
     "ChannelLayout",
+    "CheckpointOptions",
     "ClassifierFreeGuidance",
     "Clip",
     "ClipSet",
@@ -202,6 +210,7 @@ __all__ = [
     "parse_sidecar",
     "read",
     "read_tags",
+    "resample",
     "scale_range",
     "strip_surrogates",
     "tokenize",

@@ -26,8 +26,9 @@ class Embedding(Component, nn.Module):
     features: int
     """Size of a vector."""
     labels: tuple[str, ...] = ()
-    """What a vector's numbers are the probabilities of, where it is a classifier's posterior; empty
-    where they are none."""
+    """What a vector's numbers are the probabilities of; empty where they are none."""
+    classifies: ClassVar[bool] = False
+    """Whether a vector is a classifier's posterior over `labels`."""
     reads_text: ClassVar[bool] = False
     """Whether `embed_text` puts text into the same space."""
 

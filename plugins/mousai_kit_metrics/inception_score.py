@@ -1,0 +1,53 @@
+"""Inception score: whether clips are clear, and differ. n clips, d labels."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from torch import Tensor
+
+import mousai_kit.api as mk
+from mousai_kit_metrics.posteriors import PosteriorMetric, kl_divergence
+from mousai_kit_metrics.sets import REAL, check_generated, count
+
+SEED = 2016
+"""What real clips are drawn with where there are more than generated ones."""
+
+
+class InceptionScore(PosteriorMetric):
+    """Inception score: how clear and how different clips are to a classifier (Salimans et al., 2016).
+
+    exp of how far, on average, a clip's posterior is from the mean of all (KL divergence): 1 where a classifier hears the same in all clips, at most the number of clips. It asks for clips
+    that are clear to the classifier and differ among each other, not for music: `real music` is
+    that of as many real clips.
+    """
+
+    name = "inception-score"
+    better: ClassVar[Literal["lower", "higher"]] = "higher"
+
+    def score(self, generated: mk.ClipSet, reference: mk.RealClips) -> mk.SetScore:
+        """Return the score; beside it that of as many real clips, held out where there are."""
+        check_generated(self, generated)
+        held_out, train = reference.validation, reference.train
+        real = held_out if len(held_out) >= min(len(generated), len(train)) else train
+        beside, note = {}, count(len(generated), "generated clip")
+        if len(real) > 1:
+            posteriors = self.posteriors(real)
+            some = posteriors[_draw(posteriors, len(generated))]
+            beside[REAL] = inception_score(some)
+            note += f", {count(len(some), 'real clip')}"
+        return mk.SetScore(inception_score(self.posteriors(generated)), beside, note)
+
+
+def inception_score(posteriors: Tensor) -> float:
+    """Return exp of the mean KL divergence of posteriors [n, d] from their mean."""
+    return float(kl_divergence(posteriors, posteriors.mean(0)).mean().exp())
+
+
+def _draw(posteriors: Tensor, size: int) -> list[int]:
+    """Return the numbers of `size` clips, or of all, the same in whatever order they come."""
+    rows = posteriors.tolist()
+    order = sorted(range(len(rows)), key=rows.__getitem__)
+    chosen = np.random.default_rng(SEED).permutation(len(order))[:size]
+    return [order[place] for place in sorted(chosen)]
