@@ -14,6 +14,8 @@ from mousai_kit.core.interfaces import Clip, ClipSet, Embedding
 from mousai_kit.core.interfaces.metric import GENRE
 from mousai_kit.data.datasets import ClipSource, evenly_spread, iter_decodable
 
+SEARCHED = 8
+"""How many times as many clips are looked at as are wanted, where they must be of a genre."""
 Embed = Callable[[Embedding, Clip], Tensor]
 
 
@@ -100,12 +102,16 @@ def real_set(
 ) -> ClipSet:
     """Return real clips, at most so many, spread evenly over all; report what can't be decoded.
 
-    Each has the genre of `genres`, by the prompts that ask for it, which `genre_of` finds.
+    Where clips are asked for by genre, they are of those genres, about as many of each: looking
+    for them ends after `SEARCHED` times as many clips. Where none is, they are any.
     """
+    order = evenly_spread(len(clips), at_most * (SEARCHED if genres else 1))
     found = [
         (index, clip.text, genre_of(clip, genres))
-        for index, clip in iter_decodable(clips, evenly_spread(len(clips), at_most), report)
+        for index, clip in iter_decodable(clips, order, report)
     ]
+    found = _balanced(found, at_most) if any(genre for *_, genre in found) else found
+    found = [found[number] for number in evenly_spread(len(found), at_most)]
 
     def read(number: int) -> Clip:
         index, _, genre = found[number]
@@ -113,6 +119,23 @@ def real_set(
 
     told = [(text, genre) for _, text, genre in found]
     return ReadClipSet(_ReadClips(len(found), read), told, embed)
+
+
+_Found = tuple[int, str, str]
+"""A clip's index, caption and genre."""
+
+
+def _balanced(found: Sequence[_Found], at_most: int) -> list[_Found]:
+    """Return those that have a genre, as even a number of each as there are, in their order."""
+    by_genre: dict[str, list[_Found]] = {}
+    for item in found:
+        if item[-1]:
+            by_genre.setdefault(item[-1], []).append(item)
+    each = max(1, at_most // len(by_genre))
+    chosen = [
+        items[number] for items in by_genre.values() for number in evenly_spread(len(items), each)
+    ]
+    return sorted(chosen)
 
 
 def file_set(

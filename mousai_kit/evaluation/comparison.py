@@ -23,10 +23,16 @@ from mousai_kit.evaluation.generated import (
     real_music,
 )
 from mousai_kit.evaluation.matrices import draw_matrices
-from mousai_kit.evaluation.set_scores import MetricScore, metrics_of_sets, score_sets
+from mousai_kit.evaluation.set_scores import (
+    MetricScore,
+    describe_beside,
+    metrics_of_sets,
+    score_sets,
+)
 from mousai_kit.evaluation.speed import Speed, measure_alone
 from mousai_kit.evaluation.tables import markdown_table
 from mousai_kit.generation import generate as making
+from mousai_kit.models.cascade import Cascade
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs.resolve import resolve_run
 from mousai_kit.runs.run import Run
@@ -91,7 +97,8 @@ class Comparison:
 def contestants(targets: Sequence[str]) -> list[Contestant]:
     """Return the systems that words mean, each trained whole, under names that differ.
 
-    RequestError where there are fewer than two; an error where one is no system or not trained.
+    RequestError where there are fewer than two, or one makes nothing from text; an error where one
+    is no system or not trained.
     """
     if len(targets) < 2:
         raise RequestError("there is nothing to compare; name two runs or more")
@@ -99,6 +106,9 @@ def contestants(targets: Sequence[str]) -> list[Contestant]:
     for target in targets:
         recipe, folder = resolve_run(target, None)
         folder.check_trained(recipe)
+        if not Cascade.build(recipe, device="meta").top.hears_text:
+            told = "makes no music from text, which is what is compared; leave it out"
+            raise RequestError.about(target, told)
         stem = name = Path(target).name if Path(target).exists() else recipe.name
         number = 2
         while name in {it.name for it in found}:
@@ -184,7 +194,6 @@ def _make(
     """Return a system's facts, and the files of the clips that it made."""
     recipe, folder = resolve_run(system.target, None)
     run = Run(recipe, folder, screen).load_for_inference()
-    making.require_text_conditioning(run)
     rate = judge.audio.sample_rate
     if recipe.audio.sample_rate != rate:
         screen.print(
@@ -240,17 +249,18 @@ def _write(found: Comparison, out: Path) -> None:
 
 
 def _draw_matrices(found: Comparison, out: Path) -> dict[str, str]:
-    """Draw matrices of one title side by side; return the pictures' files by title."""
+    """Draw matrices of one title side by side, once where all are one; return files by title."""
     panels: dict[str, dict[str, Matrix]] = {}
     for system in found.systems:
         for score in system.scores:
             for matrix in score.score.matrices if score.score else ():
-                title = f"{score.label}: {matrix.title}"
-                panels.setdefault(title, {})[f"{system.name}: {matrix.title}"] = matrix
+                panels.setdefault(f"{score.label}: {matrix.title}", {})[system.name] = matrix
     pictures = {}
     for number, (title, matrices) in enumerate(panels.items(), 1):
         pictures[title] = f"matrices-{number}.png"
-        draw_matrices(out / pictures[title], matrices)
+        (first, *others) = matrices.values()
+        alike = others and all(other == first for other in others)
+        draw_matrices(out / pictures[title], {"every system": first} if alike else matrices)
     return pictures
 
 
@@ -294,7 +304,10 @@ def _score_of(system: SystemResult, label: str) -> MetricScore | None:
 def _told(score: MetricScore | None) -> str:
     if score is None:
         return "-"
-    return f"{score.score.value:z.3f}" if score.score else f"left out: {score.reason}"
+    if score.score is None:
+        return f"left out: {score.reason}"
+    beside = describe_beside(score.score.beside)
+    return f"{score.score.value:z.3f}{f' ({beside})' if beside else ''}"
 
 
 def fact_rows(found: Comparison) -> list[list[str]]:

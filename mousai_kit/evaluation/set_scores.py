@@ -118,18 +118,19 @@ def describe(scores: Sequence[MetricScore]) -> list[list[str]]:
             f"{it.label}{f' ({it.unit})' if it.unit else ''}",
             f"{it.better} is better",
             "-" if it.score is None else f"{it.score.value:z.3f}",
-            _beside(it.score.beside) if it.score else "",
+            describe_beside(it.score.beside) if it.score else "",
             cell(it.score.note if it.score else f"left out: {it.reason}"),
         ]
         for it in scores
     ]
 
 
-def _beside(beside: Mapping[str, float]) -> str:
+def describe_beside(beside: Mapping[str, float]) -> str:
+    """Return further figures in a line."""
     return ", ".join(f"{name} {value:z.3f}" for name, value in beside.items())
 
 
 def describe_line(score: Mapping[str, Any]) -> str:
     """Return a score as a report has it, in a line."""
-    beside = f" ({_beside(score['beside'])})" if score["beside"] else ""
+    beside = f" ({describe_beside(score['beside'])})" if score["beside"] else ""
     return f"clips made from text: {score['label']}: {score['value']:z.3f}{beside}"
