@@ -149,7 +149,8 @@ SAFE_SHARE = 0.9
 SMALL_SHARE = 0.1
 """Share of the free memory below which a clip of a usual system needs no estimate."""
 USUAL_BYTES = 64 * 2**20
-"""Memory for a second of audio, with guidance: the paper's decoder takes 17 MiB, `mousai-small` 10."""
+"""Memory for a second of audio with guidance: the paper's decoder takes 17 MiB, that of
+`mousai-small` 10."""
 LONGEST = 2**20
 """Samples up to which memory is estimated; it grows with the length, or faster, from there on."""
 SIGNS = ("allocate memory", "could not create a primitive", "bad_alloc", "[enforce fail a")
