@@ -81,7 +81,8 @@ class EmbeddingContract(Contract):
 
     def test_probabilities_sum_to_one(self) -> None:
         embedding = self.embedding()
-        if not embedding.labels:
+        assert bool(embedding.labels) == embedding.classifies, "labels are of what classifies"
+        if not embedding.classifies:
             return
         assert len(embedding.labels) == embedding.features, "a label for each feature"
         vectors = self.vectors(self.sounds())

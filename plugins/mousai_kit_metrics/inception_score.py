@@ -16,11 +16,11 @@ SEED = 2016
 
 
 class InceptionScore(PosteriorMetric):
-    """Inception score: how clear and how different clips are to a classifier (Salimans et al., 2016).
+    """Inception score: whether clips are clear and differ, to a classifier (Salimans et al., 2016).
 
-    exp of how far, on average, a clip's posterior is from the mean of all (KL divergence): 1 where a classifier hears the same in all clips, at most the number of clips. It asks for clips
-    that are clear to the classifier and differ among each other, not for music: `real music` is
-    that of as many real clips.
+    exp of how far, on average, a clip's posterior is from the mean of all: 1 where the same is
+    heard in all clips, at most the number of clips. It asks for clips that are clear and differ,
+    not for music: `real music` is that of as many real clips.
     """
 
     name = "inception-score"
