@@ -9,7 +9,7 @@ from torch import Tensor
 
 import mousai_kit.api as mk
 from mousai_kit_metrics.posteriors import PosteriorMetric, kl_divergence
-from mousai_kit_metrics.sets import REAL, check_generated, count
+from mousai_kit_metrics.sets import REAL, check_generated, format_count
 
 SEED = 2016
 """What real clips are drawn with where there are more than generated ones."""
@@ -31,12 +31,12 @@ class InceptionScore(PosteriorMetric):
         check_generated(self, generated)
         held_out, train = reference.validation, reference.train
         real = held_out if len(held_out) >= min(len(generated), len(train)) else train
-        beside, note = {}, count(len(generated), "generated clip")
+        beside, note = {}, format_count(len(generated), "generated clip")
         if len(real) > 1:
             posteriors = self.posteriors(real)
             some = posteriors[_draw(posteriors, len(generated))]
             beside[REAL] = inception_score(some)
-            note += f", {count(len(some), 'real clip')}"
+            note += f", {format_count(len(some), 'real clip')}"
         return mk.SetScore(inception_score(self.posteriors(generated)), beside, note)
 
 

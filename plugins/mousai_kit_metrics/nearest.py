@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import mousai_kit.api as mk
-from mousai_kit_metrics.sets import check_count, check_generated, count
+from mousai_kit_metrics.sets import check_count, check_generated, format_count
 
 TOLD = 3
 """Pairs that the note names."""
@@ -109,8 +109,8 @@ class NearestTrainingClip(mk.SetMetric):
         told = ", ".join(
             f"'{ours}' and '{theirs}' ({far:.2f})" for far, ours, theirs in pairs[:TOLD]
         )
-        note = f"{count(len(made), 'clip')}, {count(len(learned), 'training clip')}, "
-        note += f"{count(len(real), 'real distance')}; nearest: {told}"
+        note = f"{format_count(len(made), 'clip')}, {format_count(len(learned), 'training clip')}, "
+        note += f"{format_count(len(real), 'real distance')}; nearest: {told}"
         return mk.SetScore(float(distances.median()) / usual, {NEAR: 100 * near}, note)
 
     def _real_distances(
