@@ -52,7 +52,7 @@ def test_it_holds_the_plug_ins_and_the_types(names):
 def test_it_holds_what_new_plug_ins_are_made_of(names):
     templates = ROOT / "mousai_kit" / "cli" / "scaffold" / "templates"
     files = {str(it.relative_to(ROOT)) for it in templates.rglob("*") if it.is_file()}
-    assert len(files) == 49
+    assert len(files) == 53
     assert files <= names
 
 

@@ -72,16 +72,20 @@ class EmbeddingContract(Contract):
             assert off > 0, f"{name} has the vectors of a chord"
 
     def test_the_same_sound_has_the_same_vectors_by_chance_of_nothing(self) -> None:
-        wave = self.sounds()
+        wave, embedding = self.sounds(), self.embedding()
         before = wave.clone()
-        with nothing_drawn():
-            first = self.vectors(wave)
-        assert torch.equal(self.vectors(wave), first)
+        with torch.no_grad():
+            with nothing_drawn():
+                first = embedding(wave)
+            embedding(0.1 * white(*wave.shape, seed=2))
+            again = embedding(wave)
+        assert torch.equal(again, first), "it remembers other sounds"
         assert torch.equal(wave, before), "it changes the sounds"
 
     def test_probabilities_sum_to_one(self) -> None:
         embedding = self.embedding()
-        if not embedding.labels:
+        assert bool(embedding.labels) == embedding.classifies, "labels are of what classifies"
+        if not embedding.classifies:
             return
         assert len(embedding.labels) == embedding.features, "a label for each feature"
         vectors = self.vectors(self.sounds())

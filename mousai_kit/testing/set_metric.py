@@ -134,7 +134,7 @@ class TextMetricContract(ClipsContract):
         scores = self.metric().score(ClipSet(clips), [clip.text for clip in clips])
         assert isinstance(scores, list)
         assert len(scores) == len(clips)
-        assert all(isinstance(it, float) and abs(it) < float("inf") for it in scores), scores
+        assert all(isinstance(one, float) and abs(one) < float("inf") for one in scores), scores
 
     def test_clips_do_not_influence_each_other(self) -> None:
         clips, metric = self.clips(4), self.metric()

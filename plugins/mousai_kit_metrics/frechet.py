@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 import mousai_kit.api as mk
-from mousai_kit_metrics.sets import REAL, check_count, check_generated, count, order_by_value
+from mousai_kit_metrics.sets import REAL, check_count, check_generated, format_count, order_by_value
 
 SIZES, DRAWS, SEED = 15, 3, 2024
 """How many sizes of subsets the extrapolation rests on, how many are drawn of each, and the seed
@@ -127,12 +127,13 @@ class FrechetDistance(mk.SetMetric):
 
     def _describe(self, made: Sequence[Tensor], real: Sequence[Tensor]) -> str:
         """Return on how many clips and vectors it rests, and whether those are few."""
+        sets, features = {"generated": made, self.against: real}, made[0].shape[1]
+        vectors = {which: sum(map(len, clips)) for which, clips in sets.items()}
         told = " against ".join(
-            f"{count(len(clips), f'{which} clip')} ({count(sum(map(len, clips)), 'vector')})"
-            for which, clips in (("generated", made), (self.against, real))
+            f"{format_count(len(clips), f'{which} clip')} "
+            f"({format_count(vectors[which], 'vector')})"
+            for which, clips in sets.items()
         )
-        features = made[0].shape[1]
-        fewest = min(sum(map(len, clips)) for clips in (made, real))
-        if fewest <= features:
+        if min(vectors.values()) <= features:
             told += f"; fewer vectors than the {features} features: far too large"
         return told

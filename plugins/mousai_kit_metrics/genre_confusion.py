@@ -17,7 +17,7 @@ from torch.nn.functional import normalize
 import mousai_kit.api as mk
 from mousai_kit_metrics.clap_score import check_reads_text
 from mousai_kit_metrics.genre_classifier import GenreClassifier, cross_validate
-from mousai_kit_metrics.sets import CHANCE, REAL, count
+from mousai_kit_metrics.sets import CHANCE, REAL, format_count
 
 FOLDS = 5
 Hear = Callable[[Sequence[Tensor]], list[str]]
@@ -96,7 +96,7 @@ class GenreConfusion(mk.SetMetric):
         if real:
             beside[REAL] = share_right(real, real_heard)
             matrices.append(tabulate(real, real_heard, genres, f"real music: {told}"))
-        note = count(len(made.genres), "generated clip")
+        note = format_count(len(made.genres), "generated clip")
         if left := len(generated) - len(made.genres):
             note += f" ({left} more without a genre that is known)"
         note += f"; real music: {told}"
@@ -137,15 +137,17 @@ class GenreConfusion(mk.SetMetric):
         """Return the genres of real clips, what they are taken for, and which clips they are."""
         held_out = LabelledClips.of(validation, self.embedding, genres)
         if len({*held_out.genres}) > 1:
-            told = count(len(held_out.genres), "held-out clip")
+            told = format_count(len(held_out.genres), "held-out clip")
             return held_out.genres, hear(held_out.windows), told
         if self.classifier == "zero-shot":
-            told = count(len(train.genres), "training clip")
+            told = format_count(len(train.genres), "training clip")
             return train.genres, hear(train.windows), told
         numbers, heard = cross_validate(train.windows, train.genres, train.tracks, FOLDS)
         if not numbers:
             return [], [], "too few tracks to tell how far to trust it"
-        told = f"{count(len(numbers), 'training clip')}, of tracks that it did not learn from"
+        told = (
+            f"{format_count(len(numbers), 'training clip')}, of tracks that it did not learn from"
+        )
         return [train.genres[at] for at in numbers], heard, told
 
 

@@ -9,18 +9,18 @@ from torch import Tensor
 
 import mousai_kit.api as mk
 from mousai_kit_metrics.posteriors import PosteriorMetric, kl_divergence
-from mousai_kit_metrics.sets import REAL, check_generated, count
+from mousai_kit_metrics.sets import REAL, check_generated, format_count
 
 SEED = 2016
 """What real clips are drawn with where there are more than generated ones."""
 
 
 class InceptionScore(PosteriorMetric):
-    """Inception score: how clear and how different clips are to a classifier (Salimans et al., 2016).
+    """Inception score: whether clips are clear and differ, to a classifier (Salimans et al., 2016).
 
-    exp of how far, on average, a clip's posterior is from the mean of all (KL divergence): 1 where a classifier hears the same in all clips, at most the number of clips. It asks for clips
-    that are clear to the classifier and differ among each other, not for music: `real music` is
-    that of as many real clips.
+    exp of how far, on average, a clip's posterior is from the mean of all: 1 where the same is
+    heard in all clips, at most the number of clips. It asks for clips that are clear and differ,
+    not for music: `real music` is that of as many real clips.
     """
 
     name = "inception-score"
@@ -31,12 +31,12 @@ class InceptionScore(PosteriorMetric):
         check_generated(self, generated)
         held_out, train = reference.validation, reference.train
         real = held_out if len(held_out) >= min(len(generated), len(train)) else train
-        beside, note = {}, count(len(generated), "generated clip")
+        beside, note = {}, format_count(len(generated), "generated clip")
         if len(real) > 1:
             posteriors = self.posteriors(real)
             some = posteriors[_draw(posteriors, len(generated))]
             beside[REAL] = inception_score(some)
-            note += f", {count(len(some), 'real clip')}"
+            note += f", {format_count(len(some), 'real clip')}"
         return mk.SetScore(inception_score(self.posteriors(generated)), beside, note)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 import mousai_kit.api as mk
 from mousai_kit_metrics.posteriors import PosteriorMetric, kl_divergence
-from mousai_kit_metrics.sets import CHANCE, REAL, check_generated, count
+from mousai_kit_metrics.sets import CHANCE, REAL, check_generated, format_count
 
 
 class KLDivergence(PosteriorMetric):
@@ -77,9 +77,9 @@ class KLDivergence(PosteriorMetric):
         mine = torch.nn.functional.one_hot(own, len(order)).bool()
         if len(order) > 1:
             beside = {**beside, CHANCE: float(divergence[~mine].mean())}
-        note = f"{count(len(known), 'clip')} by {what}, of {count(len(order), what)}"
+        note = f"{format_count(len(known), 'clip')} by {what}, of {format_count(len(order), what)}"
         if left := len(clips) - len(known):
-            note += f"; {count(left, 'clip')} left out: no real clip has its {what}"
+            note += f"; {format_count(left, 'clip')} left out: no real clip has its {what}"
         return mk.SetScore(float(divergence[mine].mean()), beside, note)
 
 

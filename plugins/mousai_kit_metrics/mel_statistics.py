@@ -40,7 +40,7 @@ class MelStatistics(mk.Embedding):
         self.features, self.bands = 3 * options.bands, options.bands
         self.n_fft = 2 ** max(8, round(log2(WINDOW * sample_rate)))
         self.hop = self.n_fft // 4
-        self.frames = max(2, round(options.seconds * sample_rate / self.hop))
+        self.frames = 1 + round(options.seconds * sample_rate / self.hop)
 
     def forward(self, wave: Tensor) -> Tensor:
         """Return vectors [b, n, 3 bands] of audio [b, c, t], in dB."""

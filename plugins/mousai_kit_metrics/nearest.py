@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import mousai_kit.api as mk
-from mousai_kit_metrics.sets import check_count, check_generated, count
+from mousai_kit_metrics.sets import check_count, check_generated, format_count
 
 TOLD = 3
 """Pairs that the note names."""
@@ -50,7 +50,8 @@ class TrainingClips:
         The mean over its windows of how far each is from the nearest window of the other; clips of
         the track `source` are left out.
         """
-        between = torch.cdist(clip.double() / self.spread, self.windows)  # [n, N]
+        exact = "donot_use_mm_for_euclid_dist"  # 0 between copies
+        between = torch.cdist(clip.double() / self.spread, self.windows, compute_mode=exact)
         nothing = torch.full((len(clip), len(self.sources)), float("inf")).double()
         owners = self.owners.expand(len(clip), -1)
         distances = nothing.scatter_reduce(1, owners, between, "amin").mean(0)  # [k]
@@ -108,8 +109,8 @@ class NearestTrainingClip(mk.SetMetric):
         told = ", ".join(
             f"'{ours}' and '{theirs}' ({far:.2f})" for far, ours, theirs in pairs[:TOLD]
         )
-        note = f"{count(len(made), 'clip')}, {count(len(learned), 'training clip')}, "
-        note += f"{count(len(real), 'real distance')}; nearest: {told}"
+        note = f"{format_count(len(made), 'clip')}, {format_count(len(learned), 'training clip')}, "
+        note += f"{format_count(len(real), 'real distance')}; nearest: {told}"
         return mk.SetScore(float(distances.median()) / usual, {NEAR: 100 * near}, note)
 
     def _real_distances(

@@ -43,6 +43,6 @@ def order_by_value(vectors: Sequence[Tensor]) -> list[int]:
     return sorted(range(len(means)), key=means.__getitem__)
 
 
-def count(number: int, what: str) -> str:
+def format_count(number: int, what: str) -> str:
     """Return a number of things: `1 clip`, `2 clips`."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"

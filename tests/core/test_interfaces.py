@@ -1,4 +1,4 @@
-"""The eleven kinds, and what their pages promise of themselves."""
+"""The twelve kinds, and what their pages promise of themselves."""
 
 import inspect
 
@@ -27,7 +27,7 @@ SEEDS = st.lists(st.integers(-(2**65), 2**65), min_size=1, max_size=4)
 
 
 class TestKinds:
-    def test_there_are_eleven(self):
+    def test_there_are_twelve(self):
         assert list(KINDS) == [
             "text_encoder",
             "conditioner",
@@ -38,6 +38,7 @@ class TestKinds:
             "domain",
             "stage",
             "dataset",
+            "embedding",
             "metric",
             "weight_format",
         ]

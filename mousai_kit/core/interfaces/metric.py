@@ -25,7 +25,7 @@ GENRE = "genre"
 
 def embed_clip(embedding: Embedding, clip: Clip) -> Tensor:
     """Return a clip's vectors [n, features] on the CPU; RequestError where they are not finite."""
-    device = next((it.device for it in embedding.parameters()), clip.wave.device)
+    device = next(embedding.parameters(), clip.wave).device
     with torch.no_grad():
         vectors: Tensor = embedding(clip.wave[None].to(device))[0].float().cpu()
     if not vectors.isfinite().all():

@@ -28,6 +28,9 @@ CHANGES = [word for path, value in QUICKLY.items() for word in ("--set", f"{path
 ALONE = ("stage", "weight_format")
 """The kinds whose recipe is run by itself; the other kinds' parts play together in one."""
 
+IN_METRICS = ("embedding",)
+"""The kinds whose parts stand in a metric of sets, and are tried by their own tests alone."""
+
 
 def together():
     """Return the options by which a recipe uses every kind's part but those of `ALONE`."""
@@ -42,7 +45,7 @@ def together():
         "dataset": ["data"],
         "metric": ["evaluate.metrics.0"],
     }
-    assert {*places, "sampler", *ALONE} == set(KINDS)
+    assert {*places, "sampler", *ALONE, *IN_METRICS} == set(KINDS)
     return [
         word
         for kind, paths in places.items()
