@@ -53,6 +53,7 @@ class GenreConfusion(mk.SetMetric):
     """
 
     name = "genre-confusion"
+    needs_genres = True
     unit: ClassVar[str] = "%"
     better: ClassVar[Literal["lower", "higher"]] = "higher"
 
