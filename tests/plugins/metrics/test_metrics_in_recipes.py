@@ -50,8 +50,8 @@ def refused(metric, here):
             "{use: clap-score, embedding: {use: clap, model: laion/clap-htsat-unfused}}",
             (
                 ".embedding.revision: must be the 40-digit commit to fetch of "
-                "'laion/clap-htsat-unfused' from the hub; a folder needs none, but there is none of "
-                "this name"
+                "'laion/clap-htsat-unfused' from the hub; a folder needs none, but there is none "
+                "of this name"
             ),
         ),
     ],
