@@ -118,11 +118,12 @@ class PretrainedCheckpoint:
         """Return the network as a class of transformers, and the tensors that it lacks.
 
         WeightsError where the weights are broken. A configuration can ask for kernels of the hub,
-        which are code: attention is set to transformers' own.
+        which are code: attention is set to transformers' own. torch's generator stays as it was:
+        some networks draw weights before theirs are read.
         """
         library = transformers()
         try:
-            with _silent(library):
+            with _silent(library), torch.random.fork_rng(devices=[]):
                 config = library.AutoConfig.from_pretrained(self.folder, **LOCAL)
                 config._attn_implementation = "eager"
                 network, report = getattr(library, architecture).from_pretrained(

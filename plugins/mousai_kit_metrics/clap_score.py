@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 import mousai_kit.api as mk
 
@@ -26,10 +26,21 @@ class ClapScore(mk.TextMetric):
 
         embedding: mk.Use[mk.Embedding]
 
+        @model_validator(mode="before")
+        @classmethod
+        def _check_there(cls, values: Any) -> Any:
+            if "embedding" not in values:
+                told = "needs an embedding that reads text, such as"
+                raise ValueError(f"{told} `embedding: {{use: clap, model: /path/to/folder}}`")
+            return values
+
         @field_validator("embedding")
         @classmethod
         def _check_reads_text(cls, use: mk.Use[mk.Embedding]) -> mk.Use[mk.Embedding]:
-            return check_reads_text(use)
+            if not use.component.reads_text:
+                told = "must be an embedding that reads text, such as clap"
+                raise ValueError(f"{told} (got '{use.component.name}')")
+            return use
 
     def __init__(self, options: Options, *, sample_rate: int) -> None:
         self.embedding = options.embedding.build(sample_rate=sample_rate).eval()
@@ -52,11 +63,3 @@ class ClapScore(mk.TextMetric):
             float(torch.cosine_similarity(windows.double(), told[text][None]).mean())
             for windows, text in zip(heard, reference, strict=True)
         ]
-
-
-def check_reads_text(use: mk.Use[mk.Embedding]) -> mk.Use[mk.Embedding]:
-    """Return the choice of an embedding that reads text; ValueError where it does not."""
-    if not use.component.reads_text:
-        told = "must be an embedding that reads text, such as clap"
-        raise ValueError(f"{told} (got '{use.component.name}')")
-    return use

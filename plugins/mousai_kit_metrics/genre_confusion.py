@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 import mousai_kit.api as mk
-from mousai_kit_metrics.clap_score import check_reads_text
 from mousai_kit_metrics.genre_classifier import GenreClassifier, cross_validate
 from mousai_kit_metrics.sets import CHANCE, REAL, format_count
 
@@ -67,8 +66,10 @@ class GenreConfusion(mk.SetMetric):
 
         @model_validator(mode="after")
         def _check_reads_text(self) -> GenreConfusion.Options:
-            if self.classifier == "zero-shot":
-                check_reads_text(self.embedding)
+            component = self.embedding.component
+            if self.classifier == "zero-shot" and not component.reads_text:
+                told = "`classifier: zero-shot` needs an embedding that reads text, such as clap"
+                raise ValueError(f"{told} (got '{component.name}')")
             return self
 
     def __init__(self, options: Options, *, sample_rate: int) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import ClassVar, Literal, Self
 
 import torch
@@ -32,17 +33,20 @@ class TrainingClips:
     """Which clip a window is of [N]."""
     sources: Sequence[str]
     """The tracks of the k clips."""
+    names: Sequence[str]
+    """What they are called."""
     spread: Tensor
     """Each feature's standard deviation [d]."""
 
     @classmethod
-    def collect(cls, clips: Sequence[Tensor], sources: Sequence[str]) -> Self:
-        """Collect clips of windows [n, d], one or more."""
-        windows = torch.cat(list(clips)).double()
+    def collect(cls, clips: mk.ClipSet, vectors: Sequence[Tensor]) -> Self:
+        """Collect clips, one or more, with their windows [n, d]."""
+        windows = torch.cat(list(vectors)).double()
         spread = windows.std(0, correction=0)
         spread = torch.where(spread > 1e-9 * spread.max(), spread, spread.max().clamp(min=1e-12))
-        owners = torch.repeat_interleave(torch.tensor([len(clip) for clip in clips]))
-        return cls(windows / spread, owners, sources, spread)
+        owners = torch.repeat_interleave(torch.tensor([len(clip) for clip in vectors]))
+        sources, names = zip(*((clip.source, name_clip(clip)) for clip in clips.clips), strict=True)
+        return cls(windows / spread, owners, sources, names, spread)
 
     def nearest(self, clip: Tensor, *, source: str = "") -> tuple[float, int]:
         """Return how far a clip [n, d] is from the nearest one, and which that is.
@@ -90,9 +94,8 @@ class NearestTrainingClip(mk.SetMetric):
         """Return the ratio; beside it the part of clips that are nearer than real music is."""
         check_generated(self, generated, least=1)
         check_count(self, reference.train, "training", "give more music")
-        sources = [clip.source for clip in reference.train.clips]
         learned = reference.train.vectors(self.embedding)
-        training = TrainingClips.collect(learned, sources)
+        training = TrainingClips.collect(reference.train, learned)
         real = torch.tensor(self._real_distances(reference.validation, training, learned))
         usual = float(real.median())
         if not usual:
@@ -101,13 +104,11 @@ class NearestTrainingClip(mk.SetMetric):
         made = [training.nearest(clip) for clip in generated.vectors(self.embedding)]
         distances = torch.tensor([distance for distance, _ in made])
         near = float((distances < real.quantile(UNLIKELY)).double().mean())
-        names = [clip.source or clip.text for clip in generated.clips]
-        pairs = sorted(
-            (distance / usual, names[at], sources[other])
-            for at, (distance, other) in enumerate(made)
-        )
+        names = [name_clip(clip) for clip in generated.clips]
+        nearest = sorted((distance / usual, at, other) for at, (distance, other) in enumerate(made))
         told = ", ".join(
-            f"'{ours}' and '{theirs}' ({far:.2f})" for far, ours, theirs in pairs[:TOLD]
+            f"{names[at]} and {training.names[other]} ({far:.2f})"
+            for far, at, other in nearest[:TOLD]
         )
         note = f"{format_count(len(made), 'clip')}, {format_count(len(learned), 'training clip')}, "
         note += f"{format_count(len(real), 'real distance')}; nearest: {told}"
@@ -126,3 +127,9 @@ class NearestTrainingClip(mk.SetMetric):
             told = "needs held-out clips, or training clips of two tracks; give more music"
             raise mk.RequestError.about(self.name, told)
         return found
+
+
+def name_clip(clip: mk.Clip) -> str:
+    """Return what a clip is called: its file and where in it, or its prompt."""
+    name = PurePath(clip.source).name or clip.text
+    return f"'{name}'" if clip.start is None else f"'{name}' at {clip.start:.1f} s"

@@ -160,7 +160,8 @@ class TestZeroShot:
             measured_by(GenreConfusion, Samples, classifier="zero-shot")
         (problem,) = raised.value.errors()
         assert problem["msg"] == (
-            "Value error, must be an embedding that reads text, such as clap (got 'samples')"
+            "Value error, `classifier: zero-shot` needs an embedding that reads text, such as clap "
+            "(got 'samples')"
         )
 
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
 import mousai_kit.api as mk
-from mousai_kit.testing.signals import chords, white
+from mousai_kit.testing.signals import chords, nothing_drawn, white
 from mousai_kit_metrics.audio_tagger import AST, AST_REVISION, AudioTagger
 from mousai_kit_metrics.clap import Clap
 
@@ -232,3 +232,9 @@ def test_vectors_that_are_not_finite_are_one_clear_line(tagger):
         "the vectors that 'audio-tagger' makes of 'a.wav' are not finite; "
         "leave the clip out, or use another embedding"
     )
+
+
+def test_loading_draws_from_no_generator_of_the_whole_process(tmp_path):
+    small_listeners.wave_tagger(tmp_path)
+    with nothing_drawn():
+        built(AudioTagger, tmp_path).download()

@@ -59,6 +59,17 @@ def test_a_clip_without_a_source_is_named_by_its_prompt():
     assert "'slow metal' and '7.wav' (0.00)" in note
 
 
+def test_a_file_is_named_without_its_folder_and_with_the_place_in_it():
+    train = mk.ClipSet(
+        [
+            mk.Clip(wave, "", source=f"/music/{at}.ogg", start=2.0 * at)
+            for at, wave in enumerate(TRAIN)
+        ]
+    )
+    note = score(TRAIN[3:4], train, sources=["runs/x/audio/a.flac"]).note
+    assert note.endswith("nearest: 'a.flac' and '3.ogg' at 6.0 s (0.00)")
+
+
 def test_each_feature_counts_the_same_whatever_its_size():
     scale = torch.tensor([1.0, 1, 1, 1, 1000])
     made = drawn(10, seed=3)
