@@ -79,6 +79,7 @@ from mousai_kit.models.cascade import Cascade
 from mousai_kit.models.conditioning import Conditioners, ExtraConditioning, pad_context
 from mousai_kit.models.editing import EDITING, EditedSampler
 from mousai_kit.models.guidance import Blend, ClassifierFreeGuidance
+from mousai_kit.models.loss import mean_per_clip, velocity_loss
 from mousai_kit.models.overlap import overlap_add, overlapping_windows, scale_range
 from mousai_kit.models.partway import Partway
 from mousai_kit.models.pretrained import PretrainedCheckpoint, transformers
@@ -91,6 +92,7 @@ from mousai_kit.models.text_encoding import (
     strip_surrogates,
     tokenize,
 )
+from mousai_kit.models.text_stage import TextStage, TextStageOptions
 from mousai_kit.recipe import Recipe, load_recipe
 from mousai_kit.training.run import train
 
@@ -156,6 +158,8 @@ __all__ = [
     "TensorNames",
     "TextEmbedding",
     "TextEncoder",
+    "TextStage",
+    "TextStageOptions",
     "Track",
     "TrackDataset",
     "TrackList",
@@ -181,6 +185,7 @@ __all__ = [
     "load",
     "load_recipe",
     "log_mel",
+    "mean_per_clip",
     "overflowing_text",
     "overlap_add",
     "overlapping_windows",
@@ -197,4 +202,5 @@ __all__ = [
     "unused_keys",
     "unused_keys_told",
     "validation_mask",
+    "velocity_loss",
 ]

@@ -1,7 +1,7 @@
 """The stages of this distribution keep to the contract."""
 
 from first_party import untested
-from small_stages import AUDIO, AUTOENCODER, GENERATOR, LATENTS
+from small_stages import AUDIO, AUTOENCODER, GENERATOR, LATENTS, PICTURES
 
 from mousai_kit.core.interfaces import SignalSpace
 from mousai_kit.testing import StageContract
@@ -9,6 +9,7 @@ from mousai_kit_mousai.diffusion_autoencoder import DiffusionAutoencoder
 from mousai_kit_mousai.envelope_autoencoder import EnvelopeAutoencoder
 from mousai_kit_mousai.regression_autoencoder import RegressionAutoencoder
 from mousai_kit_mousai.text_to_latent import TextToLatent
+from mousai_kit_riffusion.text_to_audio import TextToAudio
 
 BANDS = {"low": 256, "high": 64, "bands": 6, "stereo_bands": 4}
 ENVELOPE = {
@@ -79,6 +80,20 @@ class TestTextToLatent(StageContract):
     component = TextToLatent
     options = options(GENERATOR)
     input_space = LATENTS
+
+
+class TestTextToAudio(StageContract):
+    component = TextToAudio
+    options = options(PICTURES)
+    input_space = AUDIO
+
+
+class TestTextToAudioOfMDCT(StageContract):
+    component = TextToAudio
+    options = options(
+        PICTURES, domain={"use": "mdct", "hop": 16}, unet=GENERATOR["unet"]
+    )
+    input_space = SignalSpace(channels=1, stride=1, sample_rate=8000)
 
 
 def test_every_stage_has_a_suite():

@@ -13,7 +13,7 @@ from mousai_kit_mousai.envelope import (
     EnvelopePreconditioner,
     gaussian_nll,
 )
-from mousai_kit_mousai.loss import mean_per_clip
+from mousai_kit.models.loss import mean_per_clip
 from mousai_kit_mousai.schedules import Cosine
 
 SCHEDULE = Cosine(mk.Options())

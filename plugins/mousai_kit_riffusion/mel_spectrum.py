@@ -1,0 +1,181 @@
+"""Mel magnitudes of audio, and audio of mel magnitudes by Griffin-Lim.
+
+Legend: b batch, t samples, n frames, k bins of the STFT, m mel bands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import mousai_kit.api as mk
+
+FRAMES_AT_ONCE = 256
+"""Frames that are transformed at a time: about what a processor's cache holds."""
+GROUPS = 8
+"""Groups of bands that are filtered one by one, each from the bins that it needs."""
+
+RIDGE = 1e-6
+"""Added to the diagonal of an inverse, of filters whose peaks are about 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class MelParameters:
+    """What a mel spectrum is made with; the defaults are Riffusion's, but for the rate."""
+
+    sample_rate: int
+    bands: int = 512
+    hop_ms: float = 10.0
+    window_ms: float = 100.0
+    padding: int = 4
+    """Times the window's length that a frame of the STFT has, the rest being zeros."""
+    lowest: float = 0.0
+    highest: float = 10_000.0
+    """Hz; the mel scale between them is HTK's, 2595 log10(1 + f / 700)."""
+
+    @property
+    def hop(self) -> int:
+        """Return the samples from frame to frame."""
+        return max(1, int(self.sample_rate * self.hop_ms / 1000))
+
+    @property
+    def window(self) -> int:
+        """Return the samples under a window, an even number."""
+        return max(2, 2 * int(self.sample_rate * self.window_ms / 2000))
+
+    @property
+    def n_fft(self) -> int:
+        """Return the samples of a frame, zeros included."""
+        return self.padding * self.window
+
+    def filters(self) -> Tensor:
+        """Return the triangular filters [bands, bins], bins up to the highest that is heard.
+
+        RequestError where the audio has no such frequencies, or a band no bin.
+        """
+        nyquist = self.sample_rate / 2
+        if self.highest > nyquist:
+            raise mk.RequestError(
+                f"mel-picture: audio at {self.sample_rate} Hz ends at {nyquist:g} Hz; set "
+                f"`highest` to that or less (got {self.highest:g})"
+            )
+        hertz = torch.arange(self.n_fft // 2 + 1, dtype=torch.float64) * (
+            self.sample_rate / self.n_fft
+        )
+        edges = torch.linspace(
+            *(2595 * torch.log10(1 + torch.tensor([self.lowest, self.highest]).double() / 700)),
+            self.bands + 2,
+            dtype=torch.float64,
+        )
+        low, middle, high = (700 * (10 ** (edges / 2595) - 1)).unfold(0, 3, 1).T[..., None]
+        rise, fall = (hertz - low) / (middle - low), (high - hertz) / (high - middle)
+        filters = torch.minimum(rise, fall).clamp(min=0).float()
+        if empty := int((filters == 0).all(1).sum()):
+            raise mk.RequestError(
+                f"mel-picture: {empty} of {self.bands} bands lie between two bins of the STFT; "
+                "take fewer `bands`, or a longer `window` or `padding`"
+            )
+        return filters[:, : int(filters.any(0).nonzero().max()) + 1]
+
+
+class MelSpectrum(nn.Module):
+    """Mel magnitudes of audio with `parameters`, there and back; nothing is learned.
+
+    The way back: magnitudes of all bins with the least squares whose bands these are, none below 0;
+    then the fast Griffin-Lim algorithm (Perraudin et al., 2013) from phases of 0, so that the same
+    magnitudes make the same wave. It looks at every `parameters.padding / playback_padding`-th bin.
+    """
+
+    taper: Tensor
+    mel_filters: Tensor
+    spread: Tensor
+
+    def __init__(
+        self,
+        parameters: MelParameters,
+        *,
+        iterations: int = 32,
+        momentum: float = 0.99,
+        playback_padding: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.parameters, self.iterations, self.momentum = parameters, iterations, momentum
+        self.playback_padding = playback_padding or parameters.padding
+        home = torch.get_default_device()
+        with torch.device("cpu"):
+            filters = parameters.filters()
+            spread = _inverse(filters)[:: parameters.padding // self.playback_padding]
+            taper = torch.hann_window(parameters.window)
+        places = [group.any(0).nonzero().flatten() for group in filters.tensor_split(GROUPS)]
+        self.bins = [slice(int(place[0]), int(place[-1]) + 1) for place in places]
+        for name, made in (("taper", taper), ("mel_filters", filters), ("spread", spread)):
+            self.register_buffer(name, made.to(home), persistent=False)
+
+    @property
+    def reach(self) -> int:
+        """Return the frames on either side that have a say in a frame's wave.
+
+        An iteration brings together what a window covers.
+        """
+        return (self.iterations + 1) * -(-self.parameters.window // self.parameters.hop)
+
+    def magnitudes(self, wave: Tensor) -> Tensor:
+        """Return mel magnitudes [..., m, n] of audio [..., t], n = t // hop; silence around it.
+
+        Frame i has its middle at sample i * hop.
+        """
+        window, hop = self.parameters.window, self.parameters.hop
+        flat = F.pad(wave.float().reshape(-1, wave.shape[-1]), (window // 2, window // 2))
+        frames = flat.unfold(-1, window, hop)[:, : wave.shape[-1] // hop]
+        made = [self._filter(part) for part in frames.flatten(0, 1).split(FRAMES_AT_ONCE)]
+        mel = torch.cat(made).unflatten(0, frames.shape[:2]).transpose(1, 2)
+        return mel.reshape(*wave.shape[:-1], *mel.shape[1:])
+
+    def wave(self, magnitudes: Tensor) -> Tensor:
+        """Return audio [..., n * hop] of mel magnitudes [..., m, n]."""
+        hop, frames = self.parameters.hop, magnitudes.shape[-1]
+        if magnitudes.is_meta:
+            return magnitudes.new_zeros(*magnitudes.shape[:-2], frames * hop)
+        n_fft = self.playback_padding * self.parameters.window
+        known = (self.spread @ magnitudes.float()).clamp(min=0)
+        whole = _repeat_last(known)
+        missing = max(0, n_fft // 2 // hop + 2 - whole.shape[-1])  # torch mirrors half a frame
+        whole = F.pad(whole, (0, missing, 0, n_fft // 2 + 1 - whole.shape[-2]))
+        wave = mk.torchaudio.functional.griffinlim(
+            whole,
+            self.taper,
+            n_fft,
+            hop,
+            self.parameters.window,
+            power=1.0,
+            n_iter=self.iterations,
+            momentum=self.momentum,
+            length=None,
+            rand_init=False,
+        )
+        return wave[..., : frames * hop]
+
+    def _filter(self, frames: Tensor) -> Tensor:
+        """Return mel magnitudes [n, m] of frames [n, samples of a window]."""
+        bins = self.mel_filters.shape[1]
+        spectrum = torch.fft.rfft(frames * self.taper, n=self.parameters.n_fft)[:, :bins]
+        magnitude = torch.view_as_real(spectrum).square().sum(-1)
+        magnitude = magnitude.clamp(min=1e-20).sqrt()  # whose gradient at 0 is none
+        groups = zip(self.mel_filters.tensor_split(GROUPS), self.bins, strict=True)
+        return torch.cat([magnitude[:, bins] @ group[:, bins].T for group, bins in groups], 1)
+
+
+def _inverse(filters: Tensor) -> Tensor:
+    """Return the matrix [k, m] that gives the smallest magnitudes with given bands."""
+    exact = filters.double()
+    product = exact @ exact.T
+    product.diagonal().add_(RIDGE)
+    return torch.linalg.solve(product, exact).T.float()
+
+
+def _repeat_last(frames: Tensor) -> Tensor:
+    """Return frames [..., n] with the last one once more: the frame at the end of the wave."""
+    return torch.cat([frames, frames[..., -1:]], -1)
