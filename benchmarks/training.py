@@ -36,7 +36,6 @@ from mousai_kit.data.loader import Batch
 from mousai_kit.recipe import Train
 from mousai_kit.training.train_step import TrainStep
 
-
 NAMES = ["generator 24.8 M", "decoder 12.4 M"]
 WHO = ["authors fp32", "authors bf16", "ours fp32", "ours bf16"]
 COMPILED = ["ours fp32 compiled", "ours bf16 compiled"]

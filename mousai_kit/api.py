@@ -86,6 +86,7 @@ from mousai_kit.models.pretrained import PretrainedCheckpoint, transformers
 from mousai_kit.models.sampling import NoiseLevel, SamplerOptions, SteppedSampler
 from mousai_kit.models.text_encoding import (
     FrozenTextModel,
+    ModelOptions,
     PretrainedOptions,
     PretrainedTextEncoder,
     overflowing_text,
@@ -129,6 +130,7 @@ __all__ = [
     "LocalPath",
     "LoudnessMeter",
     "Metric",
+    "ModelOptions",
     "MousaiError",
     "NamePair",
     "NoiseLevel",

@@ -80,8 +80,8 @@ class FrozenTextModel(nn.Module):
         return hidden
 
 
-class PretrainedOptions(component.Options):
-    """Options that all pretrained text encoders have."""
+class ModelOptions(component.Options):
+    """Options of what has a pretrained model: a folder, or a name on the hub with its commit."""
 
     commits: ClassVar[Mapping[str, str]] = {}
     """Commits of models on the hub that are known, so that a recipe need not say them."""
@@ -92,8 +92,6 @@ class PretrainedOptions(component.Options):
     revision: str | None = Field(
         None, pattern="^[0-9a-f]{40}$", description="commit of the model on the hub"
     )
-    features: int = Field(768, gt=0, description="size of the model's embeddings")
-    tokens: int = Field(64, ge=2, le=512, description="tokens a text is padded or cut to")
 
     @field_validator("revision")
     @classmethod
@@ -108,6 +106,13 @@ class PretrainedOptions(component.Options):
                 "a folder needs none, but there is none of this name"
             )
         return revision or cls.commits[model]
+
+
+class PretrainedOptions(ModelOptions):
+    """Options that all pretrained text encoders have."""
+
+    features: int = Field(768, gt=0, description="size of the model's embeddings")
+    tokens: int = Field(64, ge=2, le=512, description="tokens a text is padded or cut to")
 
 
 class PretrainedTextEncoder(TextEncoder):

@@ -147,7 +147,7 @@ def _through(
     blocks: nn.ModuleList, x: Tensor, level: Tensor, memories: Sequence[TextMemory]
 ) -> Tensor:
     """Map x through blocks, each with its own memory of the text, if there is one."""
-    given = memories or [None] * len(blocks)
+    given: Sequence[TextMemory | None] = memories or [None] * len(blocks)
     for block, memory in zip(blocks, given, strict=True):
         x = block(x, level, memory)
     return x
@@ -175,9 +175,7 @@ class PictureBlock(nn.Module):
         self.second = silenced(nn.Conv2d(outputs, outputs, 3, padding=1))
         self.around = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
         self.looking = SelfAttention(outputs, heads=heads) if attention else None
-        self.reading = (
-            TextAttention(outputs, text_features, heads=heads) if text_features else None
-        )
+        self.reading = TextAttention(outputs, text_features, heads=heads) if text_features else None
 
     def forward(self, x: Tensor, level: Tensor, memory: TextMemory | None) -> Tensor:
         """Map x [b, inputs, h, w] to [b, outputs, h, w], at an activated level [b, e]."""
@@ -202,8 +200,9 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map x [b, c, h, w] to [b, c, h, w]."""
         places = self.enter(self.norm(_places(x)))
-        parts = (_split_heads(part, self.heads) for part in places.chunk(3, 2))
-        return x + _as_picture(self.leave(_merge(mk.attention(*parts, None))), x)
+        queries, keys, values = (_split_heads(part, self.heads) for part in places.chunk(3, 2))
+        found = mk.attention(queries, keys, values, None)
+        return x + _as_picture(self.leave(_merge(found)), x)
 
 
 class TextAttention(nn.Module):

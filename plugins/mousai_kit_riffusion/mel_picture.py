@@ -13,7 +13,7 @@ from pydantic import model_validator
 from torch import Tensor
 
 import mousai_kit.api as mk
-from mousai_kit_riffusion.mel_spectrum import MelParameters, MelSpectrum
+from mousai_kit_riffusion.mel_spectrum import MelSettings, MelSpectrum
 
 SILENCE = 1e-8
 """Least magnitude that is shown."""
@@ -93,7 +93,7 @@ class MelPicture(mk.Domain):
         super().__init__(options, audio_channels=audio_channels)
         if sample_rate is None:
             raise mk.RequestError(f"{self.name}: must be told the audio's sample rate")
-        parameters = MelParameters(
+        settings = MelSettings(
             sample_rate,
             bands=options.bands,
             hop_ms=options.hop,
@@ -103,13 +103,13 @@ class MelPicture(mk.Domain):
             highest=options.highest,
         )
         self.spectrum = MelSpectrum(
-            parameters,
+            settings,
             iterations=options.iterations,
             momentum=options.momentum,
             playback_padding=options.playback_padding,
         )
         self.power = options.power
-        self.stride, self.context_frames = parameters.hop, self.spectrum.reach
+        self.stride, self.context_frames = settings.hop, self.spectrum.reach
         self.layout = mk.ChannelLayout(options.bands, audio_channels)
         self.channels = self.layout.channels
         self.register_buffer("mean", torch.zeros(self.channels))
@@ -142,7 +142,7 @@ class MelPicture(mk.Domain):
 
     @property
     def _bands(self) -> int:
-        return self.spectrum.parameters.bands
+        return self.spectrum.settings.bands
 
     def _powers(self, wave: Tensor) -> Tensor:
         """Return mel magnitudes to the power, [b, c * m, n], of audio [b, c, t]."""

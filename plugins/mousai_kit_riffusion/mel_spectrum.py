@@ -6,6 +6,7 @@ Legend: b batch, t samples, n frames, k bins of the STFT, m mel bands.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log10
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +24,7 @@ RIDGE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class MelParameters:
+class MelSettings:
     """What a mel spectrum is made with; the defaults are Riffusion's, but for the rate."""
 
     sample_rate: int
@@ -62,14 +63,10 @@ class MelParameters:
                 f"mel-picture: audio at {self.sample_rate} Hz ends at {nyquist:g} Hz; set "
                 f"`highest` to that or less (got {self.highest:g})"
             )
-        hertz = torch.arange(self.n_fft // 2 + 1, dtype=torch.float64) * (
-            self.sample_rate / self.n_fft
-        )
-        edges = torch.linspace(
-            *(2595 * torch.log10(1 + torch.tensor([self.lowest, self.highest]).double() / 700)),
-            self.bands + 2,
-            dtype=torch.float64,
-        )
+        bins = torch.arange(self.n_fft // 2 + 1, dtype=torch.float64)
+        hertz = bins * (self.sample_rate / self.n_fft)
+        first, last = (2595 * log10(1 + end / 700) for end in (self.lowest, self.highest))
+        edges = torch.linspace(first, last, self.bands + 2, dtype=torch.float64)
         low, middle, high = (700 * (10 ** (edges / 2595) - 1)).unfold(0, 3, 1).T[..., None]
         rise, fall = (hertz - low) / (middle - low), (high - hertz) / (high - middle)
         filters = torch.minimum(rise, fall).clamp(min=0).float()
@@ -82,11 +79,11 @@ class MelParameters:
 
 
 class MelSpectrum(nn.Module):
-    """Mel magnitudes of audio with `parameters`, there and back; nothing is learned.
+    """Mel magnitudes of audio with `settings`, there and back; nothing is learned.
 
     The way back: magnitudes of all bins with the least squares whose bands these are, none below 0;
     then the fast Griffin-Lim algorithm (Perraudin et al., 2013) from phases of 0, so that the same
-    magnitudes make the same wave. It looks at every `parameters.padding / playback_padding`-th bin.
+    magnitudes make the same wave. It looks at every `settings.padding / playback_padding`-th bin.
     """
 
     taper: Tensor
@@ -95,20 +92,20 @@ class MelSpectrum(nn.Module):
 
     def __init__(
         self,
-        parameters: MelParameters,
+        settings: MelSettings,
         *,
         iterations: int = 32,
         momentum: float = 0.99,
         playback_padding: int | None = None,
     ) -> None:
         super().__init__()
-        self.parameters, self.iterations, self.momentum = parameters, iterations, momentum
-        self.playback_padding = playback_padding or parameters.padding
+        self.settings, self.iterations, self.momentum = settings, iterations, momentum
+        self.playback_padding = playback_padding or settings.padding
         home = torch.get_default_device()
         with torch.device("cpu"):
-            filters = parameters.filters()
-            spread = _inverse(filters)[:: parameters.padding // self.playback_padding]
-            taper = torch.hann_window(parameters.window)
+            filters = settings.filters()
+            spread = _inverse(filters)[:: settings.padding // self.playback_padding]
+            taper = torch.hann_window(settings.window)
         places = [group.any(0).nonzero().flatten() for group in filters.tensor_split(GROUPS)]
         self.bins = [slice(int(place[0]), int(place[-1]) + 1) for place in places]
         for name, made in (("taper", taper), ("mel_filters", filters), ("spread", spread)):
@@ -120,14 +117,14 @@ class MelSpectrum(nn.Module):
 
         An iteration brings together what a window covers.
         """
-        return (self.iterations + 1) * -(-self.parameters.window // self.parameters.hop)
+        return (self.iterations + 1) * -(-self.settings.window // self.settings.hop)
 
     def magnitudes(self, wave: Tensor) -> Tensor:
         """Return mel magnitudes [..., m, n] of audio [..., t], n = t // hop; silence around it.
 
         Frame i has its middle at sample i * hop.
         """
-        window, hop = self.parameters.window, self.parameters.hop
+        window, hop = self.settings.window, self.settings.hop
         flat = F.pad(wave.float().reshape(-1, wave.shape[-1]), (window // 2, window // 2))
         frames = flat.unfold(-1, window, hop)[:, : wave.shape[-1] // hop]
         made = [self._filter(part) for part in frames.flatten(0, 1).split(FRAMES_AT_ONCE)]
@@ -136,10 +133,10 @@ class MelSpectrum(nn.Module):
 
     def wave(self, magnitudes: Tensor) -> Tensor:
         """Return audio [..., n * hop] of mel magnitudes [..., m, n]."""
-        hop, frames = self.parameters.hop, magnitudes.shape[-1]
+        hop, frames = self.settings.hop, magnitudes.shape[-1]
         if magnitudes.is_meta:
             return magnitudes.new_zeros(*magnitudes.shape[:-2], frames * hop)
-        n_fft = self.playback_padding * self.parameters.window
+        n_fft = self.playback_padding * self.settings.window
         known = (self.spread @ magnitudes.float()).clamp(min=0)
         whole = _repeat_last(known)
         missing = max(0, n_fft // 2 // hop + 2 - whole.shape[-1])  # torch mirrors half a frame
@@ -149,7 +146,7 @@ class MelSpectrum(nn.Module):
             self.taper,
             n_fft,
             hop,
-            self.parameters.window,
+            self.settings.window,
             power=1.0,
             n_iter=self.iterations,
             momentum=self.momentum,
@@ -161,7 +158,7 @@ class MelSpectrum(nn.Module):
     def _filter(self, frames: Tensor) -> Tensor:
         """Return mel magnitudes [n, m] of frames [n, samples of a window]."""
         bins = self.mel_filters.shape[1]
-        spectrum = torch.fft.rfft(frames * self.taper, n=self.parameters.n_fft)[:, :bins]
+        spectrum = torch.fft.rfft(frames * self.taper, n=self.settings.n_fft)[:, :bins]
         magnitude = torch.view_as_real(spectrum).square().sum(-1)
         magnitude = magnitude.clamp(min=1e-20).sqrt()  # whose gradient at 0 is none
         groups = zip(self.mel_filters.tensor_split(GROUPS), self.bins, strict=True)

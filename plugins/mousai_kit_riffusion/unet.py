@@ -127,9 +127,7 @@ class UNet2d(mk.UNet):
         ]
         self.depths = nn.ModuleList(depths)
         self.norm = nn.GroupNorm(options.groups, surface)
-        self.leave = silenced(
-            nn.ConvTranspose2d(surface, pictures, self.patch, stride=self.patch)
-        )
+        self.leave = silenced(nn.ConvTranspose2d(surface, pictures, self.patch, stride=self.patch))
 
     def forward(
         self,
