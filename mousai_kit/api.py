@@ -1,6 +1,7 @@
 """All that is public, to users and plug-ins, on one page: `import mousai_kit.api as mk`."""
 
 from mousai_kit.audio.analysis import AudioStats, LoudnessMeter
+from mousai_kit.audio.griffin_lim import griffin_lim, inverse_stft, stft
 from mousai_kit.audio.io import AudioInfo, audio_error, audio_info, display_path, read
 from mousai_kit.audio.spectrogram import log_mel
 from mousai_kit.audio.tags import read_tags
@@ -180,8 +181,10 @@ __all__ = [
     "did_you_mean",
     "display_path",
     "error_summary",
+    "griffin_lim",
     "hookimpl",
     "hub",
+    "inverse_stft",
     "licence_from_tags",
     "licence_in",
     "load",
@@ -196,6 +199,7 @@ __all__ = [
     "read",
     "read_tags",
     "scale_range",
+    "stft",
     "strip_surrogates",
     "tokenize",
     "torchaudio",

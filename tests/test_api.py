@@ -21,10 +21,10 @@ PretrainedTextEncoder Problem Prompt Recipe RecipeError RequestError Sampler Sam
 SignalSpace SpectralEncoder Split Stage SteppedSampler TensorNames TextEmbedding TextEncoder
 TextStage TextStageOptions Track TrackDataset TrackList TrainingError UNet Use Velocity WeightFormat
 WeightsError attention audio_error audio_info build caption_from_mapping default did_you_mean
-display_path error_summary hookimpl hub licence_from_tags licence_in load load_recipe log_mel
-mean_per_clip overflowing_text overlap_add overlapping_windows pad_context parse_sidecar read
-read_tags scale_range strip_surrogates tokenize torchaudio train transformers unused_keys
-unused_keys_told validation_mask velocity_loss
+display_path error_summary griffin_lim hookimpl hub inverse_stft licence_from_tags licence_in load
+load_recipe log_mel mean_per_clip overflowing_text overlap_add overlapping_windows pad_context
+parse_sidecar read read_tags scale_range stft strip_surrogates tokenize torchaudio train
+transformers unused_keys unused_keys_told validation_mask velocity_loss
 """
 """What plug-ins and scripts may rely on: a name goes only with another version of the API."""
 

@@ -82,13 +82,19 @@ class MelSpectrum(nn.Module):
     """Mel magnitudes of audio with `settings`, there and back; nothing is learned.
 
     The way back: magnitudes of all bins with the least squares whose bands these are, none below 0;
-    then the fast Griffin-Lim algorithm (Perraudin et al., 2013) from phases of 0, so that the same
-    magnitudes make the same wave. It looks at every `settings.padding / playback_padding`-th bin.
+    then the fast Griffin-Lim algorithm (Perraudin et al., 2013), which looks at every
+    `settings.padding / playback_padding`-th bin. It begins from phases that each bin has in all
+    frames, so that the same magnitudes make the same wave wherever they are. They are no zeros:
+    from these frames cancel each other exactly, and rounding decides on what is heard.
     """
 
     taper: Tensor
+    wide_taper: Tensor
+    """With zeros around it, as long as Griffin-Lim's frames."""
     mel_filters: Tensor
     spread: Tensor
+    phases: Tensor
+    """Of each bin, a complex number of magnitude 1."""
 
     def __init__(
         self,
@@ -101,23 +107,30 @@ class MelSpectrum(nn.Module):
         super().__init__()
         self.settings, self.iterations, self.momentum = settings, iterations, momentum
         self.playback_padding = playback_padding or settings.padding
-        home = torch.get_default_device()
+        home, n_fft = torch.get_default_device(), self.playback_padding * settings.window
         with torch.device("cpu"):
-            filters = settings.filters()
-            spread = _inverse(filters)[:: settings.padding // self.playback_padding]
-            taper = torch.hann_window(settings.window)
+            filters, taper = settings.filters(), torch.hann_window(settings.window)
+            around = (n_fft - settings.window) // 2
+            turns = torch.rand(n_fft // 2 + 1, generator=torch.Generator().manual_seed(0))
+            made = {
+                "taper": taper,
+                "wide_taper": F.pad(taper, (around, around)),
+                "mel_filters": filters,
+                "spread": _inverse(filters)[:: settings.padding // self.playback_padding],
+                "phases": torch.polar(torch.ones_like(turns), 2 * torch.pi * turns),
+            }
         places = [group.any(0).nonzero().flatten() for group in filters.tensor_split(GROUPS)]
         self.bins = [slice(int(place[0]), int(place[-1]) + 1) for place in places]
-        for name, made in (("taper", taper), ("mel_filters", filters), ("spread", spread)):
-            self.register_buffer(name, made.to(home), persistent=False)
+        for name, tensor in made.items():
+            self.register_buffer(name, tensor.to(home), persistent=False)
 
     @property
     def reach(self) -> int:
         """Return the frames on either side that have a say in a frame's wave.
 
-        An iteration brings together what a window covers.
+        An iteration brings together what a window covers, and so does where they begin from.
         """
-        return (self.iterations + 1) * -(-self.settings.window // self.settings.hop)
+        return (self.iterations + 2) * -(-self.settings.window // self.settings.hop)
 
     def magnitudes(self, wave: Tensor) -> Tensor:
         """Return mel magnitudes [..., m, n] of audio [..., t], n = t // hop; silence around it.
@@ -132,28 +145,23 @@ class MelSpectrum(nn.Module):
         return mel.reshape(*wave.shape[:-1], *mel.shape[1:])
 
     def wave(self, magnitudes: Tensor) -> Tensor:
-        """Return audio [..., n * hop] of mel magnitudes [..., m, n]."""
+        """Return audio [b, c, n * hop] of mel magnitudes [b, c, m, n]."""
         hop, frames = self.settings.hop, magnitudes.shape[-1]
         if magnitudes.is_meta:
-            return magnitudes.new_zeros(*magnitudes.shape[:-2], frames * hop)
-        n_fft = self.playback_padding * self.settings.window
-        known = (self.spread @ magnitudes.float()).clamp(min=0)
-        whole = _repeat_last(known)
-        missing = max(0, n_fft // 2 // hop + 2 - whole.shape[-1])  # torch mirrors half a frame
-        whole = F.pad(whole, (0, missing, 0, n_fft // 2 + 1 - whole.shape[-2]))
-        wave = mk.torchaudio.functional.griffinlim(
+            return magnitudes.new_zeros(*magnitudes.shape[:2], frames * hop)
+        known = (self.spread @ magnitudes.float().flatten(0, 1)).clamp(min=0)
+        magnitude = torch.cat([known, known[..., -1:]], -1)  # the frame at the end of the wave
+        missing = len(self.phases) - known.shape[1]
+        whole = F.pad(magnitude, (0, 0, 0, missing))
+        wave = mk.griffin_lim(
             whole,
-            self.taper,
-            n_fft,
-            hop,
-            self.settings.window,
-            power=1.0,
-            n_iter=self.iterations,
+            mk.inverse_stft(whole * self.phases[:, None], self.wide_taper, hop),
+            window=self.wide_taper,
+            hop=hop,
+            rounds=self.iterations,
             momentum=self.momentum,
-            length=None,
-            rand_init=False,
         )
-        return wave[..., : frames * hop]
+        return wave.unflatten(0, magnitudes.shape[:2])
 
     def _filter(self, frames: Tensor) -> Tensor:
         """Return mel magnitudes [n, m] of frames [n, samples of a window]."""
@@ -171,8 +179,3 @@ def _inverse(filters: Tensor) -> Tensor:
     product = exact @ exact.T
     product.diagonal().add_(RIDGE)
     return torch.linalg.solve(product, exact).T.float()
-
-
-def _repeat_last(frames: Tensor) -> Tensor:
-    """Return frames [..., n] with the last one once more: the frame at the end of the wave."""
-    return torch.cat([frames, frames[..., -1:]], -1)

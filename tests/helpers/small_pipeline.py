@@ -14,7 +14,13 @@ import torch
 from mousai_kit_riffusion import pipeline
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz,0123456789"
-WORDS = [*LETTERS, *(f"{letter}</w>" for letter in LETTERS), "lo", "<|startoftext|>", "<|endoftext|>"]
+WORDS = [
+    *LETTERS,
+    *(f"{letter}</w>" for letter in LETTERS),
+    "lo",
+    "<|startoftext|>",
+    "<|endoftext|>",
+]
 HIGH, WIDE = 32, 16
 """Of its pictures."""
 FOLDER = Path(tempfile.gettempdir()) / f"mousai-kit-small-pipeline-{os.getpid()}"
@@ -32,7 +38,7 @@ def build():
     library = pipeline.diffusers()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        made = library.StableDiffusionPipeline(
+        return library.StableDiffusionPipeline(
             vae=_vae(library),
             unet=_unet(library),
             scheduler=library.DDIMScheduler(steps_offset=1, clip_sample=False),
@@ -42,7 +48,6 @@ def build():
             feature_extractor=None,
             requires_safety_checker=False,
         )
-    return made
 
 
 @cache
