@@ -59,8 +59,8 @@ class StageSuite(Contract):
         stage, signal = self.stage(), self.signals()
         learned = [*learned_parameters(stage).values()]
         if not learned:
-            loss = self.loss(stage, signal).mean().item()
-            return Trained(stage.eval(), loss, loss)
+            before = self.loss(stage, signal).mean().item()
+            return Trained(stage.eval(), before, before)
         optimizer = torch.optim.Adam(learned, lr=self.learning_rate)
         losses = []
         for _ in range(STEPS):

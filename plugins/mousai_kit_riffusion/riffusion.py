@@ -45,7 +45,7 @@ class Riffusion(mk.Stage):
         steps: int = mk.Field(50, ge=1, description="steps of the pipeline's scheduler")
         frames: int = mk.Field(512, ge=8, description="width of a picture in pixels, a frame each")
         picture: MelPicture.Options = mk.Field(
-            MelPicture.Options(),
+            MelPicture.Options.model_validate({}),
             description="options of `mel-picture` by which pictures are played; its `bands` are "
             "their height in pixels",
         )
