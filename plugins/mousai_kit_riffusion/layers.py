@@ -24,8 +24,8 @@ FASTEST = 200.0
 Layer = TypeVar("Layer", bound=nn.Module)
 
 
-def silenced(layer: Layer) -> Layer:
-    """Return a layer that says nothing yet."""
+def zero_weights(layer: Layer) -> Layer:
+    """Set all weights of a layer to 0, so that it says nothing yet; return it."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer
@@ -51,7 +51,7 @@ class LevelFeatures(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class TextMemory:
+class TokenMemory:
     """A text as a block reads it: keys, values [b, i, n, d], and where to look [b, 1, 1, n]."""
 
     keys: Tensor
@@ -69,7 +69,7 @@ class TextTokens(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(text_features)
         self.nothing = nn.Parameter(torch.randn(text_features))
-        self.summary = silenced(nn.Linear(text_features, features))
+        self.summary = zero_weights(nn.Linear(text_features, features))
 
     def forward(self, text: mk.TextEmbedding) -> tuple[Tensor, Tensor, Tensor]:
         """Return tokens [b, 1 + n, d], which of them are real [b, 1 + n], a summary [b, e]."""
@@ -118,13 +118,13 @@ class PictureLevel(nn.Module):
             self.downsample = nn.Conv2d(channels, width, 3, stride=2, padding=1)
             self.upsample = nn.Conv2d(width, channels, 3, padding=1)
 
-    def memories(self, tokens: Tensor, visible: Tensor) -> list[TextMemory]:
+    def memories(self, tokens: Tensor, visible: Tensor) -> list[TokenMemory]:
         """Return what each block, down and up, reads of tokens [b, n, d]; none that don't."""
         blocks = cast("list[PictureBlock]", [*self.down_blocks, *self.up_blocks])
         reading = (block.reading for block in blocks if block.reading is not None)
         return [layer.memory(tokens, visible) for layer in reading]
 
-    def down(self, x: Tensor, level: Tensor, memories: Sequence[TextMemory]) -> Tensor:
+    def down(self, x: Tensor, level: Tensor, memories: Sequence[TokenMemory]) -> Tensor:
         """Map x [b, c, h, w] to [b, c, h, w]."""
         count = len(self.down_blocks)
         return _through(self.down_blocks, x, level, memories[:count])
@@ -134,7 +134,7 @@ class PictureLevel(nn.Module):
         return x if self.downsample is None else self.downsample(x)
 
     def up(
-        self, x: Tensor, around: Tensor, level: Tensor, memories: Sequence[TextMemory]
+        self, x: Tensor, around: Tensor, level: Tensor, memories: Sequence[TokenMemory]
     ) -> Tensor:
         """Map what the depth below made, and what went down, to [b, c, h, w]."""
         if self.upsample is not None:
@@ -144,10 +144,10 @@ class PictureLevel(nn.Module):
 
 
 def _through(
-    blocks: nn.ModuleList, x: Tensor, level: Tensor, memories: Sequence[TextMemory]
+    blocks: nn.ModuleList, x: Tensor, level: Tensor, memories: Sequence[TokenMemory]
 ) -> Tensor:
     """Map x through blocks, each with its own memory of the text, if there is one."""
-    given: Sequence[TextMemory | None] = memories or [None] * len(blocks)
+    given: Sequence[TokenMemory | None] = memories or [None] * len(blocks)
     for block, memory in zip(blocks, given, strict=True):
         x = block(x, level, memory)
     return x
@@ -172,12 +172,12 @@ class PictureBlock(nn.Module):
         self.first = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.steer = nn.Linear(features, 2 * outputs)
         self.second_norm = nn.GroupNorm(groups, outputs)
-        self.second = silenced(nn.Conv2d(outputs, outputs, 3, padding=1))
+        self.second = zero_weights(nn.Conv2d(outputs, outputs, 3, padding=1))
         self.around = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
-        self.looking = SelfAttention(outputs, heads=heads) if attention else None
+        self.looking = PlaceAttention(outputs, heads=heads) if attention else None
         self.reading = TextAttention(outputs, text_features, heads=heads) if text_features else None
 
-    def forward(self, x: Tensor, level: Tensor, memory: TextMemory | None) -> Tensor:
+    def forward(self, x: Tensor, level: Tensor, memory: TokenMemory | None) -> Tensor:
         """Map x [b, inputs, h, w] to [b, outputs, h, w], at an activated level [b, e]."""
         scale, shift = self.steer(level)[:, :, None, None].chunk(2, 1)
         y = self.first(F.silu(self.first_norm(x)))
@@ -187,7 +187,7 @@ class PictureBlock(nn.Module):
         return x if self.reading is None or memory is None else self.reading(x, memory)
 
 
-class SelfAttention(nn.Module):
+class PlaceAttention(nn.Module):
     """Every place of a picture looks at every other; adds what came in."""
 
     def __init__(self, channels: int, *, heads: int) -> None:
@@ -195,7 +195,7 @@ class SelfAttention(nn.Module):
         self.heads = heads
         self.norm = nn.LayerNorm(channels)
         self.enter = nn.Linear(channels, 3 * channels, bias=False)
-        self.leave = silenced(nn.Linear(channels, channels))
+        self.leave = zero_weights(nn.Linear(channels, channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x [b, c, h, w] to [b, c, h, w]."""
@@ -214,14 +214,14 @@ class TextAttention(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.enter = nn.Linear(channels, channels, bias=False)
         self.read = nn.Linear(text_features, 2 * channels, bias=False)
-        self.leave = silenced(nn.Linear(channels, channels))
+        self.leave = zero_weights(nn.Linear(channels, channels))
 
-    def memory(self, tokens: Tensor, visible: Tensor) -> TextMemory:
+    def memory(self, tokens: Tensor, visible: Tensor) -> TokenMemory:
         """Return what is read of tokens [b, n, d], those in `visible` [b, n] alone being real."""
         keys, values = (_split_heads(part, self.heads) for part in self.read(tokens).chunk(2, 2))
-        return TextMemory(keys, values, visible[:, None, None])
+        return TokenMemory(keys, values, visible[:, None, None])
 
-    def forward(self, x: Tensor, memory: TextMemory) -> Tensor:
+    def forward(self, x: Tensor, memory: TokenMemory) -> Tensor:
         """Map x [b, c, h, w] to [b, c, h, w]."""
         queries = _split_heads(self.enter(self.norm(_places(x))), self.heads)
         found = mk.attention(

@@ -60,7 +60,7 @@ class MelPicture(mk.Domain):
             None,
             ge=1,
             le=16,
-            description="`padding` for Griffin-Lim, which divides it: 1 takes a tenth of the time "
+            description="`padding` for Griffin-Lim, which divides it: 1 takes a fifth of the time "
             "that 4 does, and comes nearly as close; null: the same",
         )
 

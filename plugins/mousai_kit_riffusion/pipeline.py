@@ -185,7 +185,7 @@ class PicturePipeline:
 
     def _lacking(self, folder: Path) -> list[str]:
         """Return which files a folder lacks."""
-        wanted = [INDEX, *(f"{part}/{it}" for part in WEIGHTS for it in ("config.json", FILES))]
+        wanted = [INDEX, *(f"{part}/{file}" for part in WEIGHTS for file in ("config.json", FILES))]
         return [name for name in wanted if not [*folder.glob(name)]]
 
     def _fault(self, why: str) -> mk.WeightsError:

@@ -19,9 +19,9 @@ import mousai_kit.api as mk
 from mousai_kit_riffusion.layers import (
     LevelFeatures,
     PictureLevel,
-    TextMemory,
     TextTokens,
-    silenced,
+    TokenMemory,
+    zero_weights,
 )
 
 Count = Annotated[int, mk.Field(ge=1)]
@@ -107,10 +107,12 @@ class UNet2d(mk.UNet):
         self.rows = -(-self.bands // (high * halvings)) * halvings
         features = options.modulation_features
         self.level = LevelFeatures(features)
-        self.gain = silenced(nn.Linear(features, channels))
+        self.gain = zero_weights(nn.Linear(features, channels))
         self.enter = nn.Conv2d(pictures, surface, self.patch, stride=self.patch)
         self.place = nn.Parameter(0.02 * torch.randn(surface, self.rows, 1))
-        self.hear = silenced(nn.Conv1d(context_channels, surface, 1)) if context_channels else None
+        self.hear = (
+            zero_weights(nn.Conv1d(context_channels, surface, 1)) if context_channels else None
+        )
         self.read = TextTokens(text_features, features) if text_features else None
         depths = [
             PictureLevel(
@@ -127,7 +129,9 @@ class UNet2d(mk.UNet):
         ]
         self.depths = nn.ModuleList(depths)
         self.norm = nn.GroupNorm(options.groups, surface)
-        self.leave = silenced(nn.ConvTranspose2d(surface, pictures, self.patch, stride=self.patch))
+        self.leave = zero_weights(
+            nn.ConvTranspose2d(surface, pictures, self.patch, stride=self.patch)
+        )
 
     def forward(
         self,
@@ -199,7 +203,7 @@ class BoundUNet2d:
     context: Tensor | None
     summary: Tensor | None
     """[b, e] of the text."""
-    memories: Sequence[Sequence[TextMemory]]
+    memories: Sequence[Sequence[TokenMemory]]
     """The text as the blocks of each depth read it, down and up; empty where there is none."""
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
