@@ -5,6 +5,7 @@ import shutil
 from importlib import util
 from pathlib import Path
 
+import fake_hub
 import nano
 import pytest
 import small_pipeline
@@ -117,6 +118,27 @@ def test_it_goes_through_every_command(here, capfd):
     say("generate", "r", "low saw", "--blend", "high bells", "--seconds", "0.4", "--out", "made")
     tags = read_tags(Path("made/low-saw-0.flac"))
     assert (tags["prompt"], tags["blend"]) == ("low saw", "high bells")
+
+
+@torch.no_grad()
+def test_a_pipeline_of_the_hub_is_fetched_without_what_is_not_needed(tmp_path, endpoint):
+    folder = shutil.copytree(small_pipeline.folder(), tmp_path / "theirs")
+    (folder / "unet/diffusion_pytorch_model.bin").write_bytes(b"never fetched")
+    (folder / "theirs.py").write_text("raise SystemExit('it ran')")
+    handler = fake_hub.of("some/pictures", folder)
+    with fake_hub.served(handler) as url:
+        endpoint(url)
+        made = stage("some/pictures", revision=fake_hub.COMMIT).decode(None, request())
+    assert torch.equal(made, stage().decode(None, request()))
+    assert not any(path.endswith((".bin", ".py")) for path in handler.asked)
+
+
+def test_a_pipeline_that_the_hub_does_not_have(tmp_path, endpoint):
+    with fake_hub.served(fake_hub.of("some/other", tmp_path)) as url:
+        endpoint(url)
+        with pytest.raises(mk.WeightsError) as told:
+            stage("no/where", revision=fake_hub.COMMIT).download()
+    assert str(told.value) == f"no/where: can't be fetched: the hub has no such model; {HINT}"
 
 
 def refused(model):
