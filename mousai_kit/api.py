@@ -1,6 +1,7 @@
 """All that is public, to users and plug-ins, on one page: `import mousai_kit.api as mk`."""
 
 from mousai_kit.audio.analysis import AudioStats, LoudnessMeter
+from mousai_kit.audio.griffin_lim import griffin_lim, inverse_stft, stft
 from mousai_kit.audio.io import (
     AudioInfo,
     audio_error,
@@ -93,6 +94,7 @@ from mousai_kit.models.cascade import Cascade
 from mousai_kit.models.conditioning import Conditioners, ExtraConditioning, pad_context
 from mousai_kit.models.editing import EDITING, EditedSampler
 from mousai_kit.models.guidance import Blend, ClassifierFreeGuidance
+from mousai_kit.models.loss import mean_per_clip, velocity_loss
 from mousai_kit.models.overlap import overlap_add, overlapping_windows, scale_range
 from mousai_kit.models.partway import Partway
 from mousai_kit.models.pretrained import CheckpointOptions, PretrainedCheckpoint, transformers
@@ -105,6 +107,7 @@ from mousai_kit.models.text_encoding import (
     strip_surrogates,
     tokenize,
 )
+from mousai_kit.models.text_stage import TextStage, TextStageOptions
 from mousai_kit.recipe import Recipe, load_recipe
 from mousai_kit.training.run import train
 
@@ -178,6 +181,8 @@ __all__ = [
     "TextEmbedding",
     "TextEncoder",
     "TextMetric",
+    "TextStage",
+    "TextStageOptions",
     "Track",
     "TrackDataset",
     "TrackList",
@@ -196,13 +201,16 @@ __all__ = [
     "did_you_mean",
     "display_path",
     "error_summary",
+    "griffin_lim",
     "hookimpl",
     "hub",
+    "inverse_stft",
     "licence_from_tags",
     "licence_in",
     "load",
     "load_recipe",
     "log_mel",
+    "mean_per_clip",
     "overflowing_text",
     "overlap_add",
     "overlapping_windows",
@@ -212,6 +220,7 @@ __all__ = [
     "read_tags",
     "resample",
     "scale_range",
+    "stft",
     "strip_surrogates",
     "tokenize",
     "torchaudio",
@@ -220,4 +229,5 @@ __all__ = [
     "unused_keys",
     "unused_keys_told",
     "validation_mask",
+    "velocity_loss",
 ]

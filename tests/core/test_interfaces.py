@@ -212,6 +212,13 @@ class TestRequest:
         alone = GenerationRequest(["b"], [5], 10, controls=near).varied_noise().normal(3, 9)
         assert torch.equal(found[1:], alone)
 
+    def test_windows_of_variations_have_the_noise_of_their_places(self):
+        near = Controls(variation=2, spread=0.3)
+        request = GenerationRequest(["a", "b"], [4, 5], 10, controls=near)
+        whole = request.varied_noise().normal(3, 17)
+        noise = request.varied_noise([0, 7]).normal(3, 10)
+        assert torch.equal(noise, torch.cat([whole[..., :10], whole[..., 7:]]))
+
     def test_guidance_follows_the_prompt_as_learned_unless_asked_for(self):
         assert GenerationRequest(["a"], [0], 10).guidance == 1.0
 

@@ -1,7 +1,9 @@
 """The stages of this distribution keep to the contract."""
 
+import pytest
+import small_pipeline
 from first_party import untested
-from small_stages import AUDIO, AUTOENCODER, GENERATOR, LATENTS
+from small_stages import AUDIO, AUTOENCODER, GENERATOR, LATENTS, PICTURES
 
 from mousai_kit.core.interfaces import SignalSpace
 from mousai_kit.testing import StageContract
@@ -9,6 +11,8 @@ from mousai_kit_mousai.diffusion_autoencoder import DiffusionAutoencoder
 from mousai_kit_mousai.envelope_autoencoder import EnvelopeAutoencoder
 from mousai_kit_mousai.regression_autoencoder import RegressionAutoencoder
 from mousai_kit_mousai.text_to_latent import TextToLatent
+from mousai_kit_riffusion.riffusion import Riffusion
+from mousai_kit_riffusion.text_to_audio import TextToAudio
 
 BANDS = {"low": 256, "high": 64, "bands": 6, "stereo_bands": 4}
 ENVELOPE = {
@@ -79,6 +83,37 @@ class TestTextToLatent(StageContract):
     component = TextToLatent
     options = options(GENERATOR)
     input_space = LATENTS
+
+
+class TestTextToAudio(StageContract):
+    component = TextToAudio
+    options = options(PICTURES)
+    input_space = AUDIO
+
+
+class TestTextToAudioOfMDCT(StageContract):
+    component = TextToAudio
+    options = options(PICTURES, domain={"use": "mdct", "hop": 16}, unet=GENERATOR["unet"])
+    input_space = SignalSpace(channels=1, stride=1, sample_rate=8000)
+
+
+class TestRiffusion(StageContract):
+    component = Riffusion
+    options = small_pipeline.OPTIONS
+    input_space = AUDIO
+    expected_failures = dict.fromkeys(
+        (
+            "test_every_parameter_learns",
+            "test_fifty_steps_on_one_batch_halve_the_loss",
+            "test_it_hears_its_condition",
+            "test_signals_of_any_length_have_a_finite_loss_each",
+        ),
+        "it is frozen: nothing learns",
+    )
+
+    @pytest.fixture(autouse=True)
+    def _with_a_pipeline(self):
+        small_pipeline.folder()
 
 
 def test_every_stage_has_a_suite():

@@ -5,6 +5,7 @@ from first_party import untested
 from mousai_kit.testing import UNetContract
 from mousai_kit_dit.dit import DiT1d
 from mousai_kit_mousai.unet import UNet1d
+from mousai_kit_riffusion.unet import UNet2d
 
 SMALL = {
     "channels": [8, 16],
@@ -47,6 +48,34 @@ class TestDiT1dOfPatchesWithGain(UNetContract):
 class TestDiT1dSteeredByTheText(UNetContract):
     component = DiT1d
     options = {"features": 16, "depth": 1, "heads": 2, "summary": True}
+
+
+class TestUNet2d(UNetContract):
+    component = UNet2d
+    options = {
+        "patch": [2, 2],
+        "channels": [8, 16],
+        "blocks": [1, 1],
+        "attentions": [0, 1],
+        "cross_attentions": [0, 1],
+        "heads": 2,
+        "groups": 4,
+        "modulation_features": 16,
+    }
+
+
+class TestUNet2dOfOneDepth(UNetContract):
+    component = UNet2d
+    options = {
+        "patch": [1, 4],
+        "channels": [16],
+        "blocks": [2],
+        "attentions": [1],
+        "cross_attentions": [1],
+        "heads": 2,
+        "groups": 4,
+        "modulation_features": 16,
+    }
 
 
 def test_every_unet_has_a_suite():
