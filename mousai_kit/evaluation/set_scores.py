@@ -80,7 +80,8 @@ def _score(metric: SetMetric | TextMetric, made: ClipSet, real: RealClips) -> Me
         else:
             score = _score_texts(metric, made, real)
     except MousaiError as error:
-        return MetricScore(*told, None, "; ".join(str(error).splitlines()))
+        reason = "; ".join(str(error).splitlines()).removeprefix(f"{metric.name}: ")
+        return MetricScore(*told, None, reason)
     values = [score.value, *score.beside.values()]
     if not all(map(isfinite, values)):
         return MetricScore(*told, None, "its figures are not finite (NaN or infinity)")
@@ -99,7 +100,7 @@ def _score_texts(metric: TextMetric, made: ClipSet, real: RealClips) -> SetScore
         beside["another's prompt"] = fmean(metric.score(made, cast("list[str]", others)))
     held_out = real.validation if len(real.validation) else real.train
     if len(held_out):
-        beside["real clips"] = fmean(metric.score(held_out, held_out.prompts))
+        beside["real music"] = fmean(metric.score(held_out, held_out.prompts))
     return SetScore(
         fmean(metric.score(made, prompts)), beside, f"{len(made)} clips, {len(held_out)} real ones"
     )

@@ -89,11 +89,11 @@ class TestReport:
         words = scores(METRICS, prompts)["word-count"]
         assert words["value"] == 2
         assert words["beside"]["another's prompt"] == 2
-        assert words["beside"]["real clips"] == 4
+        assert words["beside"]["real music"] == 4
 
     def test_one_prompt_has_no_other(self, trained):
         words = scores(METRICS, "evaluate.prompts=[one]")["word-count"]
-        assert list(words["beside"]) == ["real clips"]
+        assert list(words["beside"]) == ["real music"]
 
     def test_a_metric_that_says_nothing_leaves_the_others_alone(self, trained, capfd):
         found = scores(METRICS, "evaluate.generated=1")

@@ -61,7 +61,9 @@ class LevelDistance(mk.SetMetric):
     def score(self, generated, reference):
         """Return the distance."""
         if len(generated) < 2:
-            raise mk.RequestError("needs 2 clips or more (got 1); raise `evaluate.generated`")
+            raise mk.RequestError(
+                "level-distance: needs 2 clips or more (got 1); raise `evaluate.generated`"
+            )
         ours, real, held = (
             float(sum(it.mean() for it in clips.vectors(self.embedding)) / max(1, len(clips)))
             for clips in (generated, reference.train, reference.validation)

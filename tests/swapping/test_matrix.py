@@ -98,6 +98,15 @@ def test_every_metric_of_pairs_measures_a_run(trained):
     assert [name for name in metrics if name not in json.dumps(figures)] == []
 
 
+def test_every_metric_of_sets_that_needs_no_model_measures_a_run(trained):
+    metrics = ["frechet-distance", "nearest-training-clip", "genre-confusion"]
+    genres = "evaluate.prompts={Fast: [fast, quick], Other: [slow, held]}"
+    few = ("evaluate.generated=4", "evaluate.real=6", "generate.guidance=1")
+    system = nano.system(f"evaluate.metrics={metrics}".replace("'", ""), genres, *few)
+    scores = report.write_report(system.load())["generated"]["scores"]
+    assert [(score["metric"], score["reason"]) for score in scores] == [(it, "") for it in metrics]
+
+
 @pytest.mark.parametrize("name", first_party()["conditioner"])
 def test_a_conditioner_is_heard_while_a_generator_learns(name, here):
     both = f"{{tune: {{use: melody}}, {name}: {{use: {name}}}}}"
