@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, cast
 
 import torch
-from pydantic import field_validator
+from pydantic import ValidationInfo, field_validator
 from torch import Tensor, nn
 
 import mousai_kit.api as mk
@@ -28,7 +28,8 @@ PAPERS_UNET: dict[str, object] = {
 class TextToLatent(mk.Stage):
     """Latent diffusion: the latents of the stage below, given a text (section 3.3 of the paper).
 
-    Trained with the text dropped at times for a learned null embedding, sampled with guidance.
+    Trained with the text dropped at times, by default for a learned null embedding, and sampled
+    with guidance.
     `conditioners` tell more than the text does, each left out at times by its own `dropout`, and
     all of them half of the time when the text is: so guidance knows what nothing is.
     Latents are normalised by their mean per channel and their deviation, of each channel or of all
@@ -60,6 +61,16 @@ class TextToLatent(mk.Stage):
         text_dropout: float = mk.Field(
             0.1, ge=0, le=1, description="how often training drops the text for the null embedding"
         )
+        without_text: Literal["learned", "masked"] = mk.Field(
+            "learned",
+            description="what it is told in place of a text: a null embedding that it learns, or "
+            "tokens that are all masked",
+        )
+        always_told: list[str] = mk.Field(
+            [],
+            description="conditioners that guidance does not lead away from: its pass without a "
+            "text is told them, too",
+        )
         normalise: Literal["channel", "all"] = mk.Field(
             "channel",
             description="what latents are divided by: each channel by its deviation, or all by "
@@ -72,8 +83,18 @@ class TextToLatent(mk.Stage):
             mk.Conditioners.check_names(conditioners)
             return conditioners
 
+        @field_validator("always_told")
+        @classmethod
+        def _check_known(cls, names: list[str], info: ValidationInfo) -> list[str]:
+            known = info.data.get("conditioners", names)
+            if unknown := [name for name in names if name not in known]:
+                hint = mk.did_you_mean(unknown[0], known)
+                raise ValueError(f"'{unknown[0]}' is none of the conditioners{hint}")
+            return names
+
     mean: Tensor
     deviation: Tensor
+    null: nn.Parameter | None
 
     def __init__(self, options: Options, *, input_space: mk.SignalSpace) -> None:
         super().__init__(options, input_space=input_space)
@@ -91,7 +112,10 @@ class TextToLatent(mk.Stage):
         self.schedule = options.schedule.build()
         self.sampler = options.sampler.build(schedule=self.schedule)
         self._sampler_use = options.sampler
-        self.null = nn.Parameter(torch.randn(self.text.tokens, self.text.features))
+        self.always_told = options.always_told
+        self.null = None
+        if options.without_text == "learned":
+            self.null = nn.Parameter(torch.randn(self.text.tokens, self.text.features))
         self.register_buffer("mean", torch.zeros(input_space.channels, 1))
         self.register_buffer("deviation", torch.ones(input_space.channels, 1))
 
@@ -157,7 +181,8 @@ class TextToLatent(mk.Stage):
     def decode(self, latents: Tensor | None, request: mk.GenerationRequest) -> Tensor:
         """Make latents [b, c, frames] for the request's prompts; `latents` goes unused.
 
-        Guidance leads away from what is made without a text and without extras.
+        Guidance leads away from what is made without a text, and without extras but those that are
+        `always_told`.
         """
         sampler = mk.EditedSampler(self._sampler_use, self.schedule, request)
         frames = self.input_space.frames(request.samples)
@@ -176,7 +201,10 @@ class TextToLatent(mk.Stage):
         self, request: mk.GenerationRequest, frames: int, whole: int, levels: Tensor
     ) -> mk.Velocity:
         """Return the guided velocity of a request, for clips of `frames` padded to `whole`."""
-        controls, prompts, extras = request.controls, list(request.prompts), request.extras
+        controls, prompts = request.controls, list(request.prompts)
+        extras = self.conditioners.complete(
+            request.extras, samples=request.samples, batch=len(prompts)
+        )
         if controls.blend is not None:
             prompts += [controls.blend] * len(prompts)
             extras = {name: torch.cat([extra, extra]) for name, extra in extras.items()}
@@ -184,7 +212,8 @@ class TextToLatent(mk.Stage):
         null = self._drop_text(text, torch.ones(len(text), dtype=torch.bool))
         if controls.negative is not None:
             null = self.text([controls.negative] * len(text))
-        told, nothing = (self._hear(said, len(text), frames) for said in (extras, {}))
+        kept = {name: extras[name] for name in self.always_told if name in extras}
+        told, nothing = (self._hear(said, len(text), frames) for said in (extras, kept))
         guided = mk.ClassifierFreeGuidance(
             self.unet,
             told.behind(text),
@@ -212,8 +241,10 @@ class TextToLatent(mk.Stage):
         return (signal - self.mean) / self.deviation
 
     def _drop_text(self, text: mk.TextEmbedding, dropped: Tensor) -> mk.TextEmbedding:
-        """Return the text with the null embedding in place of dropped items [b]."""
+        """Return the text with the null embedding, or nothing, in place of dropped items [b]."""
         where = dropped.to(text.mask.device)[:, None]
+        if self.null is None:
+            return mk.TextEmbedding(text.embedding, text.mask & ~where)
         null = self.null.to(text.embedding.dtype)
         return mk.TextEmbedding(
             torch.where(where[..., None], null, text.embedding), text.mask | where
