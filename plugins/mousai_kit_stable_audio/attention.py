@@ -37,7 +37,7 @@ class Turns(NamedTuple):
         return torch.cat(turned, dim=3).to(x.dtype)
 
 
-class SelfAttention(nn.Module):
+class PartlyRotarySelfAttention(nn.Module):
     """Every frame looks at every frame, as near or far as it is."""
 
     def __init__(self, features: int, *, heads: int) -> None:
@@ -63,7 +63,7 @@ class Memory(NamedTuple):
     values: Tensor
 
 
-class CrossAttention(nn.Module):
+class GroupedCrossAttention(nn.Module):
     """Every frame looks at tokens, with fewer heads of keys and values than of queries.
 
     Groups of queries share them (Ainslie et al., 2023, arXiv 2305.13245). Nothing is masked: a

@@ -26,7 +26,12 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 import mousai_kit.api as mk
-from mousai_kit_stable_audio.attention import CrossAttention, Memory, SelfAttention, Turns
+from mousai_kit_stable_audio.attention import (
+    GroupedCrossAttention,
+    Memory,
+    PartlyRotarySelfAttention,
+    Turns,
+)
 
 
 class StableAudioDiT(mk.UNet):
@@ -83,14 +88,15 @@ class StableAudioDiT(mk.UNet):
         features = options.heads * options.head_features
         self.global_tokens = options.global_tokens if text_features else 0
         self.level = LevelEmbedding(options.level_features, features)
-        self.tell = _gated(text_features, options.told_features) if text_features else None
+        self.tell = _two_layers(text_features, options.told_features) if text_features else None
         told = self.global_tokens * text_features
-        self.steer = _gated(told, features) if told else None
-        self.before, self.after = (_added(channels, channels) for _ in range(2))
+        self.steer = _two_layers(told, features) if told else None
+        self.before, self.after = (_silent_layer(channels, channels) for _ in range(2))
         self.enter = nn.Linear(channels, features, bias=False)
-        self.hear = _added(context_channels, features) if context_channels else None
+        self.hear = _silent_layer(context_channels, features) if context_channels else None
         self.blocks = nn.ModuleList(
-            Block(features, options, told=text_features > 0) for _ in range(options.depth)
+            StableAudioBlock(features, options, told=text_features > 0)
+            for _ in range(options.depth)
         )
         self.leave = nn.Linear(features, channels, bias=False)
 
@@ -150,7 +156,7 @@ class StableAudioDiT(mk.UNet):
         known = text.embedding.masked_fill(~real, 0)
         own = known.shape[1] - self.global_tokens
         tokens = self.tell(known.masked_fill(~real[:, :own].any(1, keepdim=True), 0))
-        blocks = cast("list[Block]", list(self.blocks))
+        blocks = cast("list[StableAudioBlock]", list(self.blocks))
         memories = [block.reading.memory(tokens) for block in blocks if block.reading]
         steering = None if self.steer is None else self.steer(known[:, own:].flatten(1))
         return [*memories], steering
@@ -170,7 +176,7 @@ class BoundStableAudioDiT:
         return self.network.velocity(x, sigma, self.context, self.memories, self.steering)
 
 
-class Block(nn.Module):
+class StableAudioBlock(nn.Module):
     """Self-attention, attention to what is told if anything is, and a gated feed-forward network.
 
     Each adds to what came in, through weights that are 0 before training.
@@ -179,10 +185,10 @@ class Block(nn.Module):
     def __init__(self, features: int, options: StableAudioDiT.Options, *, told: bool) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(features)
-        self.attention = SelfAttention(features, heads=options.heads)
+        self.attention = PartlyRotarySelfAttention(features, heads=options.heads)
         self.norm_reading = nn.LayerNorm(features) if told else None
         self.reading = (
-            CrossAttention(
+            GroupedCrossAttention(
                 features,
                 options.told_features,
                 heads=options.heads,
@@ -224,14 +230,14 @@ class LevelEmbedding(nn.Module):
         return self.leave(F.silu(self.enter(torch.cat([angle.cos(), angle.sin()], 1))))
 
 
-def _gated(inputs: int, outputs: int) -> nn.Sequential:
+def _two_layers(inputs: int, outputs: int) -> nn.Sequential:
     """Return two layers without biases: of zeros they make zeros."""
     return nn.Sequential(
         nn.Linear(inputs, outputs, bias=False), nn.SiLU(), nn.Linear(outputs, outputs, bias=False)
     )
 
 
-def _added(inputs: int, outputs: int) -> nn.Linear:
+def _silent_layer(inputs: int, outputs: int) -> nn.Linear:
     """Return a layer whose output is added to something, and is 0 before training."""
     layer = nn.Linear(inputs, outputs, bias=False)
     nn.init.zeros_(layer.weight)

@@ -68,21 +68,21 @@ class OobleckEncoder(nn.Sequential):
     """Audio [b, c, t] becomes [b, outputs, n], with n = t / stride."""
 
     def __init__(self, options: OobleckOptions, *, inputs: int, outputs: int) -> None:
-        layers: list[nn.Module] = [Convolution(inputs, options.channels, 7)]
+        layers: list[nn.Module] = [NormConvolution(inputs, options.channels, 7)]
         for outer, inner, factor in options.depths():
             layers += [*_residual_units(outer), Snake(outer), Shortening(outer, inner, factor)]
         deepest = options.widths[-1]
-        super().__init__(*layers, Snake(deepest), Convolution(deepest, outputs, 3))
+        super().__init__(*layers, Snake(deepest), NormConvolution(deepest, outputs, 3))
 
 
 class OobleckDecoder(nn.Sequential):
     """A latent [b, inputs, n] becomes audio [b, outputs, t], with t = stride * n."""
 
     def __init__(self, options: OobleckOptions, *, inputs: int, outputs: int) -> None:
-        layers: list[nn.Module] = [Convolution(inputs, options.widths[-1], 7)]
+        layers: list[nn.Module] = [NormConvolution(inputs, options.widths[-1], 7)]
         for outer, inner, factor in reversed([*options.depths()]):
             layers += [Snake(inner), Lengthening(inner, outer, factor), *_residual_units(outer)]
-        last = Convolution(options.channels, outputs, 7, bias=False)
+        last = NormConvolution(options.channels, outputs, 7, bias=False)
         super().__init__(*layers, Snake(options.channels), last)
 
 
@@ -116,7 +116,7 @@ class WeightNorm(nn.Module):
         return self.direction * (self.length / norm)
 
 
-class Convolution(nn.Module):
+class NormConvolution(nn.Module):
     """A convolution of odd size, which keeps the length."""
 
     def __init__(
@@ -173,9 +173,9 @@ class ResidualUnit(nn.Module):
         super().__init__()
         self.change = nn.Sequential(
             Snake(channels),
-            Convolution(channels, channels, 7, dilation=dilation),
+            NormConvolution(channels, channels, 7, dilation=dilation),
             Snake(channels),
-            Convolution(channels, channels, 1),
+            NormConvolution(channels, channels, 1),
         )
 
     def forward(self, x: Tensor) -> Tensor:

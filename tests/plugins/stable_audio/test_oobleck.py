@@ -6,8 +6,8 @@ from pydantic import ValidationError
 from torch import nn
 
 from mousai_kit_stable_audio.oobleck import (
-    Convolution,
     Lengthening,
+    NormConvolution,
     OobleckDecoder,
     OobleckEncoder,
     OobleckOptions,
@@ -55,7 +55,7 @@ def test_a_normed_weight_begins_as_it_was_and_follows_its_length():
 
 def test_each_convolution_is_pytorchs_with_its_weight():
     pairs = {
-        Convolution(2, 3, 7, dilation=3): nn.Conv1d(2, 3, 7, dilation=3, padding=9),
+        NormConvolution(2, 3, 7, dilation=3): nn.Conv1d(2, 3, 7, dilation=3, padding=9),
         Shortening(2, 3, 4): nn.Conv1d(2, 3, 8, stride=4, padding=2),
         Lengthening(2, 3, 4): nn.ConvTranspose1d(2, 3, 8, stride=4, padding=2),
     }
