@@ -15,11 +15,14 @@ from torch import Tensor
 
 import mousai_kit.api as mk
 from mousai_kit_stable_audio.discriminator import Adversary, AdversaryOptions
+from mousai_kit_stable_audio.encoder import Oobleck
 from mousai_kit_stable_audio.oobleck import OobleckDecoder, OobleckOptions
 from mousai_kit_stable_audio.spectral_loss import multi_resolution_stft
 
 LEAST_DEVIATION = 1e-4
 """That of a latent that is sure of itself."""
+SURE = -5.0
+"""Where a new encoder's deviations come from: the smallest part of what a latent may be."""
 POSTERIOR: dict[str, object] = {"use": "oobleck", "latent_channels": 128, "bottleneck": "none"}
 """Stable Audio Open's encoder: means and deviations of 64 channels."""
 
@@ -74,9 +77,6 @@ class VariationalAutoencoder(mk.Stage):
             min_length=1,
             description="windows in samples of the spectra that it learns from; a hop is a quarter",
         )
-        waveform: float = mk.Field(
-            0.0, ge=0, description="weight of the mean error of the waveform, over its mean size"
-        )
         divergence: float = mk.Field(
             1e-4, ge=0, description="weight of the posterior's divergence, in nats a frame"
         )
@@ -92,6 +92,8 @@ class VariationalAutoencoder(mk.Stage):
         self.encoder = options.encoder.build(
             audio_channels=input_space.channels, sample_rate=input_space.sample_rate
         )
+        if isinstance(self.encoder, Oobleck):
+            self.encoder.set_bias(SURE, first=self.encoder.channels // 2)
         stride = self.encoder.downsampling
         _check_sizes(self.encoder.channels, stride, options.decoder.stride)
         self.latent_space = mk.SignalSpace(
@@ -133,8 +135,6 @@ class VariationalAutoencoder(mk.Stage):
         heard = self.decoder(latent).float()
         loss = multi_resolution_stft(heard, wave, self.options.windows)
         loss = loss + self.options.divergence * posterior.divergence()
-        if self.options.waveform:
-            loss = loss + self.options.waveform * _relative_error(heard, wave)
         if self.adversary is not None and condition == "training":
             loss = loss + self.adversary(heard, wave)
         return loss
@@ -190,12 +190,6 @@ class VariationalAutoencoder(mk.Stage):
         """Return audio with silence up to a whole frame of the latent."""
         missing = -signal.shape[-1] % self.latent_space.stride
         return F.pad(signal, (0, missing)) if missing else signal
-
-
-def _relative_error(heard: Tensor, wave: Tensor) -> Tensor:
-    """Return the mean error over the mean size, per clip [b], of audio [b, c, t]."""
-    size = wave.abs().mean((1, 2)).clamp(min=1e-3)
-    return (heard - wave).abs().mean((1, 2)) / size
 
 
 def _check_sizes(channels: int, stride: int, decoder: int) -> None:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 import mousai_kit.api as mk
-from mousai_kit_stable_audio.oobleck import OobleckEncoder, OobleckOptions, ResidualUnit
+from mousai_kit_stable_audio.oobleck import (
+    NormConvolution,
+    OobleckEncoder,
+    OobleckOptions,
+    ResidualUnit,
+)
 
 
 class Oobleck(mk.SpectralEncoder):
@@ -35,6 +41,14 @@ class Oobleck(mk.SpectralEncoder):
         """Encode audio [b, c, t] to latents [b, channels, t / downsampling]."""
         latent: Tensor = self.layers(wave)
         return latent.float().tanh() if self.bounded else latent
+
+    def set_bias(self, value: float, *, first: int) -> None:
+        """Let what comes of silence begin at a value, in channels from `first` on."""
+        last = self.layers[-1]
+        assert isinstance(last, NormConvolution)
+        assert last.bias is not None
+        with torch.no_grad():
+            last.bias[first:] = value
 
     def repeated_blocks(self) -> list[nn.Module]:
         """Return the residual units."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from math import prod
+from math import prod, sqrt
 from typing import Annotated, Self
 
 import torch
@@ -22,6 +22,9 @@ import mousai_kit.api as mk
 
 DILATIONS = (1, 3, 9)
 """Those of the residual units of a depth, one after the other."""
+CHANGE = 0.3
+"""How much of a signal a residual unit changes before training: with PyTorch's usual weights a
+signal is lost on its way through so many layers, and minutes of training do not find it again."""
 LEAST = 1e-9
 """What keeps a snake's divisor from 0."""
 
@@ -105,10 +108,11 @@ class Snake(nn.Module):
 class WeightNorm(nn.Module):
     """A weight as a length and a direction for each of its rows (Salimans & Kingma, 2016)."""
 
-    def __init__(self, weight: Tensor) -> None:
+    def __init__(self, weight: Tensor, *, length: float) -> None:
+        """Begin in the weight's directions, with one length for all rows."""
         super().__init__()
         self.direction = nn.Parameter(weight.detach().clone())
-        self.length = nn.Parameter(weight.detach().norm(dim=(1, 2), keepdim=True))
+        self.length = nn.Parameter(torch.full((len(weight), 1, 1), length))
 
     def forward(self) -> Tensor:
         """Return the weight [rows, ..., ...]: length * direction / ||direction||."""
@@ -117,19 +121,28 @@ class WeightNorm(nn.Module):
 
 
 class NormConvolution(nn.Module):
-    """A convolution of odd size, which keeps the length."""
+    """A convolution of odd size, which keeps the length of time, and at first that of a signal."""
 
     def __init__(
-        self, inputs: int, outputs: int, size: int, *, dilation: int = 1, bias: bool = True
+        self,
+        inputs: int,
+        outputs: int,
+        size: int,
+        *,
+        dilation: int = 1,
+        bias: bool = True,
+        length: float = 1.0,
     ) -> None:
         super().__init__()
         made = nn.Conv1d(inputs, outputs, size, bias=bias)
-        self.weight, self.bias = WeightNorm(made.weight), made.bias
+        self.weight = WeightNorm(made.weight, length=length)
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
         self.dilation, self.padding = dilation, dilation * (size - 1) // 2
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x [b, inputs, l] to [b, outputs, l]."""
-        return F.conv1d(x, self.weight(), self.bias, padding=self.padding, dilation=self.dilation)
+        weight = self.weight()
+        return F.conv1d(x, weight, self.bias, padding=self.padding, dilation=self.dilation)
 
 
 class Shortening(nn.Module):
@@ -138,7 +151,8 @@ class Shortening(nn.Module):
     def __init__(self, inputs: int, outputs: int, factor: int) -> None:
         super().__init__()
         made = nn.Conv1d(inputs, outputs, 2 * factor)
-        self.weight, self.bias, self.factor = WeightNorm(made.weight), made.bias, factor
+        self.weight, self.factor = WeightNorm(made.weight, length=1.0), factor
+        self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x [b, inputs, l] to [b, outputs, l / factor]."""
@@ -152,7 +166,9 @@ class Lengthening(nn.Module):
     def __init__(self, inputs: int, outputs: int, factor: int) -> None:
         super().__init__()
         made = nn.ConvTranspose1d(inputs, outputs, 2 * factor)
-        self.weight, self.bias, self.factor = WeightNorm(made.weight), made.bias, factor
+        kept = sqrt(factor * outputs / inputs)  # a row is an input's, and two inputs make a frame
+        self.weight, self.factor = WeightNorm(made.weight, length=kept), factor
+        self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x [b, inputs, l] to [b, outputs, l * factor]."""
@@ -175,7 +191,7 @@ class ResidualUnit(nn.Module):
             Snake(channels),
             NormConvolution(channels, channels, 7, dilation=dilation),
             Snake(channels),
-            NormConvolution(channels, channels, 1),
+            NormConvolution(channels, channels, 1, length=CHANGE),
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -43,14 +43,26 @@ def test_a_snake_is_x_and_a_squared_sine_over_b():
     torch.testing.assert_close(snake(x), torch.cat(expected, 1))
 
 
-def test_a_normed_weight_begins_as_it_was_and_follows_its_length():
+def test_a_normed_weight_keeps_its_direction_and_follows_its_length():
     weight = torch.randn(3, 2, 5)
-    norm = WeightNorm(weight)
-    torch.testing.assert_close(norm(), weight)
+    norm = WeightNorm(weight, length=3.0)
+    expected = 3 * weight / weight.norm(dim=(1, 2), keepdim=True)
+    torch.testing.assert_close(norm(), expected)
     with torch.no_grad():
         norm.length.mul_(2)
         norm.direction.mul_(7)
-    torch.testing.assert_close(norm(), 2 * weight)
+    torch.testing.assert_close(norm(), 2 * expected)
+
+
+@pytest.mark.parametrize("made", [options([8, 8]), options([2, 4, 8])])
+def test_a_signal_passes_through_new_layers_both_ways(made):
+    """Not one that only biases are left of: clips would not be told apart."""
+    torch.manual_seed(0)
+    wave = torch.randn(4, 1, 20 * made.stride)
+    latent = OobleckEncoder(made, inputs=1, outputs=16)(wave)
+    assert 0.1 < latent.std(0).mean() < 10
+    heard = OobleckDecoder(made, inputs=16, outputs=1)(torch.randn(4, 16, 20))
+    assert 0.1 < heard.std(0).mean() < 10
 
 
 def test_each_convolution_is_pytorchs_with_its_weight():
