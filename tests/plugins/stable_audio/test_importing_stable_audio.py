@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 import small_stable_audio as small
 import small_t5
+import soundfile
 from safetensors.torch import load_file, save_file
 
+from mousai_kit.models.cascade import Cascade
+from mousai_kit.models.lora import eligible_layers
 from mousai_kit.runs import checkpoint
 
 FILE = "diffusion_pytorch_model.safetensors"
@@ -55,6 +58,35 @@ def test_all_stages_come_at_once_and_play(bring, command):
     (wave,) = made.out.split()
     back = command("reconstruct", RUN, wave, "--out", "back.wav")
     assert (back.err, Path("back.wav").is_file()) == ("", True)
+
+
+OTHERS = {
+    "another sampler": ("--set", "stages.generator.model.sampler={use: dpmpp-2m, steps: 4}"),
+    "a place in a track": ("--condition", "timing=30,180"),
+    "guidance away from a text": ("--guidance", "7", "--negative", "Metal"),
+}
+
+
+@pytest.mark.parametrize("asked", OTHERS.values(), ids=OTHERS)
+def test_what_other_systems_can_be_asked_it_can_be_asked_too(bring, command, asked):
+    small_t5.save(Path("t5"))
+    small.saved()
+    bring("theirs", "--set", "stages.generator.model.text.model=t5")
+    plain, other = (
+        command("generate", RUN, "Drums", "--seconds", "0.08", "--out", out, *more)
+        for out, more in (("plain", ()), ("other", asked))
+    )
+    assert (plain.err, other.err) == ("", "")
+    one, another = (soundfile.read(said.out.strip())[0] for said in (plain, other))
+    assert one.shape == another.shape
+    assert abs(one - another).max() > 1e-3
+
+
+def test_adapters_go_on_its_attention_and_its_feed_forward_layers(here):
+    stage = Cascade.build(small.recipe(), device="meta").stages["generator"]
+    found = eligible_layers(stage)
+    for layer in ("attention.queries", "reading.values", "think", "conclude"):
+        assert f"unet.blocks.1.{layer}" in found
 
 
 def test_one_stage_may_be_named(bring):
