@@ -6,13 +6,14 @@ Legend: b batch, c channels, n frames, d features of a token.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
-from pydantic import field_validator
+from pydantic import ValidationInfo, field_validator
 from torch import Tensor, nn
 
 from mousai_kit.core.component import Field, Options, Use, default
+from mousai_kit.core.errors import did_you_mean
 from mousai_kit.core.interfaces import (
     ChannelLayout,
     Condition,
@@ -50,6 +51,16 @@ class TextStageOptions(Options):
     text_dropout: float = Field(
         0.1, ge=0, le=1, description="how often training drops the text for the null embedding"
     )
+    without_text: Literal["learned", "masked"] = Field(
+        "learned",
+        description="what it is told in place of a text: a null embedding that it learns, or "
+        "tokens that are all masked",
+    )
+    always_told: list[str] = Field(
+        [],
+        description="conditioners that guidance does not lead away from: its pass without a text "
+        "is told them, too",
+    )
 
     @field_validator("conditioners")
     @classmethod
@@ -57,11 +68,21 @@ class TextStageOptions(Options):
         Conditioners.check_names(conditioners)
         return conditioners
 
+    @field_validator("always_told")
+    @classmethod
+    def _check_known(cls, names: list[str], info: ValidationInfo) -> list[str]:
+        known = info.data.get("conditioners", names)
+        if unknown := [name for name in names if name not in known]:
+            hint = did_you_mean(unknown[0], known)
+            raise ValueError(f"'{unknown[0]}' is none of the conditioners{hint}")
+        return names
+
 
 class TextStage(Stage):
     """A stage that makes signals of a text: diffusion in a space of which the subclass knows.
 
-    Trained with the text dropped at times for a learned null embedding, sampled with guidance.
+    Trained with the text dropped at times, by default for a learned null embedding, and sampled
+    with guidance.
     Conditioners tell more than the text does, each left out at times by its own `dropout`, and all
     of them half of the time when the text is: so guidance knows what nothing is.
 
@@ -71,6 +92,8 @@ class TextStage(Stage):
 
     diffused: SignalSpace
     """The space that the network knows."""
+    null: nn.Parameter | None
+    """The embedding of no text, where one is learned."""
 
     def build_parts(
         self,
@@ -95,7 +118,10 @@ class TextStage(Stage):
         self.schedule = options.schedule.build()
         self.sampler = options.sampler.build(schedule=self.schedule)
         self._sampler_use = options.sampler
-        self.null = nn.Parameter(torch.randn(self.text.tokens, self.text.features))
+        self.always_told = options.always_told
+        self.null = None
+        if options.without_text == "learned":
+            self.null = nn.Parameter(torch.randn(self.text.tokens, self.text.features))
 
     def download(self) -> None:
         """Let the text encoder fetch its model: a missing one shows before hours of work."""
@@ -149,8 +175,8 @@ class TextStage(Stage):
     def sample(self, request: GenerationRequest, source: Tensor | None = None) -> Tensor:
         """Make x [b, c, n] as the network knows it, float32, for the request's prompts.
 
-        Guidance leads away from what is made without a text and without extras. `source` is the
-        request's, as the network knows it.
+        Guidance leads away from what is made without a text, and without extras but those that are
+        `always_told`. `source` is the request's, as the network knows it.
         """
         sampler = EditedSampler(self._sampler_use, self.schedule, request)
         frames = self.diffused.frames(request.samples)
@@ -158,7 +184,7 @@ class TextStage(Stage):
         whole = -(-frames // multiple) * multiple
         velocity = self._velocity(request, frames, whole, sampler.levels())
         noises = request.varied_noise()
-        noise = noises.normal(self.diffused.channels, whole).to(self.null.device)
+        noise = noises.normal(self.diffused.channels, whole).to(self._device)
         x = sampler.sample(
             request.count_evaluations(velocity), noise, source=source, generator=noises
         )
@@ -168,7 +194,10 @@ class TextStage(Stage):
         self, request: GenerationRequest, frames: int, whole: int, levels: Tensor
     ) -> Velocity:
         """Return the guided velocity of a request, for clips of `frames` padded to `whole`."""
-        controls, prompts, extras = request.controls, list(request.prompts), request.extras
+        controls, prompts = request.controls, list(request.prompts)
+        extras = self.conditioners.complete(
+            request.extras, samples=request.samples, batch=len(prompts)
+        )
         if controls.blend is not None:
             prompts += [controls.blend] * len(prompts)
             extras = {name: torch.cat([extra, extra]) for name, extra in extras.items()}
@@ -176,7 +205,8 @@ class TextStage(Stage):
         null = self._drop_text(text, torch.ones(len(text), dtype=torch.bool))
         if controls.negative is not None:
             null = self.text([controls.negative] * len(text))
-        told, nothing = (self._hear(said, len(text), frames) for said in (extras, {}))
+        kept = {name: extras[name] for name in self.always_told if name in extras}
+        told, nothing = (self._hear(said, len(text), frames) for said in (extras, kept))
         guided = ClassifierFreeGuidance(
             self.unet,
             told.behind(text),
@@ -193,14 +223,19 @@ class TextStage(Stage):
 
     def _hear(self, extras: Mapping[str, Tensor], batch: int, frames: int) -> ExtraConditioning:
         """Return what the network is told of extras [b, ...] of signals of so many frames."""
-        device = self.null.device
         return cast(
             "ExtraConditioning",
-            self.conditioners(extras, batch=batch, frames=frames, device=device),
+            self.conditioners(extras, batch=batch, frames=frames, device=self._device),
         )
 
+    @property
+    def _device(self) -> torch.device:
+        return next(self.unet.parameters()).device
+
     def _drop_text(self, text: TextEmbedding, dropped: Tensor) -> TextEmbedding:
-        """Return the text with the null embedding in place of dropped items [b]."""
+        """Return the text with the null embedding, or nothing, in place of dropped items [b]."""
         where = dropped.to(text.mask.device)[:, None]
+        if self.null is None:
+            return TextEmbedding(text.embedding, text.mask & ~where)
         null = self.null.to(text.embedding.dtype)
         return TextEmbedding(torch.where(where[..., None], null, text.embedding), text.mask | where)

@@ -26,7 +26,8 @@ PAPERS_UNET: dict[str, object] = {
 class TextToLatent(mk.TextStage):
     """Latent diffusion: the latents of the stage below, given a text (section 3.3 of the paper).
 
-    Trained with the text dropped at times for a learned null embedding, sampled with guidance.
+    Trained with the text dropped at times, by default for a learned null embedding, and sampled
+    with guidance.
     `conditioners` tell more than the text does, each left out at times by its own `dropout`, and
     all of them half of the time when the text is: so guidance knows what nothing is.
     Latents are normalised by their mean per channel and their deviation, of each channel or of all

@@ -35,6 +35,12 @@ SMALL: dict[tuple[str, str], dict[str, Any]] = {
         "channels": 16,
         "latent_channels": 4,
     },
+    ("spectral_encoder", "oobleck"): {
+        "channels": 8,
+        "multipliers": [1, 2],
+        "factors": [16, 16],
+        "latent_channels": 4,
+    },
     ("unet", "unet1d"): {},
     ("unet", "dit1d"): {"features": 16, "depth": 1, "heads": 2},
     ("unet", "unet2d"): {
@@ -45,6 +51,13 @@ SMALL: dict[tuple[str, str], dict[str, Any]] = {
         "cross_attentions": [0, 1],
         "heads": 2,
         "modulation_features": 16,
+    },
+    ("unet", "stable-audio-dit"): {
+        "depth": 1,
+        "heads": 2,
+        "head_features": 8,
+        "shared_heads": 1,
+        "told_features": 16,
     },
     ("schedule", "cosine"): {},
     ("schedule", "cosine-spaced"): {},

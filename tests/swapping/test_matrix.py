@@ -109,12 +109,13 @@ def test_every_metric_of_sets_that_needs_no_model_measures_a_run(trained):
 
 @pytest.mark.parametrize("name", first_party()["conditioner"])
 def test_a_conditioner_is_heard_while_a_generator_learns(name, here):
-    both = f"{{tune: {{use: melody}}, {name}: {{use: {name}}}}}"
+    own = name.replace("-", "_")
+    both = f"{{tune: {{use: melody}}, {own}: {{use: {name}}}}}"
     words = re.sub(r"conditioners:\n(        .*\n)+", f"conditioners: {both}\n", nano.TOLD)
     system = nano.system(text=words)
     train_run(system)
     log = nano.log_of(system.folder.stage("generator").log)
-    assert any(f"{name} none" in line.get("validation", {}) for line in log)
+    assert any(f"{own} none" in line.get("validation", {}) for line in log)
 
 
 def test_every_component_has_been_in_a_slot():

@@ -13,6 +13,7 @@ from mousai_kit_mousai.regression_autoencoder import RegressionAutoencoder
 from mousai_kit_mousai.text_to_latent import TextToLatent
 from mousai_kit_riffusion.riffusion import Riffusion
 from mousai_kit_riffusion.text_to_audio import TextToAudio
+from mousai_kit_stable_audio.autoencoder import VariationalAutoencoder
 
 BANDS = {"low": 256, "high": 64, "bands": 6, "stereo_bands": 4}
 ENVELOPE = {
@@ -23,6 +24,14 @@ ENVELOPE = {
     "high_rounds": 2,
 }
 """With a latent of two channels, `fit_statistics` leaves enough to learn that fifty steps show."""
+
+
+OOBLECK = {"channels": 8, "multipliers": [1, 2], "factors": [4, 4]}
+VARIATIONAL = {
+    "encoder": {"use": "oobleck", **OOBLECK, "latent_channels": 8, "bottleneck": "none"},
+    "decoder": OOBLECK,
+    "windows": [64, 256],
+}
 
 
 def options(spec, **changes):
@@ -77,6 +86,27 @@ class TestEnvelopeAutoencoderOfAnotherEncoder(StageContract):
     options = ENVELOPE | {"encoder": AUTOENCODER["encoder"]}
     input_space = AUDIO
     learning_rate = 3e-3
+
+
+class TestVariationalAutoencoder(StageContract):
+    component = VariationalAutoencoder
+    options = VARIATIONAL
+    input_space = AUDIO
+
+
+class TestVariationalAutoencoderOfAnotherEncoder(StageContract):
+    component = VariationalAutoencoder
+    options = VARIATIONAL | {
+        "encoder": AUTOENCODER["encoder"] | {"bottleneck": "none"},
+        "decoder": OOBLECK | {"factors": [4, 8]},
+    }
+    input_space = AUDIO
+
+
+class TestTextToLatentWithoutANull(StageContract):
+    component = TextToLatent
+    options = options(GENERATOR, without_text="masked")
+    input_space = LATENTS
 
 
 class TestTextToLatent(StageContract):

@@ -6,6 +6,7 @@ from mousai_kit.testing import UNetContract
 from mousai_kit_dit.dit import DiT1d
 from mousai_kit_mousai.unet import UNet1d
 from mousai_kit_riffusion.unet import UNet2d
+from mousai_kit_stable_audio.dit import StableAudioDiT
 
 SMALL = {
     "channels": [8, 16],
@@ -76,6 +77,23 @@ class TestUNet2dOfOneDepth(UNetContract):
         "groups": 4,
         "modulation_features": 16,
     }
+
+
+class TestStableAudioDiT(UNetContract):
+    component = StableAudioDiT
+    options = {
+        "depth": 2,
+        "heads": 4,
+        "head_features": 8,
+        "shared_heads": 2,
+        "told_features": 12,
+        "level_features": 8,
+    }
+
+
+class TestStableAudioDiTSteeredByTheLevelAlone(UNetContract):
+    component = StableAudioDiT
+    options = {"depth": 1, "heads": 2, "head_features": 8, "shared_heads": 1, "global_tokens": 0}
 
 
 def test_every_unet_has_a_suite():
