@@ -47,36 +47,38 @@ def compare(
 
         from mousai_kit.core.console import Screen
         from mousai_kit.core.errors import argument_error
-        from mousai_kit.evaluation import comparison
+        from mousai_kit.evaluation import compare as comparing
 
     if not 0 <= timed <= 3600:
         raise argument_error("timed", f"must be 0 to 3600 seconds (got {timed:g})")
     screen = Screen()
-    systems = comparison.contestants(targets)
+    systems = comparing.contestants(targets)
     recipe = _judge(judge, targets[0], overrides or [])
-    comparison.check_judge(recipe)
-    systems = [replace(it, hours=_hours(it.recipe, it.target, screen)) for it in systems]
+    comparing.check_judge(recipe)
+    systems = [
+        replace(system, hours=_hours(system.recipe, system.target, screen)) for system in systems
+    ]
     with on_interrupt(lambda: f"clips that were finished are in {out}; go on with the same words"):
-        found = comparison.compare(systems, recipe, out, screen, timed_seconds=timed)
+        found = comparing.compare(systems, recipe, out, screen, timed_seconds=timed)
     if as_json:
         print_json(found.to_json(out))
     else:
-        typer.echo((out / comparison.TABLE).read_text(encoding="utf-8"))
-        typer.echo(f"Page: {out / comparison.PAGE}")
+        typer.echo((out / comparing.TABLE).read_text(encoding="utf-8"))
+        typer.echo(f"Page: {out / comparing.PAGE}")
 
 
 def _judge(judge: str | None, first: str, overrides: Sequence[str]) -> Recipe:
     """Return the recipe that says how clips are judged, with metrics of clips made from text."""
-    from mousai_kit.evaluation.comparison import default_metrics, judges
+    from mousai_kit.evaluation.compare import default_metrics, judges
     from mousai_kit.runs.resolve import is_system, resolve_recipe, resolve_run
 
-    def resolved(words: Sequence[str]) -> Recipe:
+    def resolve(words: Sequence[str]) -> Recipe:
         if judge and not is_system(judge):
             return resolve_recipe(judge, words)
         return resolve_run(judge or first, words)[0]
 
-    recipe = resolved(overrides)
-    return recipe if judges(recipe) else resolved([*overrides, default_metrics(recipe)])
+    recipe = resolve(overrides)
+    return recipe if judges(recipe) else resolve([*overrides, default_metrics(recipe)])
 
 
 def _hours(recipe: Recipe, target: str, screen: Screen) -> float | None:

@@ -20,7 +20,7 @@ Embed = Callable[[Embedding, Clip], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedClip:
     """A clip that a system is asked for."""
 
     prompt: str
@@ -28,7 +28,9 @@ class Asked:
     genre: str = ""
 
 
-def asked_clips(prompts: Sequence[str] | Mapping[str, Sequence[str]], count: int) -> list[Asked]:
+def asked_clips(
+    prompts: Sequence[str] | Mapping[str, Sequence[str]], count: int
+) -> list[AskedClip]:
     """Return `count` clips to ask for: each prompt once with seed 0, then each with seed 1...
 
     Prompts by genre are gone through genre by genre, so that each has as many, or one less.
@@ -49,7 +51,7 @@ def asked_clips(prompts: Sequence[str] | Mapping[str, Sequence[str]], count: int
     for number in range(count):
         text, genre = pair = pairs[number % len(pairs)]
         seen[pair] = seen.get(pair, -1) + 1
-        asked.append(Asked(text, seen[pair], genre))
+        asked.append(AskedClip(text, seen[pair], genre))
     return asked
 
 
@@ -110,7 +112,7 @@ def real_set(
         (index, clip.text, genre_of(clip, genres))
         for index, clip in iter_decodable(clips, order, report)
     ]
-    found = _balanced(found, at_most) if any(genre for *_, genre in found) else found
+    found = _balance(found, at_most) if any(genre for *_, genre in found) else found
     found = [found[number] for number in evenly_spread(len(found), at_most)]
 
     def read(number: int) -> Clip:
@@ -125,7 +127,7 @@ _Found = tuple[int, str, str]
 """A clip's index, caption and genre."""
 
 
-def _balanced(found: Sequence[_Found], at_most: int) -> list[_Found]:
+def _balance(found: Sequence[_Found], at_most: int) -> list[_Found]:
     """Return those that have a genre, as even a number of each as there are, in their order."""
     by_genre: dict[str, list[_Found]] = {}
     for item in found:
@@ -139,7 +141,12 @@ def _balanced(found: Sequence[_Found], at_most: int) -> list[_Found]:
 
 
 def file_set(
-    files: Sequence[Path], asked: Sequence[Asked], embed: Embed, *, sample_rate: int, channels: int
+    files: Sequence[Path],
+    asked: Sequence[AskedClip],
+    embed: Embed,
+    *,
+    sample_rate: int,
+    channels: int,
 ) -> ClipSet:
     """Return clips that were made, as their files have them; of another rate they are resampled."""
 
@@ -171,7 +178,7 @@ def _of_genre(clip: Clip, genre: str) -> Clip:
     return replace(clip, facts=others | ({GENRE: genre} if genre else {}))
 
 
-def captions(clips: Iterator[Clip], at_most: int) -> list[str]:
+def distinct_captions(clips: Iterator[Clip], at_most: int) -> list[str]:
     """Return the captions of the first tracks, each once; those that say nothing are left out."""
     found: dict[str, str] = {}
     for clip in clips:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-if TYPE_CHECKING:
-    from mousai_kit.evaluation.comparison import Comparison
+from mousai_kit.evaluation.comparison import Comparison, fact_rows, score_rows
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8885; --soft: #8882; }
@@ -28,15 +26,9 @@ small { opacity: .75 }
 """
 
 
-def render_page(
-    found: Comparison,
-    folder: Path,
-    pictures: Mapping[str, str],
-    scores: Sequence[Sequence[str]],
-    facts: Sequence[Sequence[str]],
-) -> str:
-    """Return the page of a comparison in `folder`; `scores` and `facts` are its tables."""
-    names = [it.name for it in found.systems]
+def render_page(found: Comparison, folder: Path, pictures: Mapping[str, str]) -> str:
+    """Return the page of a comparison in `folder`; `pictures` are files by title."""
+    names = [system.name for system in found.systems]
     parts = [
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
@@ -49,9 +41,9 @@ def render_page(
             f"{found.real['validation']} held out.</p>"
         ),
         "<h2>Figures</h2>",
-        _table(names, scores),
+        _table(names, score_rows(found)),
         "<h2>Systems</h2>",
-        _table(names, facts),
+        _table(names, fact_rows(found)),
         *(_picture(title, file) for title, file in pictures.items()),
         "<h2>Clips</h2>",
         _clips(found, folder),
@@ -81,14 +73,14 @@ def _picture(title: str, file: str) -> str:
 
 def _clips(found: Comparison, folder: Path) -> str:
     """Return a row for each prompt and seed, a player and a mel picture for each system."""
-    head = "".join(f'<th scope="col">{escape(it.name)}</th>' for it in found.systems)
+    head = "".join(f'<th scope="col">{escape(system.name)}</th>' for system in found.systems)
     rows = []
     for number, asked in enumerate(found.asked):
         genre = f"{escape(asked.genre)}, " if asked.genre else ""
         row = f'<th scope="row">{escape(asked.prompt)}<br><small>{genre}seed {asked.seed}</small>'
         cells = "".join(
-            f"<td>{_player(it.files[number], folder, f'{it.name}: {asked.prompt}')}</td>"
-            for it in found.systems
+            f"<td>{_player(system.files[number], folder, f'{system.name}: {asked.prompt}')}</td>"
+            for system in found.systems
         )
         rows.append(f"<tr>{row}</th>{cells}</tr>")
     return (
@@ -101,7 +93,7 @@ def _clips(found: Comparison, folder: Path) -> str:
 def _player(path: Path, folder: Path, title: str) -> str:
     """Return a player of a file, and its mel picture."""
     sound, mel = (
-        quote(it.relative_to(folder).as_posix()) for it in (path, path.with_suffix(".png"))
+        quote(file.relative_to(folder).as_posix()) for file in (path, path.with_suffix(".png"))
     )
     label = escape(title, quote=True)
     return (

@@ -52,7 +52,9 @@ class EmbeddingCache:
             with suppress(OSError):
                 self.folder.mkdir(parents=True, exist_ok=True)
                 with atomic_write(self.folder / f"{name}.safetensors") as file:
-                    tensors = {key: it.contiguous() for key, it in self._vectors[name].items()}
+                    tensors = {
+                        key: tensor.contiguous() for key, tensor in self._vectors[name].items()
+                    }
                     file.write(save(tensors))
         self._fresh.clear()
 

@@ -13,9 +13,9 @@ from mousai_kit.core.interfaces import Matrix, RealClips, SetMetric, Split, Text
 from mousai_kit.data.datasets import dataset
 from mousai_kit.data.stage_data import StageData
 from mousai_kit.evaluation.clip_sets import (
-    Asked,
+    AskedClip,
     asked_clips,
-    captions,
+    distinct_captions,
     file_set,
     real_set,
 )
@@ -41,7 +41,7 @@ FOLDER, CLIPS, EMBEDDINGS = "evaluation", "generated", "embeddings"
 class GeneratedScores:
     """What metrics of sets and of texts say of clips that a system made."""
 
-    asked: Sequence[Asked]
+    asked: Sequence[AskedClip]
     files: Sequence[Path]
     seconds: float
     guidance: float
@@ -52,8 +52,13 @@ class GeneratedScores:
     def to_json(self, folder: Path) -> dict[str, Any]:
         """Return it as plain values; files are named from `folder` on."""
         clips = [
-            {"prompt": it.prompt, "seed": it.seed, "genre": it.genre, "file": _from(folder, path)}
-            for it, path in zip(self.asked, self.files, strict=True)
+            {
+                "prompt": clip.prompt,
+                "seed": clip.seed,
+                "genre": clip.genre,
+                "file": _from(folder, path),
+            }
+            for clip, path in zip(self.asked, self.files, strict=True)
         ]
         return {
             "clips": clips,
@@ -108,7 +113,7 @@ def download_embeddings(metrics: Sequence[SetMetric | TextMetric]) -> None:
                 continue  # and the others go on: its metric tells
 
 
-def asked_for(recipe: Recipe) -> list[Asked]:
+def asked_for(recipe: Recipe) -> list[AskedClip]:
     """Return the clips that an evaluation asks for: of its prompts, else of held-out captions."""
     settings = recipe.evaluate
     prompts: Any = settings.prompts
@@ -117,20 +122,20 @@ def asked_for(recipe: Recipe) -> list[Asked]:
         splits: tuple[Split, ...] = ("validation", "train")
         for split in splits:
             found = dataset(recipe, length=samples, split=split)
-            prompts = captions(map(found.clip, range(len(found))), settings.generated)
+            prompts = distinct_captions(map(found.clip, range(len(found))), settings.generated)
             if prompts:
                 break
     return asked_clips(prompts or [""], settings.generated)
 
 
 def evaluation_jobs(
-    recipe: Recipe, asked: Sequence[Asked], *, seconds: float
+    recipe: Recipe, asked: Sequence[AskedClip], *, seconds: float
 ) -> list[GenerationJob]:
     """Return what is made of the prompts of an evaluation, as the recipe's `generate` says."""
     settings = recipe.generate
     return [
-        GenerationJob(it.prompt, it.seed, seconds, settings.guidance, settings.controls)
-        for it in asked
+        GenerationJob(clip.prompt, clip.seed, seconds, settings.guidance, settings.controls)
+        for clip in asked
     ]
 
 
@@ -155,7 +160,7 @@ def real_music(recipe: Recipe, cache: EmbeddingCache, screen: Screen, report: An
 
 def generated_section(found: GeneratedScores, folder: Path) -> str:
     """Return the part of a report on clips made from text, as Markdown; draw its tables."""
-    prompts = len({it.prompt for it in found.asked})
+    prompts = len({clip.prompt for clip in found.asked})
     lines = [
         "## Clips made from text",
         "",

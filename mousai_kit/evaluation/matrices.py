@@ -23,8 +23,8 @@ def draw_matrices(path: Path, panels: dict[str, Matrix]) -> None:
     """Draw matrices side by side (PNG), each under its title."""
     from matplotlib.figure import Figure
 
-    columns = max(len(it.columns) for it in panels.values())
-    rows = max(len(it.rows) for it in panels.values())
+    columns = max(len(matrix.columns) for matrix in panels.values())
+    rows = max(len(matrix.rows) for matrix in panels.values())
     width, height = 2.4 + 0.62 * columns, 1.9 + 0.5 * rows
     figure = Figure(figsize=(max(3.6, width) * len(panels), height), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]

@@ -41,12 +41,16 @@ class MetricScore:
 
 def pair_metrics(metrics: Sequence[AnyMetric]) -> list[Metric]:
     """Return those that compare a clip with its original."""
-    return [cast("Metric", it) for it in metrics if not isinstance(it, SetMetric | TextMetric)]
+    return [
+        cast("Metric", metric)
+        for metric in metrics
+        if not isinstance(metric, SetMetric | TextMetric)
+    ]
 
 
 def metrics_of_sets(metrics: Sequence[AnyMetric]) -> list[SetMetric | TextMetric]:
     """Return those that judge clips made from text."""
-    return [it for it in metrics if isinstance(it, SetMetric | TextMetric)]
+    return [metric for metric in metrics if isinstance(metric, SetMetric | TextMetric)]
 
 
 def score_sets(
@@ -116,13 +120,13 @@ def describe(scores: Sequence[MetricScore]) -> list[list[str]]:
     """Return a row for each metric: its name, the score, what is beside it and what it rests on."""
     return [
         [
-            f"{it.label}{f' ({it.unit})' if it.unit else ''}",
-            f"{it.better} is better",
-            "-" if it.score is None else f"{it.score.value:z.3f}",
-            describe_beside(it.score.beside) if it.score else "",
-            cell(it.score.note if it.score else f"left out: {it.reason}"),
+            f"{score.label}{f' ({score.unit})' if score.unit else ''}",
+            f"{score.better} is better",
+            "-" if score.score is None else f"{score.score.value:z.3f}",
+            describe_beside(score.score.beside) if score.score else "",
+            cell(score.score.note if score.score else f"left out: {score.reason}"),
         ]
-        for it in scores
+        for score in scores
     ]
 
 

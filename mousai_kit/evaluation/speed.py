@@ -65,7 +65,7 @@ def measure_alone(target: str, seconds: float, overrides: Sequence[str] = ()) ->
     return Speed(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def main(words: Sequence[str]) -> int:
+def print_speed(words: Sequence[str]) -> int:
     """Print what `measure` says as JSON; a mistake as a line, with exit code 2."""
     from mousai_kit.core.errors import MousaiError
 
@@ -80,4 +80,4 @@ def main(words: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(print_speed(sys.argv[1:]))

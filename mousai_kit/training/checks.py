@@ -106,7 +106,9 @@ def _check(recipe: Recipe, cascade: Cascade, *checks: Check) -> list[str]:
         raise RecipeError(*faults)
     encodes = any(stage.latent_space is not None for stage in cascade.stages.values())
     of_sets = SetMetric | TextMetric
-    pairs = [it for it in recipe.evaluate.metrics if not issubclass(it.component, of_sets)]
+    pairs = [
+        metric for metric in recipe.evaluate.metrics if not issubclass(metric.component, of_sets)
+    ]
     if encodes or not pairs:
         return []
     told = "measures nothing here: no stage encodes audio, so that no clip can be brought back"

@@ -15,6 +15,7 @@ from mousai_kit import audio
 from mousai_kit.core.console import Screen
 from mousai_kit.core.errors import MousaiError, RecipeError
 from mousai_kit.core.interfaces import Matrix, SetScore
+from mousai_kit.evaluation import compare as comparing
 from mousai_kit.evaluation import comparison, speed
 from mousai_kit.evaluation.set_scores import MetricScore
 from mousai_kit.recipe import load_recipe
@@ -37,9 +38,9 @@ def judge(*overrides):
 
 
 def compared(runs, *overrides, **settings):
-    systems = comparison.contestants(runs)
+    systems = comparing.contestants(runs)
     recipe = judge(*(overrides or (METRICS,)))
-    return comparison.compare(systems, recipe, Path("out"), Screen(), **settings)
+    return comparing.compare(systems, recipe, Path("out"), Screen(), **settings)
 
 
 class Page(HTMLParser):
@@ -142,7 +143,7 @@ def test_figures_of_different_embeddings_are_in_rows_of_their_own():
 
 def test_systems_of_one_name_are_told_apart(trained):
     shutil.copytree(trained, "elsewhere/nano")
-    names = [it.name for it in comparison.contestants([str(trained), "elsewhere/nano"])]
+    names = [it.name for it in comparing.contestants([str(trained), "elsewhere/nano"])]
     assert names == ["nano", "nano-2"]
 
 
@@ -158,14 +159,14 @@ def test_systems_of_one_name_are_told_apart(trained):
 )
 def test_what_can_not_be_compared_is_told(trained, targets, message):
     with pytest.raises(MousaiError) as caught:
-        comparison.contestants(targets)
+        comparing.contestants(targets)
     assert str(caught.value) == message
 
 
 def test_a_system_that_makes_nothing_from_text_is_refused_first(trained):
     train_run(nano.system(text=nano.AUTOENCODER_ONLY, folder="runs/mute", path="mute.yaml"))
     with pytest.raises(MousaiError) as caught:
-        comparison.contestants([str(trained), "runs/mute"])
+        comparing.contestants([str(trained), "runs/mute"])
     assert str(caught.value) == (
         "runs/mute: makes no music from text, which is what is compared; leave it out"
     )
@@ -173,7 +174,7 @@ def test_a_system_that_makes_nothing_from_text_is_refused_first(trained):
 
 def test_a_judge_without_genres_is_told_before_anything_is_made(trained):
     with pytest.raises(RecipeError) as caught:
-        comparison.check_judge(judge("evaluate.metrics=[genre-share]"))
+        comparing.check_judge(judge("evaluate.metrics=[genre-share]"))
     assert "'genre-share' sorts clips by genre; name prompts for two genres" in str(caught.value)
 
 
@@ -205,4 +206,4 @@ def test_a_matrix_of_one_system_alone_is_drawn_for_it(tmp_path):
     score = MetricScore("m", "m", "", "higher", SetScore(1.0, matrices=[matrix]))
     systems = [comparison.SystemResult("a", {}, [], [score], None)]
     found = comparison.Comparison([], 1.0, {}, systems)
-    assert comparison._draw_matrices(found, tmp_path) == {"m: sorted": "matrices-1.png"}
+    assert comparing._draw_matrices(found, tmp_path) == {"m: sorted": "matrices-1.png"}

@@ -13,7 +13,7 @@ from mousai_kit.core.console import Screen
 from mousai_kit.core.errors import RecipeError
 from mousai_kit.core.interfaces import Clip
 from mousai_kit.evaluation import report
-from mousai_kit.evaluation.clip_sets import Asked, asked_clips, captions, genre_of
+from mousai_kit.evaluation.clip_sets import AskedClip, asked_clips, distinct_captions, genre_of
 from mousai_kit.evaluation.embedding_cache import EmbeddingCache
 from mousai_kit.recipe import load_recipe
 from mousai_kit.runs.run import Run
@@ -167,11 +167,11 @@ class TestChecks:
 class TestAsked:
     def test_prompts_are_gone_through_and_then_with_the_next_seed(self):
         assert asked_clips(["a", "b"], 5) == [
-            Asked("a", 0),
-            Asked("b", 0),
-            Asked("a", 1),
-            Asked("b", 1),
-            Asked("a", 2),
+            AskedClip("a", 0),
+            AskedClip("b", 0),
+            AskedClip("a", 1),
+            AskedClip("b", 1),
+            AskedClip("a", 2),
         ]
 
     def test_genres_have_as_many_clips_each(self):
@@ -205,7 +205,7 @@ class TestGenres:
 def test_captions_are_of_different_tracks():
     texts = [("a", "one"), ("b", "one"), ("b", "one"), ("", "two"), ("c", "three"), ("d", "four")]
     clips = (Clip(torch.zeros(1, 4), text, source) for text, source in texts)
-    assert captions(clips, 2) == ["a", "c"]
+    assert distinct_captions(clips, 2) == ["a", "c"]
 
 
 class TestCache:

@@ -50,7 +50,7 @@ def heard(stage, monkeypatch, **asked):
             given.append((text, null))
             super().__init__(unet, text, null, **options)
 
-    monkeypatch.setattr(mk, "ClassifierFreeGuidance", Spy)
+    monkeypatch.setattr("mousai_kit.models.text_stage.ClassifierFreeGuidance", Spy)
     request = mk.GenerationRequest(PROMPTS, [3, 4], 4096, guidance=3.0, **asked)
     with torch.no_grad():
         stage.decode(None, request)
