@@ -28,7 +28,7 @@ from mousai_kit.evaluation.set_scores import (
     metrics_of_sets,
     score_sets,
 )
-from mousai_kit.evaluation.speed import measure_alone
+from mousai_kit.evaluation.speed import measure_speed_alone
 from mousai_kit.generation import generate as making
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.recipe import Recipe
@@ -134,7 +134,7 @@ def compare(
         speed = None
         if timed_seconds:
             with screen.busy(f"{system.name}: {timed_seconds:g} s against the clock"):
-                speed = measure_alone(system.target, timed_seconds)
+                speed = measure_speed_alone(system.target, timed_seconds)
         results.append(SystemResult(system.name, facts, files, scores, speed))
     found = Comparison(asked, judge.evaluate.seconds, _counts(real), results)
     _write(found, out)

@@ -34,7 +34,7 @@ class Speed:
         return self.seconds / self.audio_seconds
 
 
-def measure(target: str, seconds: float, overrides: Sequence[str] = ()) -> Speed:
+def measure_speed(target: str, seconds: float, overrides: Sequence[str] = ()) -> Speed:
     """Return what a clip of so many seconds takes here; all else is the recipe's.
 
     RequestError where the system makes nothing from text.
@@ -55,8 +55,8 @@ def measure(target: str, seconds: float, overrides: Sequence[str] = ()) -> Speed
     return Speed(made.seconds, taken, peak_bytes(device), str(device), torch.get_num_threads())
 
 
-def measure_alone(target: str, seconds: float, overrides: Sequence[str] = ()) -> Speed | str:
-    """Return `measure`'s result in a fresh process, or in a line why there is none."""
+def measure_speed_alone(target: str, seconds: float, overrides: Sequence[str] = ()) -> Speed | str:
+    """Return `measure_speed`'s result in a fresh process, or in a line why there is none."""
     words = [sys.executable, "-W", "ignore", "-m", __name__, target, str(seconds), *overrides]
     done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - ours
     if done.returncode:
@@ -66,12 +66,12 @@ def measure_alone(target: str, seconds: float, overrides: Sequence[str] = ()) ->
 
 
 def print_speed(words: Sequence[str]) -> int:
-    """Print what `measure` says as JSON; a mistake as a line, with exit code 2."""
+    """Print what `measure_speed` says as JSON; a mistake as a line, with exit code 2."""
     from mousai_kit.core.errors import MousaiError
 
     target, seconds, *overrides = words
     try:
-        found: dict[str, Any] = asdict(measure(target, float(seconds), overrides))
+        found: dict[str, Any] = asdict(measure_speed(target, float(seconds), overrides))
     except MousaiError as error:
         print(error, file=sys.stderr)
         return 2
