@@ -35,7 +35,6 @@ import mousai_kit.api as mk
 from mousai_kit.data.loader import Batch
 from mousai_kit.recipe import Train
 from mousai_kit.training.train_step import TrainStep
-from mousai_kit_mousai.loss import velocity_loss
 
 NAMES = ["generator 24.8 M", "decoder 12.4 M"]
 WHO = ["authors fp32", "authors bf16", "ours fp32", "ours bf16"]
@@ -161,7 +160,7 @@ class Alone(mk.Stage):
         self, signal: Tensor, prompts: Any, *, noise: mk.NoiseSource, condition: Any = "training"
     ) -> Tensor:
         """Return the v-objective's error for each clip."""
-        return velocity_loss(self.ours.unguided(self.given), signal, COSINE, noise)
+        return mk.velocity_loss(self.ours.unguided(self.given), signal, COSINE, noise)
 
     def encode(self, signal: Tensor) -> Tensor:
         """Do nothing: there is no latent."""

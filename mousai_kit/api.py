@@ -1,7 +1,15 @@
 """All that is public, to users and plug-ins, on one page: `import mousai_kit.api as mk`."""
 
 from mousai_kit.audio.analysis import AudioStats, LoudnessMeter
-from mousai_kit.audio.io import AudioInfo, audio_error, audio_info, display_path, read
+from mousai_kit.audio.griffin_lim import griffin_lim, inverse_stft, stft
+from mousai_kit.audio.io import (
+    AudioInfo,
+    audio_error,
+    audio_info,
+    display_path,
+    read,
+    resample,
+)
 from mousai_kit.audio.spectrogram import log_mel
 from mousai_kit.audio.tags import read_tags
 from mousai_kit.audio.torchaudio_compat import torchaudio
@@ -31,22 +39,28 @@ from mousai_kit.core.hookspecs import hookimpl
 from mousai_kit.core.interfaces import (
     ChannelLayout,
     Clip,
+    ClipSet,
     Condition,
     Conditioner,
     ConditionerOptions,
     Controls,
     Dataset,
     Domain,
+    Embedding,
     ExtrasExtractor,
     GenerationRequest,
     JumpVelocity,
+    Matrix,
     Metric,
     NamePair,
     NoiseSource,
     PositionalNoise,
     Prompt,
+    RealClips,
     Sampler,
     Schedule,
+    SetMetric,
+    SetScore,
     SignalSpace,
     SpectralEncoder,
     Split,
@@ -54,6 +68,7 @@ from mousai_kit.core.interfaces import (
     TensorNames,
     TextEmbedding,
     TextEncoder,
+    TextMetric,
     UNet,
     Velocity,
     WeightFormat,
@@ -79,9 +94,10 @@ from mousai_kit.models.cascade import Cascade
 from mousai_kit.models.conditioning import Conditioners, ExtraConditioning, pad_context
 from mousai_kit.models.editing import EDITING, EditedSampler
 from mousai_kit.models.guidance import Blend, ClassifierFreeGuidance
+from mousai_kit.models.loss import mean_per_clip, velocity_loss
 from mousai_kit.models.overlap import overlap_add, overlapping_windows, scale_range
 from mousai_kit.models.partway import Partway
-from mousai_kit.models.pretrained import PretrainedCheckpoint, transformers
+from mousai_kit.models.pretrained import CheckpointOptions, PretrainedCheckpoint, transformers
 from mousai_kit.models.sampling import NoiseLevel, SamplerOptions, SteppedSampler
 from mousai_kit.models.text_encoding import (
     FrozenTextModel,
@@ -91,6 +107,7 @@ from mousai_kit.models.text_encoding import (
     strip_surrogates,
     tokenize,
 )
+from mousai_kit.models.text_stage import TextStage, TextStageOptions
 from mousai_kit.recipe import Recipe, load_recipe
 from mousai_kit.training.run import train
 
@@ -105,8 +122,10 @@ __all__ = [
     "CaptionFields",
     "Cascade",
     "ChannelLayout",
+    "CheckpointOptions",
     "ClassifierFreeGuidance",
     "Clip",
+    "ClipSet",
     "CombinedDataset",
     "Component",
     "Condition",
@@ -117,6 +136,7 @@ __all__ = [
     "Dataset",
     "Domain",
     "EditedSampler",
+    "Embedding",
     "ExtraConditioning",
     "ExtrasExtractor",
     "Field",
@@ -126,6 +146,7 @@ __all__ = [
     "JumpVelocity",
     "LocalPath",
     "LoudnessMeter",
+    "Matrix",
     "Metric",
     "MousaiError",
     "NamePair",
@@ -142,12 +163,15 @@ __all__ = [
     "PretrainedTextEncoder",
     "Problem",
     "Prompt",
+    "RealClips",
     "Recipe",
     "RecipeError",
     "RequestError",
     "Sampler",
     "SamplerOptions",
     "Schedule",
+    "SetMetric",
+    "SetScore",
     "SignalSpace",
     "SpectralEncoder",
     "Split",
@@ -156,6 +180,9 @@ __all__ = [
     "TensorNames",
     "TextEmbedding",
     "TextEncoder",
+    "TextMetric",
+    "TextStage",
+    "TextStageOptions",
     "Track",
     "TrackDataset",
     "TrackList",
@@ -174,13 +201,16 @@ __all__ = [
     "did_you_mean",
     "display_path",
     "error_summary",
+    "griffin_lim",
     "hookimpl",
     "hub",
+    "inverse_stft",
     "licence_from_tags",
     "licence_in",
     "load",
     "load_recipe",
     "log_mel",
+    "mean_per_clip",
     "overflowing_text",
     "overlap_add",
     "overlapping_windows",
@@ -188,7 +218,9 @@ __all__ = [
     "parse_sidecar",
     "read",
     "read_tags",
+    "resample",
     "scale_range",
+    "stft",
     "strip_surrogates",
     "tokenize",
     "torchaudio",
@@ -197,4 +229,5 @@ __all__ = [
     "unused_keys",
     "unused_keys_told",
     "validation_mask",
+    "velocity_loss",
 ]

@@ -19,7 +19,7 @@ def names(tmp_path_factory):
 
 def test_it_holds_every_recipe(names):
     recipes = {f"mousai_kit/recipes/{it.name}" for it in (ROOT / "recipes").glob("*.yaml")}
-    assert len(recipes) == 7
+    assert len(recipes) == 9
     assert recipes | {"mousai_kit/recipes/mousai-kit.schema.json"} <= names
 
 
@@ -52,7 +52,7 @@ def test_it_holds_the_plug_ins_and_the_types(names):
 def test_it_holds_what_new_plug_ins_are_made_of(names):
     templates = ROOT / "mousai_kit" / "cli" / "scaffold" / "templates"
     files = {str(it.relative_to(ROOT)) for it in templates.rglob("*") if it.is_file()}
-    assert len(files) == 49
+    assert len(files) == 53
     assert files <= names
 
 

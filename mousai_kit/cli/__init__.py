@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import typer
 
 from mousai_kit.cli import (  # noqa: F401 (they add their commands to the app)
+    compare,
     data,
     generate,
     inspect,

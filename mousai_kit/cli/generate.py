@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +25,9 @@ from mousai_kit.cli.app import (
     print_result,
 )
 from mousai_kit.core.errors import RequestError, argument_error
+
+if TYPE_CHECKING:
+    from mousai_kit.generation.generator import GenerationJob
 
 
 @app.command()
@@ -146,6 +151,10 @@ def generate(
     ] = False,
     count: Annotated[int, typer.Option(help="Clips for each prompt, with seeds counting up.")] = 1,
     batch: Annotated[int | None, typer.Option(help="Clips to make at a time.", min=1)] = None,
+    interactive: Annotated[
+        bool,
+        typer.Option("--interactive", help="Load once, then take a prompt a line; Ctrl-D ends."),
+    ] = False,
     revision: Revision = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the clips.")] = None,
     overrides: Set = None,
@@ -163,7 +172,9 @@ def generate(
         check_folder(out)
     texts = [*(prompts or []), *(_read_prompts(file) if file else [])]
     system = trained_system(target, overrides, steps, adapter or (), revision)
-    if not texts:
+    if interactive and texts:
+        raise argument_error("interactive", "prompts come line by line; leave them out here")
+    if not (texts or interactive):
         making.require_text_conditioning(system)
         raise RequestError("there is no prompt; give one or more, or a file of them with --prompts")
     controls = making.parse_controls(
@@ -184,8 +195,10 @@ def generate(
         loop=loop or None,
         conditions=_read_conditions(condition),
     )
-    jobs = making.vary(
-        making.jobs_of(
+
+    def jobs(texts: list[str]) -> list[GenerationJob]:
+        """Return what is asked for of each text."""
+        asked = making.jobs_of(
             system,
             texts,
             seed=seed,
@@ -193,16 +206,35 @@ def generate(
             seconds=seconds,
             guidance=guidance,
             controls=controls,
-        ),
-        variations,
-    )
-    made = making.generate(
-        system.load_for_inference(), jobs, folder=out or system.folder.audio, batch=batch
-    )
-    if not system.ranks.main:
-        return
-    clips, paths = [asdict(clip) for clip in made], [clip.path for clip in made]
-    print_result(clips, paths, as_json=as_json)
+        )
+        return making.vary(asked, variations)
+
+    def make(asked: list[GenerationJob]) -> None:
+        """Make clips, and print where they are."""
+        made = making.generate(system, asked, folder=out or system.folder.audio, batch=batch)
+        if system.ranks.main:
+            clips, paths = [asdict(clip) for clip in made], [clip.path for clip in made]
+            print_result(clips, paths, as_json=as_json)
+
+    asked = jobs(texts or [""])  # which tells of what can't be before anything is loaded
+    system.load_for_inference()
+    if interactive:
+        _for_each_line(lambda text: make(jobs([text])))
+    else:
+        make(asked)
+
+
+def _for_each_line(make: Callable[[str], None]) -> None:
+    """Make what each line of standard input asks for; one that can't be is told, and passed by."""
+    if sys.stdin.isatty():
+        typer.echo("a prompt a line; Ctrl-D ends", err=True)
+    for line in sys.stdin:
+        if text := line.strip():
+            try:
+                make(text)
+            except RequestError as error:
+                typer.echo(error, err=True)
+            sys.stdout.flush()  # for a program that waits for the clip
 
 
 @app.command()

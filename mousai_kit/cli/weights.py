@@ -19,12 +19,18 @@ def import_weights(
     source: Annotated[
         str, typer.Argument(help="A file, a folder, or a model on the Hugging Face hub.")
     ],
-    stage: Annotated[str, typer.Option(help="The stage that they are for.")],
+    stage: Annotated[
+        str | None,
+        typer.Option(
+            help="The stage that they are for; default: all, where FORMAT knows its files."
+        ),
+    ] = None,
     into: Annotated[
         Path | None, typer.Option(help="Folder of the run; default: runs/<recipe's name>.")
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="The recipe of a new run; default: mousai-64x.")
+        str | None,
+        typer.Option(help="The recipe of a new run; default: the one that FORMAT goes with."),
     ] = None,
     revision: Annotated[str | None, typer.Option(help="Commit of a model on the hub.")] = None,
     file: Annotated[
@@ -33,15 +39,17 @@ def import_weights(
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Bring another project's weights in as a trained stage of a run."""
-    from mousai_kit.runs.import_weights import Importer, summary_lines
+    """Bring another project's weights in as trained stages of a run."""
+    from mousai_kit.runs.import_weights import Importer, find_format, summary_lines
     from mousai_kit.runs.resolve import import_target
-    from mousai_kit.runs.weight_source import WeightSource
 
-    importer = Importer(form, *import_target(recipe, into, overrides), stage=stage)
-    imported = importer.run(WeightSource.find(source, file=file, revision=revision))
-    lines = [*summary_lines(imported), imported.weights]
-    print_result(asdict(imported), lines, as_json=as_json)
+    usual = find_format(form).recipe
+    target = import_target(recipe, into, overrides, usual=usual)
+    importer = Importer(form, *target, stage=stage)
+    imported = importer.run(source, file=file, revision=revision)
+    lines = [line for each in imported for line in (*summary_lines(each), each.weights)]
+    facts = [asdict(each) for each in imported]
+    print_result(facts if stage is None else facts[0], lines, as_json=as_json)
 
 
 @app.command("export")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +12,7 @@ from torch import Tensor
 from mousai_kit import audio
 from mousai_kit.core.interfaces import Clip, GenerationRequest, Metric
 from mousai_kit.core.seeds import derive_seed
+from mousai_kit.evaluation.tables import cell, markdown_table
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.models.device import autocast
 from mousai_kit.training.validation import CONDITIONS
@@ -155,10 +155,10 @@ def render_markdown(
 
 def _rows(sources: Sequence[str], ways: Mapping[str, Sequence[float]]) -> list[list[str]]:
     """Return a row a clip and one of means."""
-    cells = [" ".join(source.split()).replace("|", "\\|") for source in sources]
+    cells = [cell(source) for source in sources]
     rows = [
-        [cell, *(f"{scores[number]:z.2f}" for scores in ways.values())]
-        for number, cell in enumerate(cells)
+        [text, *(f"{scores[number]:z.2f}" for scores in ways.values())]
+        for number, text in enumerate(cells)
     ]
     means = [f"**{sum(scores) / len(sources):z.2f}**" for scores in ways.values()]
     return [*rows, ["**mean**", *means]]
@@ -171,9 +171,3 @@ def loss_rows(losses: Losses) -> list[list[str]]:
         for stage, splits in losses.items()
         for split, values in splits.items()
     ]
-
-
-def markdown_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return a table in Markdown."""
-    ruled = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in ruled)

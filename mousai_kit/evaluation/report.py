@@ -22,6 +22,8 @@ from mousai_kit.evaluation.evaluation import (
     render_markdown,
     worse_than_drafts,
 )
+from mousai_kit.evaluation.generated import generated_section, score_generated
+from mousai_kit.evaluation.set_scores import describe_line, pair_metrics
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.runs import checkpoint
 from mousai_kit.runs.run import Run
@@ -46,6 +48,7 @@ def write_report(system: Run) -> dict[str, Any]:
         return kept
     decoded = _reconstructions(system)
     heard = _losses(system)
+    made = score_generated(system)
     values: dict[str, Any] = {
         "made_from": made_from,
         "decoded": [
@@ -53,6 +56,7 @@ def write_report(system: Run) -> dict[str, Any]:
             for part in decoded
         ],
         "loss": heard,
+        "generated": made.to_json(system.folder.path) if made else None,
     }
     _check_finite(decoded, heard)
     metrics = [use.component for use in system.recipe.evaluate.metrics]
@@ -62,6 +66,7 @@ def write_report(system: Run) -> dict[str, Any]:
     units = {metric.name: metric.unit for metric in metrics}
     text = render_markdown(f"Report of {system.recipe.name}", decoded, heard, units)
     text += "".join(f"\n- {line}\n" for line in warnings)
+    text += f"\n{generated_section(made, system.folder.path)}" if made else ""
     system.folder.write("report.md", text + _imports_section(system) + _training_section(system))
     system.folder.write("report.json", json.dumps(values, indent=2) + "\n")
     return values
@@ -133,13 +138,14 @@ def _score_lines(figures: dict[str, Any]) -> list[str]:
         for split, values in splits.items():
             told = ", ".join(f"{way} {value:.4f}" for way, value in values.items())
             lines.append(f"{stage}: loss on {split} clips by caption: {told}")
-    return lines
+    made = figures.get("generated") or {"scores": []}  # earlier versions' reports have none
+    return [*lines, *(describe_line(score) for score in made["scores"] if "value" in score)]
 
 
 def _reconstructions(system: Run) -> list[ReconstructionScores]:
     """Return how every stage that encodes brings held-out and training clips back."""
     rate, settings = system.recipe.audio.sample_rate, system.recipe.evaluate
-    metrics = [use.build(sample_rate=rate) for use in settings.metrics]
+    metrics = pair_metrics([use.build(sample_rate=rate) for use in settings.metrics])
     pictures = system.folder.path / "evaluation"
     pictures.mkdir(parents=True, exist_ok=True)
     names = [

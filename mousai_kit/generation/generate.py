@@ -24,6 +24,7 @@ from mousai_kit.core.errors import (
 from mousai_kit.core.interfaces import Controls, Prompt
 from mousai_kit.core.interfaces.controls import CONDITIONS
 from mousai_kit.core.validation import flatten_errors
+from mousai_kit.distributed import Communicator
 from mousai_kit.generation.generator import (
     SOFTWARE,
     GeneratedFile,
@@ -35,6 +36,7 @@ from mousai_kit.generation.output import GeneratedAudio
 from mousai_kit.generation.source_file import clip_seconds, read_source
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.recipe import Recipe
+from mousai_kit.recipe.schema import fingerprint
 from mousai_kit.runs import checkpoint
 from mousai_kit.runs.run import Run
 from mousai_kit.runs.vocabulary import cut_prompts_told, unknown_words_told
@@ -54,6 +56,22 @@ def generate(
         return []
     suffix = system.recipe.generate.format
     return _generator_for(system, jobs, batch).write(jobs, folder=folder, suffix=suffix)
+
+
+def generate_to_judge(
+    system: Run, jobs: Sequence[GenerationJob], *, folder: Path
+) -> list[GeneratedFile]:
+    """Return the clips of all jobs as `generate` does, made by this process alone.
+
+    Those that are there are used again whatever else has changed in the recipe than what makes
+    them.
+    """
+    generator = _generator_for(system, jobs, None)
+    values = system.recipe.to_dict()
+    made_by = {name: values[name] for name in ("audio", "stages")}
+    generator.tags["recipe_hash"] = fingerprint({**made_by, "window": system.recipe.window_samples})
+    generator.ranks = Communicator()
+    return generator.write(jobs, folder=folder, suffix=system.recipe.generate.format)
 
 
 def play(

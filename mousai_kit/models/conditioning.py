@@ -207,6 +207,16 @@ class Conditioners(nn.Module):
             if name in left_out
         }
 
+    def complete(
+        self, extras: Mapping[str, Tensor], *, samples: int, batch: int
+    ) -> dict[str, Tensor]:
+        """Return a request's data [b, ...], and for what it does not tell what that stands for."""
+        made = {name: part.from_nothing(samples=samples) for name, part in self._items()}
+        usual = {
+            name: data.expand(batch, *data.shape) for name, data in made.items() if data is not None
+        }
+        return usual | dict(extras)
+
     def forward(
         self, extras: Mapping[str, Tensor], *, batch: int, frames: int, device: torch.device
     ) -> ExtraConditioning:

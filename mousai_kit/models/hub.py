@@ -85,33 +85,34 @@ NEEDED = ("config.json", "tokenizer.json")
 """Files of a pretrained network for text beside its weights."""
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 """Its weights: in one file, or the index of several."""
-WANTED = (*NEEDED, *WEIGHTS, "model-*-of-*.safetensors")
+PARTS = "model-*-of-*.safetensors"
 
 
-def folder_of(model: str, revision: str | None) -> Path:
+def folder_of(model: str, revision: str | None, needed: Sequence[str] = NEEDED) -> Path:
     """Return the folder of a model's files, downloaded if it is on the hub and not here yet.
 
-    Whatever the hub's client and its network library raise, within seconds, where they can't be
-    had.
+    `needed` beside the weights; the first must be there. Whatever the hub's client and its network
+    library raise, within seconds, where they can't be had.
     """
     if is_folder(model):
         return Path(model).expanduser()
-    folder = find_cached(model, revision, WANTED)
-    return folder if folder and is_complete(folder) else download(model, revision, WANTED)
+    wanted = (*needed, *WEIGHTS, PARTS)
+    folder = find_cached(model, revision, wanted)
+    return folder if folder and is_complete(folder, needed) else download(model, revision, wanted)
 
 
-def is_complete(folder: Path) -> bool:
+def is_complete(folder: Path, needed: Sequence[str] = NEEDED) -> bool:
     """Tell whether a download was not cut off."""
     index = folder / WEIGHTS[1]
     parts = {WEIGHTS[0]}
     if index.is_file():
         parts = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    return all((folder / name).is_file() for name in (*NEEDED, *parts))
+    return all((folder / name).is_file() for name in (*needed, *parts))
 
 
-def lacking(folder: Path) -> str:
+def lacking(folder: Path, needed: Sequence[str] = NEEDED) -> str:
     """Return what a folder lacks, in words; empty where all is there."""
-    missing = [name for name in NEEDED if not (folder / name).is_file()]
+    missing = [name for name in needed if not (folder / name).is_file()]
     if not missing and not any((folder / name).is_file() for name in WEIGHTS):
         missing = [WEIGHTS[0]]
     return " and ".join(missing)

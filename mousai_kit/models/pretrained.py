@@ -4,21 +4,51 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from logging import CRITICAL
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
+from pydantic import Field, ValidationInfo, field_validator
 from torch import nn
 
+from mousai_kit.core.component import Options, PathOrName
 from mousai_kit.core.errors import WeightsError, error_summary
 from mousai_kit.models import hub
 from mousai_kit.models.hub import NEEDED, folder_of, lacking
 
 LOCAL: Mapping[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+
+
+class CheckpointOptions(Options):
+    """Options that say where a pretrained network lies."""
+
+    commits: ClassVar[Mapping[str, str]] = {}
+    """Commits of models on the hub that are known, so that a recipe need not say them."""
+
+    model: PathOrName = Field(
+        min_length=1, description="a model on the Hugging Face hub, or a folder of one"
+    )
+    revision: str | None = Field(
+        None, pattern="^[0-9a-f]{40}$", description="commit of the model on the hub"
+    )
+
+    @field_validator("revision")
+    @classmethod
+    def _check_pinned(cls, revision: str | None, info: ValidationInfo) -> str | None:
+        """Pin what comes from the hub, where a name can mean another model tomorrow."""
+        model = info.data.get("model", "")
+        if not model or hub.is_folder(model):
+            return None
+        if revision is None and model not in cls.commits:
+            raise ValueError(
+                f"must be the 40-digit commit to fetch of '{model}' from the hub; "
+                "a folder needs none, but there is none of this name"
+            )
+        return revision or cls.commits[model]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +62,27 @@ class PretrainedCheckpoint:
     """What errors say that can be done instead."""
 
     @classmethod
-    def find(cls, model: str, revision: str | None, *, fallback_hint: str) -> Self:
-        """Return a model's files, downloaded where need be; WeightsError where one is missing."""
+    def find(
+        cls,
+        model: str,
+        revision: str | None,
+        *,
+        fallback_hint: str,
+        needed: Sequence[str] = NEEDED,
+    ) -> Self:
+        """Return a model's files, downloaded where need be; WeightsError where one is missing.
+
+        `needed` beside the weights, the configuration first.
+        """
         try:
-            folder = folder_of(model, revision)
+            folder = folder_of(model, revision, needed)
         except Exception as error:  # whatever the hub's client and its network library raise
-            told = hub.explain_hub_error(error, NEEDED[0])
+            told = hub.explain_hub_error(error, needed[0])
             raise cls(model, Path(), fallback_hint).fault(f"can't be fetched: {told}") from error
         found = cls(model, folder, fallback_hint)
         if not folder.is_dir():
             raise found.fault("is no folder")
-        if missing := lacking(folder):
+        if missing := lacking(folder, needed):
             raise found.fault(f"lacks {missing}")
         return found
 
@@ -78,11 +118,12 @@ class PretrainedCheckpoint:
         """Return the network as a class of transformers, and the tensors that it lacks.
 
         WeightsError where the weights are broken. A configuration can ask for kernels of the hub,
-        which are code: attention is set to transformers' own.
+        which are code: attention is set to transformers' own. torch's generator stays as it was:
+        some networks draw weights before theirs are read.
         """
         library = transformers()
         try:
-            with _silent(library):
+            with _silent(library), torch.random.fork_rng(devices=[]):
                 config = library.AutoConfig.from_pretrained(self.folder, **LOCAL)
                 config._attn_implementation = "eager"
                 network, report = getattr(library, architecture).from_pretrained(
@@ -96,6 +137,16 @@ class PretrainedCheckpoint:
         except Exception as error:  # whatever transformers and safetensors raise for a broken file
             raise self.fault(f"its weights can't be read ({error_summary(error)})") from error
         return network, sorted(report["missing_keys"])
+
+    def feature_extractor(self) -> Any:
+        """Return what makes a network's inputs of audio; WeightsError where it can't be read."""
+        library = transformers()
+        try:
+            with _silent(library):
+                return library.AutoFeatureExtractor.from_pretrained(self.folder, **LOCAL)
+        except Exception as error:  # whatever transformers raises for a broken file
+            told = error_summary(error)
+            raise self.fault(f"its preprocessor_config.json can't be read ({told})") from error
 
     def check_complete(self, missing: list[str]) -> None:
         """Raise where the weights lack tensors."""

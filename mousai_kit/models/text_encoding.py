@@ -10,17 +10,15 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
 from torch import Tensor, nn
 
-from mousai_kit.core import component
 from mousai_kit.core.interfaces import TextEmbedding, TextEncoder
-from mousai_kit.models import hub
-from mousai_kit.models.pretrained import PretrainedCheckpoint
+from mousai_kit.models.pretrained import CheckpointOptions, PretrainedCheckpoint
 
 # Captions are short, and tokenizers warns when a process that used its threads starts workers.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -80,34 +78,11 @@ class FrozenTextModel(nn.Module):
         return hidden
 
 
-class PretrainedOptions(component.Options):
+class PretrainedOptions(CheckpointOptions):
     """Options that all pretrained text encoders have."""
 
-    commits: ClassVar[Mapping[str, str]] = {}
-    """Commits of models on the hub that are known, so that a recipe need not say them."""
-
-    model: component.PathOrName = Field(
-        min_length=1, description="a model on the Hugging Face hub, or a folder of one"
-    )
-    revision: str | None = Field(
-        None, pattern="^[0-9a-f]{40}$", description="commit of the model on the hub"
-    )
     features: int = Field(768, gt=0, description="size of the model's embeddings")
     tokens: int = Field(64, ge=2, le=512, description="tokens a text is padded or cut to")
-
-    @field_validator("revision")
-    @classmethod
-    def _check_pinned(cls, revision: str | None, info: ValidationInfo) -> str | None:
-        """Pin what comes from the hub, where a name can mean another model tomorrow."""
-        model = info.data.get("model", "")
-        if not model or hub.is_folder(model):
-            return None
-        if revision is None and model not in cls.commits:
-            raise ValueError(
-                f"must be the 40-digit commit to fetch of '{model}' from the hub; "
-                "a folder needs none, but there is none of this name"
-            )
-        return revision or cls.commits[model]
 
 
 class PretrainedTextEncoder(TextEncoder):

@@ -22,9 +22,6 @@ from mousai_kit.runs.run import Run
 from mousai_kit.runs.run_folder import RunFolder, packaged_under, trained_hint
 from mousai_kit.runs.weight_source import is_model
 
-IMPORTS_INTO = "mousai-64x"
-"""The recipe of a run that weights make, where none is named."""
-
 
 def resolve_recipe(
     source: str,
@@ -152,13 +149,14 @@ def _check_there(target: str) -> None:
 
 
 def import_target(
-    recipe: str | None, into: Path | None, overrides: Sequence[str] | None
+    recipe: str | None, into: Path | None, overrides: Sequence[str] | None, *, usual: str
 ) -> tuple[Recipe, RunFolder]:
     """Return the recipe and the folder of the run that weights go into: one that is there, or new.
 
+    A new one has the `usual` recipe where none is named.
     RequestError where a run that is there has a recipe and another is named.
     """
-    wanted = recipe or IMPORTS_INTO
+    wanted = recipe or usual
     folder = RunFolder(into) if into else RunFolder.default(resolve_recipe(wanted, overrides))
     if not RunFolder.is_run(folder.path):
         return resolve_recipe(wanted, overrides, run=into), folder

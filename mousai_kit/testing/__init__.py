@@ -12,6 +12,7 @@ from mousai_kit.testing.conditioner import ConditionerContract
 from mousai_kit.testing.contract import Contract
 from mousai_kit.testing.dataset import DatasetContract
 from mousai_kit.testing.domain import DomainContract
+from mousai_kit.testing.embedding import EmbeddingContract
 from mousai_kit.testing.jump_sampler import JumpSamplerContract
 from mousai_kit.testing.metric import MetricContract
 from mousai_kit.testing.sampler import (
@@ -20,6 +21,7 @@ from mousai_kit.testing.sampler import (
     SteppedSamplerContract,
 )
 from mousai_kit.testing.schedule import ScheduleContract
+from mousai_kit.testing.set_metric import SetMetricContract, TextMetricContract
 from mousai_kit.testing.spectral_encoder import SpectralEncoderContract
 from mousai_kit.testing.stage import StageContract
 from mousai_kit.testing.text_encoder import TextEncoderContract
@@ -31,15 +33,18 @@ __all__ = [
     "Contract",
     "DatasetContract",
     "DomainContract",
+    "EmbeddingContract",
     "JumpSamplerContract",
     "MetricContract",
     "RotationSamplerContract",
     "SamplerContract",
     "ScheduleContract",
+    "SetMetricContract",
     "SpectralEncoderContract",
     "StageContract",
     "SteppedSamplerContract",
     "TextEncoderContract",
+    "TextMetricContract",
     "UNetContract",
     "WeightFormatContract",
     "check_recipe",

@@ -118,6 +118,16 @@ class ConditionerContract(NetworkContract):
             assert (made.shape, made.dtype) == (expected.shape, expected.dtype), rule
             assert_finite(made, "from_value must raise where there is nothing to be told")
 
+    def test_what_stands_for_nothing_said_has_the_shape_that_clips_have(self) -> None:
+        conditioner = self.fresh()
+        for samples in (FRAMES * SPACE.stride, 7001):
+            if (made := conditioner.from_nothing(samples=samples)) is None:
+                continue
+            (expected,) = self.data(conditioner, self.clips(samples=samples)[:1])
+            rule = "from_nothing must make data as a clip of so many samples has, float32, or None"
+            assert (made.shape, made.dtype) == (expected.shape, expected.dtype), rule
+            assert_finite(made, "from_nothing must make finite data, or return None")
+
     def test_data_are_the_same_every_time(self) -> None:
         conditioner, clips = self.fresh(), self.clips()
         kept = copy.deepcopy(clips)

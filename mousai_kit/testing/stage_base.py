@@ -55,9 +55,12 @@ class StageSuite(Contract):
         return _TRAINED[suite]
 
     def _learn(self) -> Trained:
-        """Train the stage, for all rules of a suite."""
+        """Train the stage, for all rules of a suite; one that learns nothing stays as it is."""
         stage, signal = self.stage(), self.signals()
         learned = [*learned_parameters(stage).values()]
+        if not learned:
+            before = self.loss(stage, signal).mean().item()
+            return Trained(stage.eval(), before, before)
         optimizer = torch.optim.Adam(learned, lr=self.learning_rate)
         losses = []
         for _ in range(STEPS):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mousai_kit.core.component import Component
 from mousai_kit.core.errors import MousaiError, Problem, RecipeError
-from mousai_kit.core.interfaces import Sampler, UNet
+from mousai_kit.core.interfaces import Sampler, SetMetric, TextMetric, UNet
 from mousai_kit.generation.generate import check_prompts
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.models.shapes import check_shapes
@@ -30,12 +31,38 @@ def check_metrics(recipe: Recipe, cascade: Cascade) -> None:
     """Raise RecipeError where a metric can't measure the recipe's audio."""
     faults: list[Problem] = []
     for number, metric in enumerate(recipe.evaluate.metrics):
+        place = ("evaluate", "metrics", number)
+        if told := _why_not_judged(recipe, cascade, metric.component):
+            faults += recipe.error_at(place, told).problems
         try:
             metric.build(sample_rate=recipe.audio.sample_rate)
         except MousaiError as error:
-            faults += recipe.error_at(("evaluate", "metrics", number), str(error)).problems
+            faults += recipe.error_at(place, str(error)).problems
     if faults:
         raise RecipeError(*faults)
+
+
+def _why_not_judged(recipe: Recipe, cascade: Cascade, metric: type[Component]) -> str:
+    """Return why a metric of clips made from text can't have any; empty where it can."""
+    if not issubclass(metric, SetMetric | TextMetric):
+        return ""
+    if not cascade.top.hears_text:
+        return (
+            f"'{metric.name}' judges clips made from text, and the top stage, {cascade.top.name}, "
+            "makes none; leave it out"
+        )
+    return why_no_genres(recipe, metric)
+
+
+def why_no_genres(recipe: Recipe, metric: type[Component]) -> str:
+    """Return why a metric that needs genres has too few in a recipe; empty where it has enough."""
+    needs = issubclass(metric, SetMetric) and metric.needs_genres
+    if not needs or len(recipe.evaluate.genres) > 1:
+        return ""
+    return (
+        f"'{metric.name}' sorts clips by genre; name prompts for two genres or more: "
+        "`evaluate.prompts: {Metal: [Death Metal], Pop: [Synth Pop]}`"
+    )
 
 
 def check_jumps(recipe: Recipe, cascade: Cascade) -> None:
@@ -78,7 +105,11 @@ def _check(recipe: Recipe, cascade: Cascade, *checks: Check) -> list[str]:
     if faults:
         raise RecipeError(*faults)
     encodes = any(stage.latent_space is not None for stage in cascade.stages.values())
-    if encodes or not recipe.evaluate.metrics:
+    of_sets = SetMetric | TextMetric
+    pairs = [
+        metric for metric in recipe.evaluate.metrics if not issubclass(metric.component, of_sets)
+    ]
+    if encodes or not pairs:
         return []
     told = "measures nothing here: no stage encodes audio, so that no clip can be brought back"
     return [str(recipe.error_at(("evaluate", "metrics"), told))]

@@ -196,8 +196,10 @@ class FineTuning:
 
     @property
     def learns(self) -> bool:
-        """Whether anything is left to learn; else the given weights are taken as they are."""
-        return len(self._frozen) < len(self._known) or not self._known
+        """Whether anything is left to learn; else the weights are taken as they are: those given,
+        or its own, of a stage that learns nothing.
+        """
+        return len(self._frozen) < len(self._known)
 
     @property
     def needs_preparing(self) -> bool:
@@ -210,10 +212,13 @@ class FineTuning:
         return self._left_out is not None
 
     def adopt(self, files: StageDirectory, header: Mapping[str, Any]) -> None:
-        """Make the given weights the stage's own, as they are: in half precision, if they are."""
-        assert self.given is not None
+        """Make the given weights the stage's own, as they are: in half precision, if they are.
+
+        Where none are given, the stage's are kept: it learns nothing.
+        """
         self._load()
-        checkpoint.write_checkpoint(files.weights, self.given.tensors(), header)
+        tensors = self.stage.state_dict() if self.given is None else self.given.tensors()
+        checkpoint.write_checkpoint(files.weights, tensors, header)
 
     def begin(self) -> None:
         """Take the given weights, and leave only that to learn which is to be learned."""

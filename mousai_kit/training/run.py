@@ -141,6 +141,9 @@ class RunTraining:
     def _fetch(self) -> None:
         for stage in self.cascade.stages.values():
             stage.download()
+        for metric in self.recipe.evaluate.metrics:
+            for embedding in metric.build(sample_rate=self.recipe.audio.sample_rate).embeddings:
+                embedding.download()
 
     def _make_room(self, name: str, header: dict[str, Any]) -> None:
         """Go on with weights of another recipe, if that is wanted and can be, else set them aside.

@@ -18,7 +18,6 @@ from mousai_kit_mousai.envelope import (
     EnvelopePreconditioner,
     gaussian_nll,
 )
-from mousai_kit_mousai.loss import mean_per_clip, velocity_loss
 from mousai_kit_mousai.refining import DomainWindows
 
 
@@ -175,11 +174,11 @@ class DiffusionAutoencoder(AudioAutoencoder):
         x = self.domain(wave)
         velocity, log_deviation = self._velocity(latent, x.shape[-1])
         importance = self.domain.channel_weights()
-        loss = velocity_loss(
+        loss = mk.velocity_loss(
             velocity, x, self.schedule, noise, importance=importance, highest=self.levels
         )
         if log_deviation is not None:
-            likelihood = mean_per_clip(gaussian_nll(log_deviation, x), importance)
+            likelihood = mk.mean_per_clip(gaussian_nll(log_deviation, x), importance)
             loss = loss + self.envelope_weight * likelihood
         if self.saturation:
             loss = loss + self.saturation * _before_tanh(latent).square().mean((1, 2))

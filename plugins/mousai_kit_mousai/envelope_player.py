@@ -12,9 +12,9 @@ from math import pi
 import torch
 from torch import Tensor, nn
 
+import mousai_kit.api as mk
 from mousai_kit_mousai.layers.autocast import without_autocast
 from mousai_kit_mousai.layers.band_split import FLOOR, BandSplitSpectrum, energy, ramps
-from mousai_kit_mousai.layers.griffin_lim import griffin_lim, inverse_stft, stft
 
 SHORTEST, LONGEST = 0.004, 0.014
 """Delays (s) that make a copy of the mid into a side channel that is none."""
@@ -101,10 +101,10 @@ class EnvelopePlayer(nn.Module):
         magnitude = _repeat_last(power.div(2).exp()) * energy(spectrum.low_window) ** 0.5 / less
         whole = magnitude.new_zeros(len(magnitude), bins, magnitude.shape[2])
         whole[:, 1 : spectrum.low_bins + 1] = magnitude
-        start = stft(noise, spectrum.low_window, spectrum.hop)[:, :bins]
-        return griffin_lim(
+        start = mk.stft(noise, spectrum.low_window, spectrum.hop)[:, :bins]
+        return mk.griffin_lim(
             whole,
-            inverse_stft(start, self.slow_window, spectrum.hop // less),
+            mk.inverse_stft(start, self.slow_window, spectrum.hop // less),
             window=self.slow_window,
             hop=spectrum.hop // less,
             rounds=self.low_rounds,
@@ -120,7 +120,7 @@ class EnvelopePlayer(nn.Module):
         bins = _repeat_last((self.spread @ power).div(2).exp())
         magnitude = bins.new_zeros(len(bins), spectrum.high // 2 + 1, bins.shape[2])
         magnitude[:, spectrum.first : spectrum.high // 2] = bins
-        return griffin_lim(
+        return mk.griffin_lim(
             magnitude * energy(spectrum.high_window) ** 0.5,
             noise,
             window=spectrum.high_window,
@@ -133,23 +133,23 @@ class EnvelopePlayer(nn.Module):
     def _upsample(self, low: Tensor) -> Tensor:
         """Return a wave [b, t] at the full rate of one [b, t / decimation]."""
         spectrum, less = self.spectrum, self.decimation
-        found = stft(low, self.slow_window, spectrum.hop // less) * less
+        found = mk.stft(low, self.slow_window, spectrum.hop // less) * less
         whole = found.new_zeros(len(found), spectrum.low // 2 + 1, found.shape[2])
         whole[:, 1 : spectrum.low_bins + 1] = found[:, 1 : spectrum.low_bins + 1]
-        return inverse_stft(whole, spectrum.low_window, spectrum.hop)
+        return mk.inverse_stft(whole, spectrum.low_window, spectrum.hop)
 
     def _make_side(self, mid: Tensor, features: Tensor) -> Tensor:
         """Return the side channel [b, t]: of the mid [b, t] as it is, and of the mid delayed."""
         spectrum = self.spectrum
         _, _, level, likeness = spectrum.split(features)
-        found = stft(mid, spectrum.low_window, spectrum.hop)
+        found = mk.stft(mid, spectrum.low_window, spectrum.hop)
         share, alike = (self.stereo_spread @ _repeat_last(fact) for fact in (level, likeness))
         share, alike = (share / 2).exp(), alike.clamp(-1, 1)
         delayed = torch.polar(torch.ones_like(self.delays), self.delays)[:, None]
         own = share * alike + share * (1 - alike.square()).sqrt() * delayed
         side = torch.zeros_like(found)
         side[:, 1 : spectrum.low // 2] = found[:, 1 : spectrum.low // 2] * own
-        return inverse_stft(side, spectrum.low_window, spectrum.hop)
+        return mk.inverse_stft(side, spectrum.low_window, spectrum.hop)
 
 
 def sharpen(power: Tensor, around: Tensor, contrast: float) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mousai_kit_mousai.layers.griffin_lim import stft
+import mousai_kit.api as mk
 
 
 def stft_distance(ours: Tensor, theirs: Tensor, window: int, *, least: float = 1e-7) -> Tensor:
@@ -21,5 +21,5 @@ def stft_distance(ours: Tensor, theirs: Tensor, window: int, *, least: float = 1
 def _magnitude(wave: Tensor, window: int, least: float) -> Tensor:
     """Return the magnitudes [n, ...] of audio [n, c, t], of all its channels in a row."""
     shape = torch.hann_window(window, device=wave.device)
-    spectrum = stft(wave.flatten(0, 1), shape, window // 4)
+    spectrum = mk.stft(wave.flatten(0, 1), shape, window // 4)
     return spectrum.abs().clamp(min=least).reshape(len(wave), -1)

@@ -14,7 +14,8 @@ from mousai_kit import audio
 UNTRAINED = "is missing: the stage is not trained; `mousai-kit run` trains it"
 NO_RECIPE = (
     "there is no such file and no such shipped recipe; shipped are 'mousai', 'mousai-64x', "
-    "'mousai-melody', 'mousai-paper', 'mousai-small', 'mousai-tiny' and 'mousai-tune'"
+    "'mousai-melody', 'mousai-paper', 'mousai-small', 'mousai-tiny', 'mousai-tune', 'riffusion', "
+    "'riffusion-small', 'stable-audio' and 'stable-audio-small'"
 )
 
 NO_RUN = (

@@ -34,9 +34,9 @@ ok     torchaudio  \\d.*
 ok     audio       WAV, FLAC, Ogg Vorbis, Ogg Opus, MP3 \\(libsndfile .*\\)
 note   hub         no model can be fetched: HF_HUB_OFFLINE is set
                    -> only recipes that name a model of the hub need it, once; see HF_HUB_OFFLINE, HF_ENDPOINT and HTTPS_PROXY
-(ok  |note)   models      google-t5/t5-base, for mousai-64x and mousai-paper: .*
+(ok  |note)   models      google-t5/t5-base, for mousai-64x and mousai-paper and stable-audio: .*
 ok     plug-ins    .*clips.*mousai.*: \\d+ components for mousai_kit.v1
-ok     recipes     mousai, mousai-64x, mousai-melody, mousai-paper, mousai-small, mousai-tiny, mousai-tune: found and valid
+ok     recipes     mousai, mousai-64x, mousai-melody, mousai-paper, mousai-small, mousai-tiny, mousai-tune, riffusion, riffusion-small, stable-audio, stable-audio-small: found and valid
 (ok  |note)   trained     .*
 
 nothing is wrong
@@ -339,7 +339,7 @@ def test_a_hub_that_cannot_be_reached(endpoint):
 
 
 def test_models_that_are_here_and_not(tmp_path, endpoint):
-    told = "google-t5/t5-base, for mousai-64x and mousai-paper"
+    told = "google-t5/t5-base, for mousai-64x and mousai-paper and stable-audio"
     assert lines(network.models()) == [
         ("note", f"{told}: not here yet", "their first run fetches it")
     ]
@@ -398,6 +398,7 @@ def test_recipes_whose_parts_are_missing(monkeypatch):
     monkeypatch.setenv("MOUSAI_KIT_WITHOUT", "solvers")
     found = lines(components.recipes())
     wrong = ["mousai", "mousai", "mousai-small", "mousai-tiny", "mousai"]  # by -melody and -tune
+    wrong += ["riffusion-small", "stable-audio", "stable-audio-small"]
     assert [state for state, *_ in found] == ["wrong"] * len(wrong) + ["ok"]
     assert [Path(told.partition(":")[0]).stem for _, told, _ in found[:-1]] == wrong
     assert re.fullmatch(

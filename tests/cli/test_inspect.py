@@ -64,7 +64,7 @@ def test_an_unknown_kind_is_refused_with_the_nearest_or_all():
     assert refusal("xyz", describe.list_components) == (
         "there is no kind 'xyz'; the kinds are 'text_encoder', 'conditioner', "
         "'spectral_encoder', 'unet', 'schedule', 'sampler', 'domain', 'stage', 'dataset', "
-        "'metric', 'weight_format', "
+        "'embedding', 'metric', 'weight_format', "
         "'recipe' and 'trained'"
     )
 

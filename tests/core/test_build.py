@@ -47,7 +47,7 @@ def test_parts_are_built_by_name_or_with_options_and_work_together():
 ALL = (
     "'mk.TextEncoder', 'mk.Conditioner', 'mk.SpectralEncoder', 'mk.UNet', 'mk.Schedule', "
     "'mk.Sampler', 'mk.Domain', "
-    "'mk.Stage', 'mk.Dataset', 'mk.Metric' and 'mk.WeightFormat'"
+    "'mk.Stage', 'mk.Dataset', 'mk.Embedding', 'mk.Metric' and 'mk.WeightFormat'"
 )
 
 

@@ -1,4 +1,4 @@
-"""The eleven kinds, and what their pages promise of themselves."""
+"""The twelve kinds, and what their pages promise of themselves."""
 
 import inspect
 
@@ -27,7 +27,7 @@ SEEDS = st.lists(st.integers(-(2**65), 2**65), min_size=1, max_size=4)
 
 
 class TestKinds:
-    def test_there_are_eleven(self):
+    def test_there_are_twelve(self):
         assert list(KINDS) == [
             "text_encoder",
             "conditioner",
@@ -38,6 +38,7 @@ class TestKinds:
             "domain",
             "stage",
             "dataset",
+            "embedding",
             "metric",
             "weight_format",
         ]
@@ -210,6 +211,13 @@ class TestRequest:
         assert not torch.equal(found[0], own[0])
         alone = GenerationRequest(["b"], [5], 10, controls=near).varied_noise().normal(3, 9)
         assert torch.equal(found[1:], alone)
+
+    def test_windows_of_variations_have_the_noise_of_their_places(self):
+        near = Controls(variation=2, spread=0.3)
+        request = GenerationRequest(["a", "b"], [4, 5], 10, controls=near)
+        whole = request.varied_noise().normal(3, 17)
+        noise = request.varied_noise([0, 7]).normal(3, 10)
+        assert torch.equal(noise, torch.cat([whole[..., :10], whole[..., 7:]]))
 
     def test_guidance_follows_the_prompt_as_learned_unless_asked_for(self):
         assert GenerationRequest(["a"], [0], 10).guidance == 1.0

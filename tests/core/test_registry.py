@@ -70,7 +70,7 @@ class TestFaults:
     @pytest.mark.parametrize("component", ["unet1d", int, Component, Options])
     def test_what_is_of_no_kind_is_told_all_kinds(self, component):
         assert refusal(component) == [
-            "is of no kind; derive it from one of 'mk.TextEncoder', 'mk.Conditioner', 'mk.SpectralEncoder', 'mk.UNet', 'mk.Schedule', 'mk.Sampler', 'mk.Domain', 'mk.Stage', 'mk.Dataset', 'mk.Metric' and 'mk.WeightFormat'"
+            "is of no kind; derive it from one of 'mk.TextEncoder', 'mk.Conditioner', 'mk.SpectralEncoder', 'mk.UNet', 'mk.Schedule', 'mk.Sampler', 'mk.Domain', 'mk.Stage', 'mk.Dataset', 'mk.Embedding', 'mk.Metric' and 'mk.WeightFormat'"
         ]
 
     def test_a_kind_stands_in_its_interface_alone(self):

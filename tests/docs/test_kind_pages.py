@@ -9,8 +9,9 @@ import torch
 from reader import DOCS, Reader
 
 from mousai_kit.cli.describe import describe_recipe
+from mousai_kit.core.component import Use
 from mousai_kit.core.console import Screen
-from mousai_kit.core.interfaces import KINDS, NoiseSource
+from mousai_kit.core.interfaces import KINDS, Clip, ClipSet, NoiseSource, RealClips
 from mousai_kit.core.registry import Registry
 from mousai_kit.recipe import load_recipe
 from mousai_kit.runs.run import Run
@@ -86,3 +87,22 @@ class TestExamples:
         assert (len(train), len(held_out)) == (3, 1)
         assert train.clip(0).wave.shape == (2, 4000)
         assert held_out.clip(0).text == "n3, 1 of 2"
+
+    def test_the_metric_of_sets_finds_noise_further_from_music_than_music(self, read):
+        registry = read.registry()
+        centre, brightness = (
+            registry.find(*it)
+            for it in (("metric", "centre-distance"), ("embedding", "brightness"))
+        )
+        use = Use(brightness, brightness.Options())
+        metric = centre(centre.Options(embedding=use), sample_rate=8000)
+        tones = [0.3 * (torch.arange(8000) / pitch).sin()[None] for pitch in (3, 4, 5, 6)]
+        noise = 0.1 * torch.randn(4, 1, 8000, generator=torch.Generator().manual_seed(0))
+        tone_set, other, noises = (
+            ClipSet([Clip(wave, "") for wave in waves]) for waves in (tones[:2], tones[2:], noise)
+        )
+        real = RealClips(other, other)
+        near, far = metric.score(tone_set, real), metric.score(noises, real)
+        assert near.value < far.value
+        assert near.beside == {"real music": 0}
+        assert metric.label == "centre-distance (brightness)"

@@ -60,3 +60,29 @@ GENERATOR = {
     "sampler": {"use": "ddim", "steps": 3},
 }
 """A generator of `LATENTS`."""
+
+PICTURES = {
+    "use": "text-to-audio",
+    "domain": {
+        "use": "mel-picture",
+        "bands": 16,
+        "hop": 4.0,
+        "window": 16.0,
+        "highest": 4000.0,
+        "iterations": 3,
+    },
+    "text": GENERATOR["text"],
+    "unet": {
+        "use": "unet2d",
+        "patch": [2, 2],
+        "channels": [16, 16],
+        "blocks": [1, 1],
+        "attentions": [0, 1],
+        "cross_attentions": [1, 1],
+        "heads": 2,
+        "groups": 4,
+        "modulation_features": 16,
+    },
+    "sampler": {"use": "ddim", "steps": 3},
+}
+"""Text to `AUDIO` in one stage."""

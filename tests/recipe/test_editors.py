@@ -73,4 +73,4 @@ def test_a_recipes_headline_is_not_the_line_for_editors(command):
     rows = json.loads(command("ls", "recipe", "--json").out)
     summaries = {it["name"]: it["summary"] for it in rows}
     assert summaries["mousai-64x"].startswith("Mo\u00fbsai on the authors' published autoencoder")
-    assert all(it.startswith("Mo\u00fbsai") for it in summaries.values())
+    assert not [name for name, it in summaries.items() if it.startswith("yaml-language-server")]

@@ -38,7 +38,14 @@ def test_what_a_recipe_leaves_out_has_the_papers_values(desk):
             "window": 10.0,
             "format": "flac",
         },
-        "evaluate": {"metrics": [], "clips": 4, "seconds": 8.0},
+        "evaluate": {
+            "metrics": [],
+            "clips": 4,
+            "seconds": 8.0,
+            "prompts": [],
+            "generated": 16,
+            "real": 64,
+        },
         "demo": {"every": None, "prompts": None, "clips": 1, "seconds": None, "seed": 0},
         "track": [],
     }

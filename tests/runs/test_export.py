@@ -106,8 +106,9 @@ def test_a_file_is_no_folder(run, command):
 
 
 def test_an_unknown_format_or_stage(run, command):
+    known = "'archinet', 'safetensors' and 'stable-audio'"
     assert refused(command("export", run, "--format", "onnx")) == [
-        "--format: no format is called 'onnx'; there are 'archinet' and 'safetensors'"
+        f"--format: no format is called 'onnx'; there are {known}"
     ]
     assert refused(command("export", run, "--stage", "autoencode")) == [
         "--stage: the recipe has no stage 'autoencode'; did you mean 'autoencoder'?"

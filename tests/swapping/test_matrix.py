@@ -13,7 +13,7 @@ import tar_shards
 import torch
 from slots import SMALL, Swap, choices, first_party, nano_choices, swaps
 
-from mousai_kit.core.interfaces import KINDS, GenerationRequest
+from mousai_kit.core.interfaces import KINDS, GenerationRequest, SetMetric, TextMetric
 from mousai_kit.core.plugins import installed_registry
 from mousai_kit.evaluation import report
 from mousai_kit.models.cascade import Cascade
@@ -26,7 +26,7 @@ PLAYING = [it for it in SWAPS if ".sampler" in it.path]
 LEARNED = [it for it in SWAPS if ".sampler" not in it.path]
 STEPS = "stages.autoencoder.model.sampler.steps=3"
 """So that another spacing of levels is heard: of two steps the middle may be the same."""
-ALONE = ("stage", "weight_format", "metric", "conditioner")
+ALONE = ("stage", "weight_format", "embedding", "metric", "conditioner")
 """Kinds whose components stand for no other in a slot of a stage, or are tested below."""
 
 
@@ -85,21 +85,37 @@ def test_a_part_of_sampling_plays_what_is_trained(swap, trained_once, here, defa
     check(nano.system(swap.override, folder=trained_once).load(), swap, default)
 
 
-def test_every_metric_measures_a_run(trained):
-    metrics = first_party()["metric"]
+def test_every_metric_of_pairs_measures_a_run(trained):
+    registry = installed_registry()
+    of_sets = (SetMetric, TextMetric)
+    metrics = [
+        name
+        for name in first_party()["metric"]
+        if not issubclass(registry.find("metric", name), of_sets)
+    ]
     system = nano.system(f"evaluate.metrics={metrics}".replace("'", ""))
     figures = report.write_report(system.load())
     assert [name for name in metrics if name not in json.dumps(figures)] == []
 
 
+def test_every_metric_of_sets_that_needs_no_model_measures_a_run(trained):
+    metrics = ["frechet-distance", "nearest-training-clip", "genre-confusion"]
+    genres = "evaluate.prompts={Fast: [fast, quick], Other: [slow, held]}"
+    few = ("evaluate.generated=4", "evaluate.real=6", "generate.guidance=1")
+    system = nano.system(f"evaluate.metrics={metrics}".replace("'", ""), genres, *few)
+    scores = report.write_report(system.load())["generated"]["scores"]
+    assert [(score["metric"], score["reason"]) for score in scores] == [(it, "") for it in metrics]
+
+
 @pytest.mark.parametrize("name", first_party()["conditioner"])
 def test_a_conditioner_is_heard_while_a_generator_learns(name, here):
-    both = f"{{tune: {{use: melody}}, {name}: {{use: {name}}}}}"
+    own = name.replace("-", "_")
+    both = f"{{tune: {{use: melody}}, {own}: {{use: {name}}}}}"
     words = re.sub(r"conditioners:\n(        .*\n)+", f"conditioners: {both}\n", nano.TOLD)
     system = nano.system(text=words)
     train_run(system)
     log = nano.log_of(system.folder.stage("generator").log)
-    assert any(f"{name} none" in line.get("validation", {}) for line in log)
+    assert any(f"{own} none" in line.get("validation", {}) for line in log)
 
 
 def test_every_component_has_been_in_a_slot():

@@ -52,6 +52,15 @@ class Both(Healthy):
         self.tokens = 2
 
 
+class OneNumberForNothing(Healthy):
+    """Where nothing is said it makes a number, whatever the length."""
+
+    breaks = "test_what_stands_for_nothing_said_has_the_shape_that_clips_have"
+
+    def from_nothing(self, *, samples):
+        return torch.tensor(0.5)
+
+
 class Neither(Healthy):
     """Neither tokens nor a context."""
 

@@ -11,6 +11,7 @@ from mousai_kit.testing.signals import chords
 from mousai_kit_conditioning.loudness import Loudness
 from mousai_kit_conditioning.melody import Melody
 from mousai_kit_conditioning.timing import Timing
+from mousai_kit_stable_audio.timing import StableAudioTiming
 
 
 @pytest.fixture
@@ -27,6 +28,12 @@ class TestPlace(ConditionerContract):
 
 class TestTiming(ConditionerContract):
     component = Timing
+    value = {"start": 3.0, "total": 60.0}
+
+
+class TestStableAudioTiming(ConditionerContract):
+    component = StableAudioTiming
+    options = {"frequencies": 4}
     value = {"start": 3.0, "total": 60.0}
 
 

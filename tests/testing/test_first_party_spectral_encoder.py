@@ -5,6 +5,7 @@ from first_party import untested
 from mousai_kit.testing import SpectralEncoderContract
 from mousai_kit_mousai.band_split import BandSplit
 from mousai_kit_mousai.encoders import Magnitude, Mel
+from mousai_kit_stable_audio.encoder import Oobleck
 
 SMALL = {
     "channels": 8,
@@ -47,6 +48,11 @@ class TestMagnitudeUnbounded(SpectralEncoderContract):
 class TestMel(SpectralEncoderContract):
     component = Mel
     options = {**SMALL, "n_fft": 64, "mels": 8}
+
+
+class TestOobleck(SpectralEncoderContract):
+    component = Oobleck
+    options = {"channels": 4, "multipliers": [1, 2], "factors": [2, 3], "latent_channels": 4}
 
 
 class TestBandSplit(SpectralEncoderContract):

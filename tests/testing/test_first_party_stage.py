@@ -1,7 +1,9 @@
 """The stages of this distribution keep to the contract."""
 
+import pytest
+import small_pipeline
 from first_party import untested
-from small_stages import AUDIO, AUTOENCODER, GENERATOR, LATENTS
+from small_stages import AUDIO, AUTOENCODER, GENERATOR, LATENTS, PICTURES
 
 from mousai_kit.core.interfaces import SignalSpace
 from mousai_kit.testing import StageContract
@@ -9,6 +11,9 @@ from mousai_kit_mousai.diffusion_autoencoder import DiffusionAutoencoder
 from mousai_kit_mousai.envelope_autoencoder import EnvelopeAutoencoder
 from mousai_kit_mousai.regression_autoencoder import RegressionAutoencoder
 from mousai_kit_mousai.text_to_latent import TextToLatent
+from mousai_kit_riffusion.riffusion import Riffusion
+from mousai_kit_riffusion.text_to_audio import TextToAudio
+from mousai_kit_stable_audio.autoencoder import VariationalAutoencoder
 
 BANDS = {"low": 256, "high": 64, "bands": 6, "stereo_bands": 4}
 ENVELOPE = {
@@ -19,6 +24,14 @@ ENVELOPE = {
     "high_rounds": 2,
 }
 """With a latent of two channels, `fit_statistics` leaves enough to learn that fifty steps show."""
+
+
+OOBLECK = {"channels": 8, "multipliers": [1, 2], "factors": [4, 4]}
+VARIATIONAL = {
+    "encoder": {"use": "oobleck", **OOBLECK, "latent_channels": 8, "bottleneck": "none"},
+    "decoder": OOBLECK,
+    "windows": [64, 256],
+}
 
 
 def options(spec, **changes):
@@ -75,10 +88,62 @@ class TestEnvelopeAutoencoderOfAnotherEncoder(StageContract):
     learning_rate = 3e-3
 
 
+class TestVariationalAutoencoder(StageContract):
+    component = VariationalAutoencoder
+    options = VARIATIONAL
+    input_space = AUDIO
+
+
+class TestVariationalAutoencoderOfAnotherEncoder(StageContract):
+    component = VariationalAutoencoder
+    options = VARIATIONAL | {
+        "encoder": AUTOENCODER["encoder"] | {"bottleneck": "none"},
+        "decoder": OOBLECK | {"factors": [4, 8]},
+    }
+    input_space = AUDIO
+
+
+class TestTextToLatentWithoutANull(StageContract):
+    component = TextToLatent
+    options = options(GENERATOR, without_text="masked")
+    input_space = LATENTS
+
+
 class TestTextToLatent(StageContract):
     component = TextToLatent
     options = options(GENERATOR)
     input_space = LATENTS
+
+
+class TestTextToAudio(StageContract):
+    component = TextToAudio
+    options = options(PICTURES)
+    input_space = AUDIO
+
+
+class TestTextToAudioOfMDCT(StageContract):
+    component = TextToAudio
+    options = options(PICTURES, domain={"use": "mdct", "hop": 16}, unet=GENERATOR["unet"])
+    input_space = SignalSpace(channels=1, stride=1, sample_rate=8000)
+
+
+class TestRiffusion(StageContract):
+    component = Riffusion
+    options = small_pipeline.OPTIONS
+    input_space = AUDIO
+    expected_failures = dict.fromkeys(
+        (
+            "test_every_parameter_learns",
+            "test_fifty_steps_on_one_batch_halve_the_loss",
+            "test_it_hears_its_condition",
+            "test_signals_of_any_length_have_a_finite_loss_each",
+        ),
+        "it is frozen: nothing learns",
+    )
+
+    @pytest.fixture(autouse=True)
+    def _with_a_pipeline(self):
+        small_pipeline.folder()
 
 
 def test_every_stage_has_a_suite():

@@ -3,12 +3,17 @@
 import yaml
 from first_party import untested
 from small_archinet import RECIPE
+from small_stable_audio import RECIPE as STABLE_AUDIO
 
 from mousai_kit.testing import WeightFormatContract
 from mousai_kit_mousai.archinet.format import Archinet
 from mousai_kit_mousai.native_format import NativeFormat
+from mousai_kit_stable_audio.weight_format import StableAudio
 
 STAGES = {name: stage["model"] for name, stage in yaml.safe_load(RECIPE)["stages"].items()}
+OF_STABLE_AUDIO = {
+    name: stage["model"] for name, stage in yaml.safe_load(STABLE_AUDIO)["stages"].items()
+}
 AUTOENCODER = STAGES["autoencoder"]
 MEL = AUTOENCODER["encoder"] | {"use": "mel", "n_fft": 64, "mels": 12}
 SCRATCH = {"use": "t5-scratch", "features": 16, "layers": 1, "heads": 2, "feed_forward": 16}
@@ -23,6 +28,17 @@ class TestArchinet(WeightFormatContract):
         AUTOENCODER | {"domain": "mdct"},
         GENERATOR | {"text": "t5-scratch"},
         GENERATOR | {"schedule": "shifted-cosine"},
+    ]
+
+
+class TestStableAudio(WeightFormatContract):
+    component = StableAudio
+    models = [*OF_STABLE_AUDIO.values()]
+    unfit = [
+        {"use": "one-convolution"},
+        OF_STABLE_AUDIO["autoencoder"] | {"adversary": {}},
+        OF_STABLE_AUDIO["generator"] | {"without_text": "learned"},
+        GENERATOR,
     ]
 
 

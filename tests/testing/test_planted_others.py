@@ -1,4 +1,4 @@
-"""The contracts of domains, stages, datasets, metrics and formats catch what is planted."""
+"""The contracts of domains, stages, data, embeddings, metrics, formats catch what is planted."""
 
 from importlib import import_module
 from pathlib import Path
@@ -11,8 +11,11 @@ from mousai_kit.testing import (
     Contract,
     DatasetContract,
     DomainContract,
+    EmbeddingContract,
     MetricContract,
+    SetMetricContract,
     StageContract,
+    TextMetricContract,
     WeightFormatContract,
 )
 from mousai_kit.testing.contract import rules_of
@@ -22,7 +25,10 @@ PLANTED = {
     "planted_coder": StageContract,
     "planted_singer": StageContract,
     "planted_dataset": DatasetContract,
+    "planted_embedding": EmbeddingContract,
     "planted_metric": MetricContract,
+    "planted_set_metric": SetMetricContract,
+    "planted_text_metric": TextMetricContract,
     "planted_weight_format": WeightFormatContract,
 }
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from mousai_kit import __version__
 from mousai_kit.cli.publishing.facts import Facts
 from mousai_kit.cli.tables import duration, size
-from mousai_kit.evaluation.evaluation import loss_rows, markdown_table
+from mousai_kit.evaluation.evaluation import loss_rows
+from mousai_kit.evaluation.tables import markdown_table
 from mousai_kit.runs.model_card import LIBRARY
 from mousai_kit.runs.vocabulary import telling
 

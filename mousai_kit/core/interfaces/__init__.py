@@ -4,7 +4,16 @@ from mousai_kit.core.interfaces.conditioner import Conditioner, ConditionerOptio
 from mousai_kit.core.interfaces.controls import Controls, Prompt
 from mousai_kit.core.interfaces.dataset import Clip, Dataset, Split
 from mousai_kit.core.interfaces.domain import ChannelLayout, Domain
-from mousai_kit.core.interfaces.metric import Metric
+from mousai_kit.core.interfaces.embedding import Embedding
+from mousai_kit.core.interfaces.metric import (
+    ClipSet,
+    Matrix,
+    Metric,
+    RealClips,
+    SetMetric,
+    SetScore,
+    TextMetric,
+)
 from mousai_kit.core.interfaces.noise import NoiseSource, PositionalNoise, VariedNoise
 from mousai_kit.core.interfaces.sampler import Sampler
 from mousai_kit.core.interfaces.schedule import Schedule
@@ -32,32 +41,39 @@ KINDS = {
         Domain,
         Stage,
         Dataset,
+        Embedding,
         Metric,
         WeightFormat,
     )
 }
-"""The eleven kinds by name."""
+"""The twelve kinds by name."""
 
 __all__ = [
     "KINDS",
     "ChannelLayout",
     "Clip",
+    "ClipSet",
     "Condition",
     "Conditioner",
     "ConditionerOptions",
     "Controls",
     "Dataset",
     "Domain",
+    "Embedding",
     "ExtrasExtractor",
     "GenerationRequest",
     "JumpVelocity",
+    "Matrix",
     "Metric",
     "NamePair",
     "NoiseSource",
     "PositionalNoise",
     "Prompt",
+    "RealClips",
     "Sampler",
     "Schedule",
+    "SetMetric",
+    "SetScore",
     "SignalSpace",
     "SpectralEncoder",
     "Split",
@@ -65,6 +81,7 @@ __all__ = [
     "TensorNames",
     "TextEmbedding",
     "TextEncoder",
+    "TextMetric",
     "UNet",
     "VariedNoise",
     "Velocity",

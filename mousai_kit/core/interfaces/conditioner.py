@@ -69,6 +69,13 @@ class Conditioner(Component, nn.Module):
         RequestError or AudioError, in one line, where there is none in it: a silent file, say.
         """
 
+    def from_nothing(self, *, samples: int) -> Tensor | None:
+        """Return the data where generation of so many samples is told nothing; default: None.
+
+        None leaves it out, as in training at times.
+        """
+        return None
+
     @abstractmethod
     def forward(self, data: Tensor, *, frames: int) -> Tensor:
         """Return tokens [b, tokens, text_features], or a context [b, context_channels, n].

@@ -84,15 +84,19 @@ class GenerationRequest:
         """
         return PositionalNoise([(seed, start) for start in starts for seed in self.seeds])
 
-    def varied_noise(self) -> NoiseSource:
-        """Return `noise()` of the variations: so far from the seeds' own as `controls.spread`."""
+    def varied_noise(self, starts: Sequence[int] = (0,)) -> NoiseSource:
+        """Return `noise(starts)` of the variations: so far from the seeds' own as their spread."""
         numbers = self.variations or [self.controls.variation] * len(self.seeds)
         if not any(numbers):
-            return self.noise()
-        pairs = zip(self.seeds, numbers, strict=True)
-        others = [(derive_seed(seed, "variation", number), 0) for seed, number in pairs]
+            return self.noise(starts)
+        pairs = [*zip(self.seeds, numbers, strict=True)]
+        others = [
+            (derive_seed(seed, "variation", number), start)
+            for start in starts
+            for seed, number in pairs
+        ]
         spreads = [self.controls.spread if number else 0.0 for number in numbers]
-        return VariedNoise(self.noise(), PositionalNoise(others), spreads)
+        return VariedNoise(self.noise(starts), PositionalNoise(others), spreads * len(starts))
 
 
 class Stage(Component, nn.Module):

@@ -45,12 +45,22 @@ class WeightFormat(Component):
 
     kind: ClassVar[str] = "weight_format"
     build_kwargs: ClassVar[tuple[str, ...]] = ()
+    recipe: ClassVar[str] = "mousai-64x"
+    """The shipped recipe of a run that its weights make, where none is named."""
 
     def __init__(self, options: Options) -> None: ...
 
     @abstractmethod
     def faults(self, model: Use[Stage]) -> Iterable[tuple[Sequence[str | int], str]]:
         """Yield (place among the options, what is wrong) where the project has no such network."""
+
+    def files(self, model: Use[Stage]) -> Mapping[str, str]:
+        """Return the files of the project's folders that hold a stage, by their paths inside.
+
+        What is said to each is put before its tensors' names, to tell those of several files apart.
+        Default: none are known, and a user names the stage and its one file.
+        """
+        return {}
 
     @abstractmethod
     def layouts(self, model: Use[Stage], stage: Stage) -> Sequence[TensorNames]:

@@ -38,6 +38,8 @@ def unsupported_autoencoder_options(options: DiffusionAutoencoder.Options) -> It
 def unsupported_generator_options(options: TextToLatent.Options) -> Iterator[Fault]:
     """Yield what a DiffusionModel can't be."""
     yield from _other(options.text, ("text",), T5)
+    if options.without_text != "learned":
+        yield ("without_text",), "archinet learns a null embedding; it must be 'learned'"
     yield from _unsupported_common_options(options.unet, options.schedule)
 
 

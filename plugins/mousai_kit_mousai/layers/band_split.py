@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 import mousai_kit.api as mk
 from mousai_kit_mousai.layers.autocast import without_autocast
-from mousai_kit_mousai.layers.griffin_lim import stft
 
 FLOOR = 1e-9
 """Power under which all is silence: white noise of unit variance has power 1."""
@@ -124,9 +123,9 @@ class BandSplitSpectrum(nn.Module):
     def _features(self, wave: Tensor) -> Tensor:
         mid = wave.mean(1)
         frames = wave.shape[-1] // self.hop
-        spectrum = stft(mid, self.low_window, self.hop)[..., :frames]
+        spectrum = mk.stft(mid, self.low_window, self.hop)[..., :frames]
         power = _power(spectrum, self.low_window)
-        high = _power(stft(mid, self.high_window, self.high // 4), self.high_window)
+        high = _power(mk.stft(mid, self.high_window, self.high // 4), self.high_window)
         banded = self.bands @ high[:, self.first : self.high // 2, : frames * self.parts]
         powers = [
             power[:, 1 : self.low_bins + 1],
@@ -137,7 +136,7 @@ class BandSplitSpectrum(nn.Module):
 
     def _stereo(self, wave: Tensor, mid: Tensor, frames: int) -> list[Tensor]:
         """Return the side's level [b, m, n] and likeness [b, m, n] to the mid, -1 to 1."""
-        side = stft((wave[:, 0] - wave[:, 1]) / 2, self.low_window, self.hop)[..., :frames]
+        side = mk.stft((wave[:, 0] - wave[:, 1]) / 2, self.low_window, self.hop)[..., :frames]
         common = mid.real * side.real + mid.imag * side.imag
         common, own, other = (
             self.stereo @ product[:, 1 : self.low // 2] / energy(self.low_window)

@@ -21,6 +21,7 @@ QUICKLY = {
     "generate.seconds": 0.2,
     "evaluate.clips": 1,
     "evaluate.seconds": 0.2,
+    "evaluate.generated": 2,
 }
 CHANGES = [word for path, value in QUICKLY.items() for word in ("--set", f"{path}={value}")]
 
@@ -40,15 +41,15 @@ def together():
         "schedule": [f"{lower}.schedule", f"{upper}.schedule"],
         "domain": [f"{lower}.domain"],
         "dataset": ["data"],
-        "metric": ["evaluate.metrics.0"],
     }
-    assert {*places, "sampler", *ALONE} == set(KINDS)
-    return [
-        word
-        for kind, paths in places.items()
-        for path in paths
-        for word in ("--set", f"{path}={packages.name_of(kind)}")
+    in_metrics = {"metric", "embedding"}
+    assert {*places, "sampler", *in_metrics, *ALONE} == set(KINDS)
+    of_sets = f"{{use: frechet-distance, embedding: {packages.name_of('embedding')}}}"
+    changes = [
+        f"{path}={packages.name_of(kind)}" for kind, paths in places.items() for path in paths
     ]
+    changes += [f"evaluate.metrics=[{packages.name_of('metric')}, {of_sets}]"]
+    return [word for change in changes for word in ("--set", change)]
 
 
 @pytest.fixture(scope="module")

@@ -189,7 +189,7 @@ class TestNames:
         assert refused("slow", "--kind", "vocoder") == (
             "there is no kind 'vocoder'; the kinds are 'text_encoder', 'conditioner', "
             "'spectral_encoder', 'unet', 'schedule', 'sampler', 'domain', 'stage', 'dataset', "
-            "'metric' and 'weight_format'"
+            "'embedding', 'metric' and 'weight_format'"
         )
 
     def test_a_missing_kind_is_told(self, refused):

@@ -31,7 +31,7 @@ HOOKS = "'mousai_kit_components' and 'mousai_kit_trained'"
 KINDS = (
     "'mk.TextEncoder', 'mk.Conditioner', 'mk.SpectralEncoder', 'mk.UNet', 'mk.Schedule', "
     "'mk.Sampler', 'mk.Domain', "
-    "'mk.Stage', 'mk.Dataset', 'mk.Metric' and 'mk.WeightFormat'"
+    "'mk.Stage', 'mk.Dataset', 'mk.Embedding', 'mk.Metric' and 'mk.WeightFormat'"
 )
 
 BROKEN = {

@@ -11,7 +11,7 @@ from mousai_kit.core.plugins import installed_registry
 KINDS = (
     "'mk.TextEncoder', 'mk.Conditioner', 'mk.SpectralEncoder', 'mk.UNet', 'mk.Schedule', "
     "'mk.Sampler', 'mk.Domain', "
-    "'mk.Stage', 'mk.Dataset', 'mk.Metric' and 'mk.WeightFormat'"
+    "'mk.Stage', 'mk.Dataset', 'mk.Embedding', 'mk.Metric' and 'mk.WeightFormat'"
 )
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import mousai_kit.api as mk
+from mousai_kit.models.loss import mean_per_clip
 from mousai_kit_mousai.diffusion_autoencoder import _before_tanh
 from mousai_kit_mousai.domains import MDCT
 from mousai_kit_mousai.envelope import (
@@ -13,7 +14,6 @@ from mousai_kit_mousai.envelope import (
     EnvelopePreconditioner,
     gaussian_nll,
 )
-from mousai_kit_mousai.loss import mean_per_clip
 from mousai_kit_mousai.schedules import Cosine
 
 SCHEDULE = Cosine(mk.Options())

@@ -1,17 +1,17 @@
-"""The v-objective (Salimans & Ho, 2022), which both stages learn from."""
+"""The v-objective (Salimans & Ho, 2022), which stages learn from."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
-import mousai_kit.api as mk
+from mousai_kit.core.interfaces import NoiseSource, Schedule, Velocity
 
 
 def velocity_loss(
-    velocity: mk.Velocity,
+    velocity: Velocity,
     signal: Tensor,
-    schedule: mk.Schedule,
-    noise: mk.NoiseSource,
+    schedule: Schedule,
+    noise: NoiseSource,
     *,
     importance: Tensor | None = None,
     highest: float = 1.0,

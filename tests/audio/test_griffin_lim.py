@@ -4,9 +4,9 @@ import pytest
 import torch
 
 import mousai_kit.api as mk
+from mousai_kit.audio.griffin_lim import griffin_lim, inverse_stft, stft
 from mousai_kit.testing.signals import white
 from mousai_kit_clips.clips import MUSIC
-from mousai_kit_mousai.layers.griffin_lim import griffin_lim, inverse_stft, stft
 
 WINDOW, HOP = torch.hann_window(1024), 256
 LENGTH = 64 * HOP
