@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mousai_kit.evaluation.clip_sets import AskedClip
-from mousai_kit.evaluation.set_scores import MetricScore, describe_beside
+from mousai_kit.evaluation.set_scores import MetricScore, describe_beside, format_figure
 from mousai_kit.evaluation.speed import Speed
 from mousai_kit.evaluation.tables import markdown_table
 
@@ -99,7 +99,7 @@ def _score_cell(score: MetricScore | None) -> str:
     if score.score is None:
         return f"left out: {score.reason}"
     beside = describe_beside(score.score.beside)
-    return f"{score.score.value:z.3f}{f' ({beside})' if beside else ''}"
+    return f"{format_figure(score.score.value)}{f' ({beside})' if beside else ''}"
 
 
 def fact_rows(found: Comparison) -> list[list[str]]:

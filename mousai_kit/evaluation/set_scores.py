@@ -122,7 +122,7 @@ def describe(scores: Sequence[MetricScore]) -> list[list[str]]:
         [
             f"{score.label}{f' ({score.unit})' if score.unit else ''}",
             f"{score.better} is better",
-            "-" if score.score is None else f"{score.score.value:z.3f}",
+            "-" if score.score is None else format_figure(score.score.value),
             describe_beside(score.score.beside) if score.score else "",
             cell(score.score.note if score.score else f"left out: {score.reason}"),
         ]
@@ -130,12 +130,18 @@ def describe(scores: Sequence[MetricScore]) -> list[list[str]]:
     ]
 
 
+def format_figure(value: float) -> str:
+    """Return a figure with as many digits as say something: 2,253, 46.9, 0.695."""
+    digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 10 else 3
+    return f"{value:z,.{digits}f}"
+
+
 def describe_beside(beside: Mapping[str, float]) -> str:
     """Return further figures in a line."""
-    return ", ".join(f"{name} {value:z.3f}" for name, value in beside.items())
+    return ", ".join(f"{name} {format_figure(value)}" for name, value in beside.items())
 
 
 def describe_line(score: Mapping[str, Any]) -> str:
     """Return a score as a report has it, in a line."""
     beside = f" ({describe_beside(score['beside'])})" if score["beside"] else ""
-    return f"clips made from text: {score['label']}: {score['value']:z.3f}{beside}"
+    return f"clips made from text: {score['label']}: {format_figure(score['value'])}{beside}"

@@ -17,7 +17,7 @@ from mousai_kit.core.errors import MousaiError, RecipeError
 from mousai_kit.core.interfaces import Matrix, SetScore
 from mousai_kit.evaluation import compare as comparing
 from mousai_kit.evaluation import comparison, speed
-from mousai_kit.evaluation.set_scores import MetricScore
+from mousai_kit.evaluation.set_scores import MetricScore, format_figure
 from mousai_kit.recipe import load_recipe
 from mousai_kit.training.run import train_run
 
@@ -207,3 +207,17 @@ def test_a_matrix_of_one_system_alone_is_drawn_for_it(tmp_path):
     systems = [comparison.SystemResult("a", {}, [], [score], None)]
     found = comparison.Comparison([], 1.0, {}, systems)
     assert comparing._draw_matrices(found, tmp_path) == {"m: sorted": "matrices-1.png"}
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (2253.4, "2,253"),
+        (46.875, "46.9"),
+        (0.6951, "0.695"),
+        (-0.00001, "0.000"),
+        (-12.34, "-12.3"),
+    ],
+)
+def test_a_figure_has_as_many_digits_as_say_something(value, told):
+    assert format_figure(value) == told
