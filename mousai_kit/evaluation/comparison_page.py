@@ -96,8 +96,10 @@ def _clips(found: Comparison, folder: Path) -> str:
     )
 
 
-def _player(path: Path, folder: Path, title: str) -> str:
+def _player(path: Path | None, folder: Path, title: str) -> str:
     """Return a player of a file, and its mel picture."""
+    if path is None:
+        return "<small>silent</small>"
     sound, mel = (
         quote(file.relative_to(folder).as_posix()) for file in (path, path.with_suffix(".png"))
     )

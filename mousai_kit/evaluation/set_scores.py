@@ -69,27 +69,33 @@ def score_sets(
         clips = len(made) + len(real.train) + len(real.validation)
         with screen.bar(metric.label, clips, stays=False) as bar:
             cache.tick = bar.advance
-            scores.append(_score(metric, made, real))
+            scores.append(_score(metric, made, real, screen))
         cache.save()
-        if reason := scores[-1].reason:
-            screen.print(f"{metric.label}: left out: {reason}")
     return scores
 
 
-def _score(metric: SetMetric | TextMetric, made: ClipSet, real: RealClips) -> MetricScore:
-    told: tuple[str, str, str, str] = metric.name, metric.label, metric.unit, metric.better
+def left_out(
+    metric: SetMetric | TextMetric, reason: Exception | str, screen: Screen
+) -> MetricScore:
+    """Return that a metric says nothing, and say why."""
+    line = "; ".join(str(reason).splitlines()).removeprefix(f"{metric.name}: ")
+    screen.print(f"{metric.label}: left out: {line}")
+    return MetricScore(metric.name, metric.label, metric.unit, metric.better, None, line)
+
+
+def _score(
+    metric: SetMetric | TextMetric, made: ClipSet, real: RealClips, screen: Screen
+) -> MetricScore:
     try:
         if isinstance(metric, SetMetric):
             score = metric.score(made, real)
         else:
             score = _score_texts(metric, made, real)
     except MousaiError as error:
-        reason = "; ".join(str(error).splitlines()).removeprefix(f"{metric.name}: ")
-        return MetricScore(*told, None, reason)
-    values = [score.value, *score.beside.values()]
-    if not all(map(isfinite, values)):
-        return MetricScore(*told, None, "its figures are not finite (NaN or infinity)")
-    return MetricScore(*told, score)
+        return left_out(metric, error, screen)
+    if not all(map(isfinite, (score.value, *score.beside.values()))):
+        return left_out(metric, "its figures are not finite (NaN or infinity)", screen)
+    return MetricScore(metric.name, metric.label, metric.unit, metric.better, score)
 
 
 def _score_texts(metric: TextMetric, made: ClipSet, real: RealClips) -> SetScore:
