@@ -19,7 +19,7 @@ def names(tmp_path_factory):
 
 def test_it_holds_every_recipe(names):
     recipes = {f"mousai_kit/recipes/{it.name}" for it in (ROOT / "recipes").glob("*.yaml")}
-    assert len(recipes) == 9
+    assert len(recipes) == 11
     assert recipes | {"mousai_kit/recipes/mousai-kit.schema.json"} <= names
 
 

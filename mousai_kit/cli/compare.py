@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +32,7 @@ def compare(
         str | None,
         typer.Option(
             help="Recipe whose `evaluate` and `data` say prompts, metrics and real music; default: "
-            "the first run's."
+            "that of the first run whose music is here."
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the page, the clips and figures.")] = OUT,
@@ -52,13 +53,18 @@ def compare(
     if not 0 <= timed <= 3600:
         raise argument_error("timed", f"must be 0 to 3600 seconds (got {timed:g})")
     screen = Screen()
+    _check_overrides(overrides or [])
+    comparing.check_out(out)
     systems = comparing.contestants(targets)
-    recipe = _judge(judge, targets[0], overrides or [])
+    recipe = _judge(judge, targets, overrides or [])
     comparing.check_judge(recipe)
+    with screen.busy("looking at the weights"):
+        comparing.check_weights(systems)
     systems = [
         replace(system, hours=_hours(system.recipe, system.target, screen)) for system in systems
     ]
-    with on_interrupt(lambda: f"clips that were finished are in {out}; go on with the same words"):
+    left = f"clips that were finished are in {out}; go on with the same words"
+    with on_interrupt(lambda: left), _locked(out):
         found = comparing.compare(systems, recipe, out, screen, timed_seconds=timed)
     if as_json:
         print_json(found.to_json(out))
@@ -67,18 +73,61 @@ def compare(
         typer.echo(f"Page: {out / comparing.PAGE}")
 
 
-def _judge(judge: str | None, first: str, overrides: Sequence[str]) -> Recipe:
-    """Return the recipe that says how clips are judged, with metrics of clips made from text."""
+def _check_overrides(overrides: Sequence[str]) -> None:
+    """Raise RequestError where what is changed is not about judging."""
+    from mousai_kit.core.errors import RequestError
+
+    for change in overrides:
+        if change.partition("=")[0].partition(".")[0] not in ("evaluate", "data"):
+            told = "each system is asked as its own recipe says; only `evaluate` and `data` change"
+            raise RequestError.about(f"--set {change}", told)
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Keep other comparisons out of a folder."""
+    from mousai_kit.core.errors import RequestError
+    from mousai_kit.core.files import LockHeldError, file_lock
+
+    out.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(file_lock(out / ".lock"))
+        except LockHeldError:
+            told = "another comparison is being written there; wait, or name another folder"
+            raise RequestError.about(out, told) from None
+        yield
+
+
+def _judge(judge: str | None, targets: Sequence[str], overrides: Sequence[str]) -> Recipe:
+    """Return the recipe that says how clips are judged, with metrics of clips made from text.
+
+    Where none is named it is that of the first system whose music is here.
+    """
+    from mousai_kit.core.errors import MousaiError
+    from mousai_kit.data.datasets import dataset
     from mousai_kit.evaluation.compare import default_metrics, judges
     from mousai_kit.runs.resolve import is_system, resolve_recipe, resolve_run
 
-    def resolve(words: Sequence[str]) -> Recipe:
-        if judge and not is_system(judge):
-            return resolve_recipe(judge, words)
-        return resolve_run(judge or first, words)[0]
+    def resolve(target: str, words: Sequence[str]) -> Recipe:
+        if judge and not is_system(target):
+            return resolve_recipe(target, words)
+        return resolve_run(target, words)[0]
 
-    recipe = resolve(overrides)
-    return recipe if judges(recipe) else resolve([*overrides, default_metrics(recipe)])
+    def with_metrics(target: str) -> Recipe:
+        recipe = resolve(target, overrides)
+        if not judges(recipe):
+            recipe = resolve(target, [*overrides, default_metrics(recipe)])
+        dataset(recipe, length=recipe.audio.sample_rate, split="train")
+        return recipe
+
+    faults: list[MousaiError] = []
+    for target in [judge] if judge else targets:
+        try:
+            return with_metrics(target)
+        except MousaiError as error:
+            faults.append(error)
+    raise faults[0]
 
 
 def _hours(recipe: Recipe, target: str, screen: Screen) -> float | None:

@@ -141,22 +141,23 @@ def _balance(found: Sequence[_Found], at_most: int) -> list[_Found]:
 
 
 def file_set(
-    files: Sequence[Path],
+    files: Sequence[Path | None],
     asked: Sequence[AskedClip],
     embed: Embed,
     *,
     sample_rate: int,
     channels: int,
 ) -> ClipSet:
-    """Return clips that were made, as their files have them; of another rate they are resampled."""
+    """Return clips as their files have them, without those that have none; resampled if need be."""
+    there = [(path, clip) for path, clip in zip(files, asked, strict=True) if path is not None]
 
     def read(number: int) -> Clip:
-        path, clip = files[number], asked[number]
+        path, clip = there[number]
         wave = audio.read(path, sample_rate=sample_rate, channels=channels)
         return _of_genre(Clip(wave, clip.prompt, path.name), clip.genre)
 
-    told = [(clip.prompt, clip.genre) for clip in asked]
-    return ReadClipSet(_ReadClips(len(files), read), told, embed)
+    told = [(clip.prompt, clip.genre) for _, clip in there]
+    return ReadClipSet(_ReadClips(len(there), read), told, embed)
 
 
 def genre_of(clip: Clip, genres: Mapping[str, Sequence[str]]) -> str:

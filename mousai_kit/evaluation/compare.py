@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mousai_kit.core.console import Screen
-from mousai_kit.core.errors import RecipeError, RequestError
-from mousai_kit.core.files import atomic_write
+from mousai_kit.core.errors import RecipeError, RequestError, argument_error
+from mousai_kit.core.files import atomic_write, check_folder
 from mousai_kit.core.interfaces import Matrix, RealClips, SetMetric, TextMetric
 from mousai_kit.evaluation.clip_sets import AskedClip, file_set
 from mousai_kit.evaluation.comparison import Comparison, SystemResult, render_tables
@@ -19,8 +19,8 @@ from mousai_kit.evaluation.embedding_cache import EmbeddingCache
 from mousai_kit.evaluation.generated import (
     EMBEDDINGS,
     asked_for,
-    download_embeddings,
     evaluation_jobs,
+    fetch_embeddings,
     real_music,
 )
 from mousai_kit.evaluation.matrices import draw_matrices
@@ -66,12 +66,37 @@ def contestants(targets: Sequence[str]) -> list[Contestant]:
         if not Cascade.build(recipe, device="meta").top.hears_text:
             told = "makes no music from text, which is what is compared; leave it out"
             raise RequestError.about(target, told)
-        stem = name = Path(target).name if Path(target).exists() else recipe.name
+        stem = name = folder.path.resolve().name
         number = 2
         while name in {system.name for system in found}:
             name, number = f"{stem}-{number}", number + 1
         found.append(Contestant(name, target, recipe))
     return found
+
+
+def check_out(out: Path) -> None:
+    """Raise RequestError where a comparison can't be written into a folder, or would replace what
+    no comparison wrote.
+    """
+    if not out.parts:
+        raise argument_error("out", "must name a folder")
+    check_folder(out)
+    if not any((out / name).exists() for name in (PAGE, TABLE, VALUES)):
+        return
+    try:
+        ours = "systems" in json.loads((out / VALUES).read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        ours = False
+    if not ours:
+        told = f"holds an {PAGE}, {TABLE} or {VALUES} that no comparison wrote; name another folder"
+        raise RequestError.about(out, told)
+
+
+def check_weights(systems: Sequence[Contestant]) -> None:
+    """Load each system once, and raise WeightsError where one's weights can't be used."""
+    for system in systems:
+        recipe, folder = resolve_run(system.target, None)
+        Run(recipe, folder, Screen(quiet=True)).load()
 
 
 def check_judge(judge: Recipe) -> None:
@@ -113,11 +138,13 @@ def compare(
     against which music. Clips that are in the folder already are used again. With `timed_seconds`
     each makes one clip of that length on its own, against the clock.
     """
-    metrics = metrics_of_sets(
-        [use.build(sample_rate=judge.audio.sample_rate) for use in judge.evaluate.metrics]
+    metrics, missing = fetch_embeddings(
+        metrics_of_sets(
+            [use.build(sample_rate=judge.audio.sample_rate) for use in judge.evaluate.metrics]
+        ),
+        screen,
     )
     cache = EmbeddingCache(out / EMBEDDINGS)
-    download_embeddings(metrics)
     real = real_music(judge, cache, screen, screen.print)
     asked = asked_for(judge)
     results = []
@@ -130,7 +157,7 @@ def compare(
             sample_rate=judge.audio.sample_rate,
             channels=judge.audio.channels,
         )
-        scores = score_sets(metrics, clips, real, cache, screen)
+        scores = [*score_sets(metrics, clips, real, cache, screen), *missing]
         speed = None
         if timed_seconds:
             with screen.busy(f"{system.name}: {timed_seconds:g} s against the clock"):
@@ -147,8 +174,8 @@ def _counts(real: RealClips) -> dict[str, int]:
 
 def _make(
     system: Contestant, judge: Recipe, asked: Sequence[AskedClip], out: Path, screen: Screen
-) -> tuple[dict[str, Any], list[Path]]:
-    """Return a system's facts, and the files of the clips that it made."""
+) -> tuple[dict[str, Any], list[Path | None]]:
+    """Return a system's facts, and its clips' files, None where one is silent."""
     recipe, folder = resolve_run(system.target, None)
     run = Run(recipe, folder, screen).load_for_inference()
     rate = judge.audio.sample_rate
@@ -164,8 +191,8 @@ def _make(
         )
     jobs = evaluation_jobs(recipe, asked, seconds=judge.evaluate.seconds)
     screen.print(f"{system.name}: {len(jobs)} clips of {judge.evaluate.seconds:g} s")
-    made = making.generate_to_judge(run, jobs, folder=out / CLIPS / system.name)
-    return _facts(system, run), [clip.path for clip in made]
+    files = making.generate_to_judge(run, jobs, folder=out / CLIPS / system.name)
+    return _facts(system, run), files
 
 
 def _facts(system: Contestant, run: Run) -> dict[str, Any]:

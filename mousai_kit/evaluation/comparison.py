@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mousai_kit.evaluation.clip_sets import AskedClip
-from mousai_kit.evaluation.set_scores import MetricScore, describe_beside
+from mousai_kit.evaluation.set_scores import MetricScore, describe_beside, format_figure
 from mousai_kit.evaluation.speed import Speed
-from mousai_kit.evaluation.tables import markdown_table
+from mousai_kit.evaluation.tables import cell, markdown_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,8 @@ class SystemResult:
     name: str
     facts: dict[str, Any]
     """Sample rate (Hz), channels, longest context (s), input, parameters, hours."""
-    files: Sequence[Path]
+    files: Sequence[Path | None]
+    """Its clips; None for one that is silent, and was not written."""
     scores: Sequence[MetricScore]
     speed: Speed | str | None
     """Of one clip; a line where it could not be measured, None where it was not asked for."""
@@ -45,7 +46,9 @@ class Comparison:
                 {
                     "name": system.name,
                     "facts": system.facts,
-                    "files": [path.relative_to(folder).as_posix() for path in system.files],
+                    "files": [
+                        path and path.relative_to(folder).as_posix() for path in system.files
+                    ],
                     "scores": [score.to_json() for score in system.scores],
                     "speed": asdict(system.speed)
                     if isinstance(system.speed, Speed)
@@ -68,9 +71,9 @@ def render_tables(found: Comparison, pictures: dict[str, str]) -> str:
             "held out."
         ),
         "",
-        markdown_table(["", *names], score_rows(found)),
+        markdown_table(["", *map(cell, names)], score_rows(found)),
         "",
-        markdown_table(["", *names], fact_rows(found)),
+        markdown_table(["", *map(cell, names)], fact_rows(found)),
         "",
         *(f"![{title}]({file})\n" for title, file in pictures.items()),
     ]
@@ -99,7 +102,7 @@ def _score_cell(score: MetricScore | None) -> str:
     if score.score is None:
         return f"left out: {score.reason}"
     beside = describe_beside(score.score.beside)
-    return f"{score.score.value:z.3f}{f' ({beside})' if beside else ''}"
+    return f"{format_figure(score.score.value)}{f' ({beside})' if beside else ''}"
 
 
 def fact_rows(found: Comparison) -> list[list[str]]:

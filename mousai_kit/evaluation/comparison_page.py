@@ -57,7 +57,7 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("", *names))
     body = "\n".join(
         f'<tr><th scope="row">{escape(first)}</th>'
-        + "".join(f"<td>{escape(text)}</td>" for text in cells)
+        + "".join(f"<td>{_cell(text)}</td>" for text in cells)
         + "</tr>"
         for first, *cells in rows
     )
@@ -65,6 +65,12 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n'
         "</tbody></table></div>"
     )
+
+
+def _cell(text: str) -> str:
+    """Return a cell, what stands in brackets below the rest and small."""
+    first, bracket, rest = text.partition(" (")
+    return f"{escape(first)}<br><small>({escape(rest)}</small>" if bracket else escape(text)
 
 
 def _picture(title: str, file: str) -> str:
@@ -90,8 +96,10 @@ def _clips(found: Comparison, folder: Path) -> str:
     )
 
 
-def _player(path: Path, folder: Path, title: str) -> str:
+def _player(path: Path | None, folder: Path, title: str) -> str:
     """Return a player of a file, and its mel picture."""
+    if path is None:
+        return "<small>silent</small>"
     sound, mel = (
         quote(file.relative_to(folder).as_posix()) for file in (path, path.with_suffix(".png"))
     )

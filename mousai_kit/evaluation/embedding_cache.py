@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -40,7 +41,7 @@ class EmbeddingCache:
         name = self._name(embedding)
         known = self._vectors.setdefault(name, {}) or self._read(name)
         key = digest_of_sound(clip.wave)
-        if key not in known:
+        if not _fits(known.get(key), embedding):
             known[key] = embed_clip(embedding, clip)
             self._fresh.add(name)
         self.tick()
@@ -79,6 +80,18 @@ class EmbeddingCache:
             kept = embedding, f"{embedding.name}-{digest.hexdigest()[:SHORT]}"
             self._names[id(embedding)] = kept
         return kept[1]
+
+
+def _fits(vectors: Tensor | None, embedding: Embedding) -> bool:
+    """Return whether what a file holds can be vectors of an embedding."""
+    return (
+        vectors is not None
+        and vectors.dtype == torch.float32
+        and vectors.ndim == 2
+        and vectors.shape[1] == embedding.features
+        and len(vectors) > 0
+        and bool(vectors.isfinite().all())
+    )
 
 
 def digest_of_sound(wave: Tensor) -> str:

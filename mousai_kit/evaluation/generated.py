@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mousai_kit.core.console import Screen
-from mousai_kit.core.errors import MousaiError
-from mousai_kit.core.interfaces import Matrix, RealClips, SetMetric, Split, TextMetric
+from mousai_kit.core.errors import MousaiError, join_quoted
+from mousai_kit.core.interfaces import ClipSet, Matrix, RealClips, SetMetric, Split, TextMetric
 from mousai_kit.data.datasets import dataset
 from mousai_kit.data.stage_data import StageData
 from mousai_kit.evaluation.clip_sets import (
@@ -24,6 +24,7 @@ from mousai_kit.evaluation.matrices import draw_matrix
 from mousai_kit.evaluation.set_scores import (
     MetricScore,
     describe,
+    left_out,
     metrics_of_sets,
     score_sets,
 )
@@ -31,6 +32,7 @@ from mousai_kit.evaluation.tables import markdown_table
 from mousai_kit.generation import generate as making
 from mousai_kit.generation.generator import GenerationJob
 from mousai_kit.recipe import Recipe
+from mousai_kit.recipe.schema import Evaluate
 from mousai_kit.runs.run import Run
 
 FOLDER, CLIPS, EMBEDDINGS = "evaluation", "generated", "embeddings"
@@ -42,7 +44,8 @@ class GeneratedScores:
     """What metrics of sets and of texts say of clips that a system made."""
 
     asked: Sequence[AskedClip]
-    files: Sequence[Path]
+    files: Sequence[Path | None]
+    """The clips' files; None for one that is silent, and was not written."""
     seconds: float
     guidance: float
     real: Mapping[Split, int]
@@ -69,7 +72,9 @@ class GeneratedScores:
         }
 
 
-def _from(folder: Path, path: Path) -> str:
+def _from(folder: Path, path: Path | None) -> str | None:
+    if path is None:
+        return None
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
 
 
@@ -85,14 +90,13 @@ def score_generated(system: Run) -> GeneratedScores | None:
         return None
     folder = system.folder.path / FOLDER
     cache = EmbeddingCache(folder / EMBEDDINGS)
-    download_embeddings(metrics)
+    metrics, missing = fetch_embeddings(metrics, system.screen)
     real = real_music(recipe, cache, system.screen, StageData.of(system).report_skipped)
     asked = asked_for(recipe)
     jobs = evaluation_jobs(recipe, asked, seconds=settings.seconds)
-    made = making.generate_to_judge(system, jobs, folder=folder / CLIPS)
-    files = [clip.path for clip in made]
+    files = making.generate_to_judge(system, jobs, folder=folder / CLIPS)
     clips = file_set(files, asked, cache.embed, sample_rate=rate, channels=recipe.audio.channels)
-    scores = score_sets(metrics, clips, real, cache, system.screen)
+    scores = [*score_sets(metrics, clips, real, cache, system.screen), *missing]
     return GeneratedScores(
         asked,
         files,
@@ -103,14 +107,24 @@ def score_generated(system: Run) -> GeneratedScores | None:
     )
 
 
-def download_embeddings(metrics: Sequence[SetMetric | TextMetric]) -> None:
-    """Fetch what metrics rest on; one that can't be had says so when it is asked."""
+def fetch_embeddings(
+    metrics: Sequence[SetMetric | TextMetric], screen: Screen
+) -> tuple[list[SetMetric | TextMetric], list[MetricScore]]:
+    """Fetch what metrics rest on; return those that can be asked, and why the others can't.
+
+    That is told now, before anything that lasts.
+    """
+    able: list[SetMetric | TextMetric] = []
+    missing: list[MetricScore] = []
     for metric in metrics:
-        for embedding in metric.embeddings:
-            try:
+        try:
+            for embedding in metric.embeddings:
                 embedding.download()
-            except MousaiError:
-                continue  # and the others go on: its metric tells
+        except MousaiError as error:
+            missing.append(left_out(metric, error, screen))
+        else:
+            able.append(metric)
+    return able, missing
 
 
 def asked_for(recipe: Recipe) -> list[AskedClip]:
@@ -155,17 +169,28 @@ def real_music(recipe: Recipe, cache: EmbeddingCache, screen: Screen, report: An
             )
             for split in splits
         )
+    _tell_genres(train, settings, screen)
     return RealClips(train, validation)
+
+
+def _tell_genres(train: ClipSet, settings: Evaluate, screen: Screen) -> None:
+    """Say which genres no real clip has, where clips are asked for by genre."""
+    if lacking := [genre for genre in settings.genres if genre not in train.genres]:
+        screen.print(
+            f"real music: no training clip is of the genre {join_quoted(lacking)}, by its tag "
+            "`genre` or its caption; name it in `evaluate.prompts` as the music does"
+        )
 
 
 def generated_section(found: GeneratedScores, folder: Path) -> str:
     """Return the part of a report on clips made from text, as Markdown; draw its tables."""
     prompts = len({clip.prompt for clip in found.asked})
+    count = sum(path is not None for path in found.files)
     lines = [
         "## Clips made from text",
         "",
         (
-            f"{len(found.files)} clips of {found.seconds:g} s from {prompts} prompts, guidance "
+            f"{count} clips of {found.seconds:g} s from {prompts} prompts, guidance "
             f"{found.guidance:g}, beside {found.real['train']} real clips to learn from and "
             f"{found.real['validation']} held out. Figures of few clips are rough, and those of "
             "different embeddings can't be compared."

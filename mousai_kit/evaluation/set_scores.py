@@ -69,27 +69,33 @@ def score_sets(
         clips = len(made) + len(real.train) + len(real.validation)
         with screen.bar(metric.label, clips, stays=False) as bar:
             cache.tick = bar.advance
-            scores.append(_score(metric, made, real))
+            scores.append(_score(metric, made, real, screen))
         cache.save()
-        if reason := scores[-1].reason:
-            screen.print(f"{metric.label}: left out: {reason}")
     return scores
 
 
-def _score(metric: SetMetric | TextMetric, made: ClipSet, real: RealClips) -> MetricScore:
-    told: tuple[str, str, str, str] = metric.name, metric.label, metric.unit, metric.better
+def left_out(
+    metric: SetMetric | TextMetric, reason: Exception | str, screen: Screen
+) -> MetricScore:
+    """Return that a metric says nothing, and say why."""
+    line = "; ".join(str(reason).splitlines()).removeprefix(f"{metric.name}: ")
+    screen.print(f"{metric.label}: left out: {line}")
+    return MetricScore(metric.name, metric.label, metric.unit, metric.better, None, line)
+
+
+def _score(
+    metric: SetMetric | TextMetric, made: ClipSet, real: RealClips, screen: Screen
+) -> MetricScore:
     try:
         if isinstance(metric, SetMetric):
             score = metric.score(made, real)
         else:
             score = _score_texts(metric, made, real)
     except MousaiError as error:
-        reason = "; ".join(str(error).splitlines()).removeprefix(f"{metric.name}: ")
-        return MetricScore(*told, None, reason)
-    values = [score.value, *score.beside.values()]
-    if not all(map(isfinite, values)):
-        return MetricScore(*told, None, "its figures are not finite (NaN or infinity)")
-    return MetricScore(*told, score)
+        return left_out(metric, error, screen)
+    if not all(map(isfinite, (score.value, *score.beside.values()))):
+        return left_out(metric, "its figures are not finite (NaN or infinity)", screen)
+    return MetricScore(metric.name, metric.label, metric.unit, metric.better, score)
 
 
 def _score_texts(metric: TextMetric, made: ClipSet, real: RealClips) -> SetScore:
@@ -122,7 +128,7 @@ def describe(scores: Sequence[MetricScore]) -> list[list[str]]:
         [
             f"{score.label}{f' ({score.unit})' if score.unit else ''}",
             f"{score.better} is better",
-            "-" if score.score is None else f"{score.score.value:z.3f}",
+            "-" if score.score is None else format_figure(score.score.value),
             describe_beside(score.score.beside) if score.score else "",
             cell(score.score.note if score.score else f"left out: {score.reason}"),
         ]
@@ -130,12 +136,18 @@ def describe(scores: Sequence[MetricScore]) -> list[list[str]]:
     ]
 
 
+def format_figure(value: float) -> str:
+    """Return a figure with as many digits as say something: 2,253, 46.9, 0.695."""
+    digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 10 else 3
+    return f"{value:z,.{digits}f}"
+
+
 def describe_beside(beside: Mapping[str, float]) -> str:
     """Return further figures in a line."""
-    return ", ".join(f"{name} {value:z.3f}" for name, value in beside.items())
+    return ", ".join(f"{name} {format_figure(value)}" for name, value in beside.items())
 
 
 def describe_line(score: Mapping[str, Any]) -> str:
     """Return a score as a report has it, in a line."""
     beside = f" ({describe_beside(score['beside'])})" if score["beside"] else ""
-    return f"clips made from text: {score['label']}: {score['value']:z.3f}{beside}"
+    return f"clips made from text: {score['label']}: {format_figure(score['value'])}{beside}"

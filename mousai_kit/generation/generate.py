@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from torch import Tensor
 from mousai_kit import audio
 from mousai_kit.core.errors import (
     Argument,
+    AudioError,
     Problem,
     RequestError,
     argument_error,
@@ -60,18 +62,50 @@ def generate(
 
 def generate_to_judge(
     system: Run, jobs: Sequence[GenerationJob], *, folder: Path
-) -> list[GeneratedFile]:
-    """Return the clips of all jobs as `generate` does, made by this process alone.
+) -> list[Path | None]:
+    """Return the files of all jobs' clips as `generate` makes them, made by this process alone.
 
-    Those that are there are used again whatever else has changed in the recipe than what makes
-    them.
+    Those that are there, and can be decoded, are used again whatever else has changed in the recipe
+    than what makes them. A clip that can't be written, as it is silent, is told and None.
     """
     generator = _generator_for(system, jobs, None)
     values = system.recipe.to_dict()
     made_by = {name: values[name] for name in ("audio", "stages")}
     generator.tags["recipe_hash"] = fingerprint({**made_by, "window": system.recipe.window_samples})
     generator.ranks = Communicator()
-    return generator.write(jobs, folder=folder, suffix=system.recipe.generate.format)
+    write = partial(generator.write, folder=folder, suffix=system.recipe.generate.format)
+    try:
+        made = write(jobs)
+        if broken := [clip.path for clip in made if clip.reused and not _decodes(clip.path)]:
+            for path in broken:
+                path.unlink()
+            made = write(jobs)
+        return [clip.path for clip in made]
+    except AudioError:
+        return [_write_alone(write, job, system.screen.print) for job in jobs]
+
+
+def _decodes(path: Path) -> bool:
+    """Return whether all of an audio file can be decoded."""
+    try:
+        about = audio.audio_info(path)
+        audio.read(path, sample_rate=about.sample_rate, channels=about.channels)
+    except AudioError:
+        return False
+    return True
+
+
+def _write_alone(
+    write: Callable[[Sequence[GenerationJob]], Sequence[GeneratedFile]],
+    job: GenerationJob,
+    tell: Callable[[str], None],
+) -> Path | None:
+    """Return the file of a job's clip; None, and told why, where it can't be written."""
+    try:
+        return write([job])[0].path
+    except AudioError as error:
+        tell(str(error))
+        return None
 
 
 def play(

@@ -259,7 +259,7 @@ class Evaluate(Options):
         [], description="measures of how near clips are to real ones, or to their prompts"
     )
     clips: int = Field(4, ge=1, description="held-out clips that are brought back and measured")
-    seconds: float = Field(8.0, gt=0, description="length of each clip that is measured")
+    seconds: float = Field(8.0, gt=0, le=3600, description="length of each clip that is measured")
     prompts: _EvaluationPrompts = Field(
         [],
         description="texts to make clips of, for metrics of sets and of texts: a list, or lists by "

@@ -110,7 +110,12 @@ class FrechetDistance(mk.SetMetric):
         real, other = (train, held_out) if self.against == "train" else (held_out, train)
         check_generated(self, generated)
         others = {"train": "validation", "validation": "train"}[self.against]
-        check_count(self, real, self.against, f"give more music, or set `against: {others}`")
+        check_count(
+            self,
+            real,
+            self.against,
+            f"give more music, raise `evaluate.real`, or set `against: {others}`",
+        )
         made = generated.vectors(self.embedding)
         made = [made[number] for number in order_by_value(made)]
         theirs = real.vectors(self.embedding)

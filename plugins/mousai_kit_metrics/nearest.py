@@ -93,7 +93,7 @@ class NearestTrainingClip(mk.SetMetric):
     def score(self, generated: mk.ClipSet, reference: mk.RealClips) -> mk.SetScore:
         """Return the ratio; beside it the part of clips that are nearer than real music is."""
         check_generated(self, generated, least=1)
-        check_count(self, reference.train, "training", "give more music")
+        check_count(self, reference.train, "training", "give more music, or raise `evaluate.real`")
         learned = reference.train.vectors(self.embedding)
         training = TrainingClips.collect(reference.train, learned)
         real = torch.tensor(self._real_distances(reference.validation, training, learned))

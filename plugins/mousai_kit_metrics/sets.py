@@ -27,7 +27,7 @@ def check_count(
 
 def check_generated(metric: mk.SetMetric, clips: mk.ClipSet, *, least: int = 2) -> None:
     """Raise RequestError where too few clips were made."""
-    hint = "name more prompts in `evaluate.prompts`"
+    hint = "raise `evaluate.generated`"
     check_count(metric, clips, "generated", hint, least=least)
 
 

@@ -16,7 +16,7 @@ from mousai_kit.core.plugins import installed_registry
 from mousai_kit.training.trainer import Trainer
 
 COMMANDS = (
-    *("run", "generate", "reconstruct", "evaluate"),
+    *("run", "generate", "reconstruct", "evaluate", "compare"),
     *("validate", "ls", "show", "plan", "plugins", "doctor", "cp", "schema"),
     *("import", "export", "publish"),
 )

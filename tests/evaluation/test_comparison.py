@@ -13,11 +13,12 @@ import small_metrics
 
 from mousai_kit import audio
 from mousai_kit.core.console import Screen
-from mousai_kit.core.errors import MousaiError, RecipeError
+from mousai_kit.core.errors import AudioError, MousaiError, RecipeError, RequestError
+from mousai_kit.core.files import file_lock
 from mousai_kit.core.interfaces import Matrix, SetScore
 from mousai_kit.evaluation import compare as comparing
 from mousai_kit.evaluation import comparison, speed
-from mousai_kit.evaluation.set_scores import MetricScore
+from mousai_kit.evaluation.set_scores import MetricScore, format_figure
 from mousai_kit.recipe import load_recipe
 from mousai_kit.training.run import train_run
 
@@ -110,6 +111,40 @@ class TestComparison:
         again = compared(runs, METRICS, "evaluate.real=1")
         assert [path.stat().st_mtime_ns for it in again.systems for path in it.files] == times
 
+    def test_a_clip_that_can_not_be_decoded_is_made_anew(self, runs):
+        first = compared(runs)
+        path = first.systems[0].files[0]
+        good = path.read_bytes()
+        path.write_bytes(good[: len(good) // 2] + bytes(64) + good[len(good) // 2 + 64 :])
+        again = compared(runs)
+        assert again.systems[0].files[0] == path
+        assert [it.score for it in again.systems[0].scores] == [
+            it.score for it in first.systems[0].scores
+        ]
+
+    def test_a_silent_clip_is_left_out_and_told(self, runs, capfd, monkeypatch):
+        write, spoilt = audio.AudioWriter.write, []
+
+        def writing(writer, tags):
+            if not spoilt or spoilt[0] == tags["prompt"]:
+                spoilt.append(tags["prompt"])
+                raise AudioError.about("clip", "is silent")
+            write(writer, tags)
+
+        monkeypatch.setattr(audio.AudioWriter, "write", writing)
+        found = compared(runs)
+        assert [path is None for path in found.systems[0].files] == [True, False]
+        assert "clip: is silent" in capfd.readouterr().err
+        assert "silent" in Page(Path("out/index.html").read_text()).text
+        assert found.systems[0].scores[1].score.note.startswith("1 clips")
+
+    def test_genres_that_no_real_clip_has_are_told(self, runs, capfd):
+        compared(runs, METRICS, "evaluate.prompts={Saw: [low saw chord], Polka: [polka]}")
+        assert (
+            "real music: no training clip is of the genre 'Polka', by its tag `genre` or its "
+            "caption; name it in `evaluate.prompts` as the music does"
+        ) in " ".join(capfd.readouterr().err.split())
+
     def test_matrices_stand_side_by_side_and_once_where_all_are_one(self, runs):
         genres = "evaluate.prompts={Saw: [low saw chord], Sine: [high sine]}"
         compared(runs, "evaluate.metrics=[genre-share]", genres)
@@ -139,6 +174,12 @@ def test_figures_of_different_embeddings_are_in_rows_of_their_own():
         ["distance (mel) (lower is better)", "1.000", "-"],
         ["distance (clap) (lower is better)", "-", "1.000"],
     ]
+
+
+def test_a_system_is_called_by_its_folder_whatever_leads_there(trained, monkeypatch):
+    monkeypatch.chdir(trained)
+    names = [it.name for it in comparing.contestants([".", "../nano"])]
+    assert names == ["nano", "nano-2"]
 
 
 def test_systems_of_one_name_are_told_apart(trained):
@@ -178,7 +219,69 @@ def test_a_judge_without_genres_is_told_before_anything_is_made(trained):
     assert "'genre-share' sorts clips by genre; name prompts for two genres" in str(caught.value)
 
 
+class TestFolder:
+    def test_one_with_files_of_ones_own_is_refused(self, here):
+        (here / "site").mkdir()
+        (here / "site" / "index.html").write_text("mine")
+        with pytest.raises(RequestError) as caught:
+            comparing.check_out(Path("site"))
+        assert str(caught.value) == (
+            "site: holds an index.html, compare.md or compare.json that no comparison wrote; name "
+            "another folder"
+        )
+
+    def test_one_of_a_comparison_is_written_again(self, runs, command):
+        words = ("compare", *runs, "--timed", "0", "--out", "out", "--set", SMALL[0])
+        assert [command(*words).code for _ in range(2)] == [0, 0]
+
+    @pytest.mark.parametrize(
+        ("out", "message"),
+        [
+            ("", "--out: must name a folder"),
+            ("nano.yaml", "nano.yaml: is a file; name a folder to write to"),
+        ],
+    )
+    def test_what_is_no_folder_is_refused(self, trained, command, out, message):
+        answer = command("compare", trained, trained, "--out", out)
+        assert (answer.code, answer.err) == (2, f"{message}\n")
+
+    def test_two_comparisons_do_not_write_into_one(self, trained, command):
+        Path("out").mkdir()
+        with file_lock(Path("out/.lock")):
+            answer = command("compare", trained, trained, "--timed", "0", "--out", "out")
+        assert (answer.code, answer.err.splitlines()[-1]) == (
+            2,
+            "out: another comparison is being written there; wait, or name another folder",
+        )
+
+
+def test_weights_that_can_not_be_used_are_told_first(runs):
+    nano.cut(Path(runs[1], "generator", "weights.safetensors"))
+    with pytest.raises(MousaiError) as caught:
+        comparing.check_weights(comparing.contestants(runs))
+    assert str(caught.value).startswith("runs/other/generator/weights.safetensors: ")
+
+
 class TestCommand:
+    def test_the_first_run_whose_music_is_here_judges(self, trained, command):
+        Path("music").mkdir()
+        for number in range(6):
+            nano.tone(f"music/{number}.wav", seconds=2, hertz=200 + 60 * number)
+        data = "data={use: folder, path: music, validation: 0.3}"
+        train_run(nano.system(data, folder="runs/gone", path="gone.yaml"))
+        shutil.rmtree("music")
+        words = ("--timed", "0", "--set", SMALL[0])
+        answer = command("compare", "runs/gone", trained, *words)
+        assert (answer.code, answer.err.count("Traceback")) == (0, 0)
+
+    def test_what_is_not_about_judging_can_not_be_changed(self, trained, command):
+        answer = command("compare", trained, trained, "--set", "generate.guidance=5")
+        assert answer.code == 2
+        assert answer.err == (
+            "--set generate.guidance=5: each system is asked as its own recipe says; only "
+            "`evaluate` and `data` change\n"
+        )
+
     def test_compares_two_runs_with_metrics_of_its_own(self, runs, command):
         answer = command("compare", *runs, "--timed", "0", "--out", "out", "--set", SMALL[0])
         assert (answer.code, answer.err.count("Traceback")) == (0, 0)
@@ -207,3 +310,17 @@ def test_a_matrix_of_one_system_alone_is_drawn_for_it(tmp_path):
     systems = [comparison.SystemResult("a", {}, [], [score], None)]
     found = comparison.Comparison([], 1.0, {}, systems)
     assert comparing._draw_matrices(found, tmp_path) == {"m: sorted": "matrices-1.png"}
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (2253.4, "2,253"),
+        (46.875, "46.9"),
+        (0.6951, "0.695"),
+        (-0.00001, "0.000"),
+        (-12.34, "-12.3"),
+    ],
+)
+def test_a_figure_has_as_many_digits_as_say_something(value, told):
+    assert format_figure(value) == told

@@ -7,6 +7,7 @@ import nano
 import pytest
 import small_metrics
 import torch
+from safetensors.torch import load_file, save_file
 
 from mousai_kit import audio
 from mousai_kit.core.console import Screen
@@ -231,6 +232,17 @@ class TestCache:
         for embedding, level in ((self.embedding(), 0.5), (self.embedding(), 0.25)):
             assert cache.embed(embedding, self.clip(level)).max() == level
         assert cache.embed(self.embedding(scale=2), self.clip(0.5)).max() == 1
+
+    @pytest.mark.parametrize(
+        "wrong", [torch.zeros(3, 5), torch.full((2, 1), float("nan")), torch.zeros(0, 1)]
+    )
+    def test_what_can_be_no_vectors_is_made_anew(self, here, wrong):
+        cache = EmbeddingCache(here)
+        found = cache.embed(self.embedding(), self.clip(0.5))
+        cache.save()
+        (path,) = here.glob("*.safetensors")
+        save_file(dict.fromkeys(load_file(path), wrong), path)
+        assert torch.equal(EmbeddingCache(here).embed(self.embedding(), self.clip(0.5)), found)
 
     def test_a_damaged_file_is_made_anew(self, here):
         cache = EmbeddingCache(here)

@@ -150,8 +150,7 @@ class TestMetric:
         with pytest.raises(mk.RequestError) as raised:
             measured_by(FrechetDistance).score(clips(drawn(1)), real(clips(drawn(9))))
         assert str(raised.value) == (
-            "frechet-distance: needs 2 generated clips or more; "
-            "name more prompts in `evaluate.prompts` (got 1)"
+            "frechet-distance: needs 2 generated clips or more; raise `evaluate.generated` (got 1)"
         )
 
     @pytest.mark.parametrize(
@@ -163,5 +162,5 @@ class TestMetric:
             metric.score(clips(drawn(9)), real(clips(drawn(1)), clips(drawn(1))))
         assert str(raised.value) == (
             f"frechet-distance: needs 2 {against} clips or more; "
-            f"give more music, or set `against: {other}` (got 1)"
+            f"give more music, raise `evaluate.real`, or set `against: {other}` (got 1)"
         )

@@ -94,7 +94,8 @@ def message(*arguments):
 
 def test_no_training_clips():
     assert message(drawn(2), mk.ClipSet([])) == (
-        "nearest-training-clip: needs 2 training clips or more; give more music (got 0)"
+        "nearest-training-clip: needs 2 training clips or more; give more music, or raise "
+        "`evaluate.real` (got 0)"
     )
 
 

@@ -81,8 +81,7 @@ class TestKLDivergence:
         with pytest.raises(mk.RequestError) as raised:
             kl(mk.ClipSet([]), real(clips([EVEN], ["one"])))
         assert str(raised.value) == (
-            "kl-divergence: needs 1 generated clip or more; "
-            "name more prompts in `evaluate.prompts` (got 0)"
+            "kl-divergence: needs 1 generated clip or more; raise `evaluate.generated` (got 0)"
         )
 
 
@@ -117,8 +116,7 @@ class TestInceptionScore:
         with pytest.raises(mk.RequestError) as raised:
             self.score(clips([EVEN]))
         assert str(raised.value) == (
-            "inception-score: needs 2 generated clips or more; "
-            "name more prompts in `evaluate.prompts` (got 1)"
+            "inception-score: needs 2 generated clips or more; raise `evaluate.generated` (got 1)"
         )
 
 
