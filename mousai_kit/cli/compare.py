@@ -64,7 +64,7 @@ def compare(
         replace(system, hours=_hours(system.recipe, system.target, screen)) for system in systems
     ]
     left = f"clips that were finished are in {out}; go on with the same words"
-    with on_interrupt(lambda: left), _locked(out):
+    with on_interrupt(lambda: left), _lock(out):
         found = comparing.compare(systems, recipe, out, screen, timed_seconds=timed)
     if as_json:
         print_json(found.to_json(out))
@@ -84,7 +84,7 @@ def _check_overrides(overrides: Sequence[str]) -> None:
 
 
 @contextmanager
-def _locked(out: Path) -> Iterator[None]:
+def _lock(out: Path) -> Iterator[None]:
     """Keep other comparisons out of a folder."""
     from mousai_kit.core.errors import RequestError
     from mousai_kit.core.files import LockHeldError, file_lock
