@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any, cast
 
 from mousai_kit.core.console import Screen
-from mousai_kit.core.errors import MousaiError
+from mousai_kit.core.errors import MousaiError, RequestError
 from mousai_kit.core.interfaces import ClipSet, Metric, RealClips, SetMetric, SetScore, TextMetric
 from mousai_kit.evaluation.embedding_cache import EmbeddingCache
 from mousai_kit.evaluation.tables import cell
@@ -103,6 +103,8 @@ def _score_texts(metric: TextMetric, made: ClipSet, real: RealClips) -> SetScore
 
     Another's prompt is the next one that differs.
     """
+    if not len(made):
+        raise RequestError("there is no clip to judge: all that was made is silent")
     prompts = made.prompts
     beside = {}
     others = [next(_others(prompts, number), None) for number in range(len(prompts))]

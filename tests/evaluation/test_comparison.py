@@ -138,6 +138,22 @@ class TestComparison:
         assert "silent" in Page(Path("out/index.html").read_text()).text
         assert found.systems[0].scores[1].score.note.startswith("1 clips")
 
+    def test_a_system_that_is_silent_has_no_figures_and_the_others_do(self, runs, monkeypatch):
+        write = audio.AudioWriter.write
+
+        def writing(writer, tags):
+            if tags["recipe"] == "other":
+                raise AudioError.about("clip", "is silent")
+            write(writer, tags)
+
+        monkeypatch.setattr(audio.AudioWriter, "write", writing)
+        good, silent = compared(runs).systems
+        assert [score.reason for score in silent.scores] == [
+            "needs 2 clips or more (got 1); raise `evaluate.generated`",
+            "there is no clip to judge: all that was made is silent",
+        ]
+        assert [score.reason for score in good.scores] == ["", ""]
+
     def test_genres_that_no_real_clip_has_are_told(self, runs, capfd):
         compared(runs, METRICS, "evaluate.prompts={Saw: [low saw chord], Polka: [polka]}")
         assert (
