@@ -23,13 +23,13 @@ from mousai_kit.evaluation.generated import (
     fetch_embeddings,
     real_music,
 )
+from mousai_kit.evaluation.made_clips import make_clips
 from mousai_kit.evaluation.matrices import draw_matrices
 from mousai_kit.evaluation.set_scores import (
     metrics_of_sets,
     score_sets,
 )
 from mousai_kit.evaluation.speed import measure_speed_alone
-from mousai_kit.generation import generate as making
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs.resolve import resolve_run
@@ -191,7 +191,7 @@ def _make(
         )
     jobs = evaluation_jobs(recipe, asked, seconds=judge.evaluate.seconds)
     screen.print(f"{system.name}: {len(jobs)} clips of {judge.evaluate.seconds:g} s")
-    files = making.generate_to_judge(run, jobs, folder=out / CLIPS / system.name)
+    files = make_clips(run, jobs, folder=out / CLIPS / system.name)
     return _facts(system, run), files
 
 

@@ -20,6 +20,7 @@ from mousai_kit.evaluation.clip_sets import (
     real_set,
 )
 from mousai_kit.evaluation.embedding_cache import EmbeddingCache
+from mousai_kit.evaluation.made_clips import make_clips
 from mousai_kit.evaluation.matrices import draw_matrix
 from mousai_kit.evaluation.set_scores import (
     MetricScore,
@@ -29,7 +30,6 @@ from mousai_kit.evaluation.set_scores import (
     score_sets,
 )
 from mousai_kit.evaluation.tables import markdown_table
-from mousai_kit.generation import generate as making
 from mousai_kit.generation.generator import GenerationJob
 from mousai_kit.recipe import Recipe
 from mousai_kit.recipe.schema import Evaluate
@@ -94,7 +94,7 @@ def score_generated(system: Run) -> GeneratedScores | None:
     real = real_music(recipe, cache, system.screen, StageData.of(system).report_skipped)
     asked = asked_for(recipe)
     jobs = evaluation_jobs(recipe, asked, seconds=settings.seconds)
-    files = making.generate_to_judge(system, jobs, folder=folder / CLIPS)
+    files = make_clips(system, jobs, folder=folder / CLIPS)
     clips = file_set(files, asked, cache.embed, sample_rate=rate, channels=recipe.audio.channels)
     scores = [*score_sets(metrics, clips, real, cache, system.screen), *missing]
     return GeneratedScores(

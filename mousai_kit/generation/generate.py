@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from torch import Tensor
 from mousai_kit import audio
 from mousai_kit.core.errors import (
     Argument,
-    AudioError,
     Problem,
     RequestError,
     argument_error,
@@ -26,7 +24,6 @@ from mousai_kit.core.errors import (
 from mousai_kit.core.interfaces import Controls, Prompt
 from mousai_kit.core.interfaces.controls import CONDITIONS
 from mousai_kit.core.validation import flatten_errors
-from mousai_kit.distributed import Communicator
 from mousai_kit.generation.generator import (
     SOFTWARE,
     GeneratedFile,
@@ -38,7 +35,6 @@ from mousai_kit.generation.output import GeneratedAudio
 from mousai_kit.generation.source_file import clip_seconds, read_source
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.recipe import Recipe
-from mousai_kit.recipe.schema import fingerprint
 from mousai_kit.runs import checkpoint
 from mousai_kit.runs.run import Run
 from mousai_kit.runs.vocabulary import cut_prompts_told, unknown_words_told
@@ -57,62 +53,14 @@ def generate(
     if not jobs:
         return []
     suffix = system.recipe.generate.format
-    return _generator_for(system, jobs, batch).write(jobs, folder=folder, suffix=suffix)
-
-
-def generate_to_judge(
-    system: Run, jobs: Sequence[GenerationJob], *, folder: Path
-) -> list[Path | None]:
-    """Return the files of all jobs' clips as `generate` makes them, made by this process alone.
-
-    Those that are there, and can be decoded, are used again whatever else has changed in the recipe
-    than what makes them. A clip that can't be written, as it is silent, is told and None.
-    """
-    generator = _generator_for(system, jobs, None)
-    values = system.recipe.to_dict()
-    made_by = {name: values[name] for name in ("audio", "stages")}
-    generator.tags["recipe_hash"] = fingerprint({**made_by, "window": system.recipe.window_samples})
-    generator.ranks = Communicator()
-    write = partial(generator.write, folder=folder, suffix=system.recipe.generate.format)
-    try:
-        made = write(jobs)
-        if broken := [clip.path for clip in made if clip.reused and not _decodes(clip.path)]:
-            for path in broken:
-                path.unlink()
-            made = write(jobs)
-        return [clip.path for clip in made]
-    except AudioError:
-        return [_write_alone(write, job, system.screen.print) for job in jobs]
-
-
-def _decodes(path: Path) -> bool:
-    """Return whether all of an audio file can be decoded."""
-    try:
-        about = audio.audio_info(path)
-        audio.read(path, sample_rate=about.sample_rate, channels=about.channels)
-    except AudioError:
-        return False
-    return True
-
-
-def _write_alone(
-    write: Callable[[Sequence[GenerationJob]], Sequence[GeneratedFile]],
-    job: GenerationJob,
-    tell: Callable[[str], None],
-) -> Path | None:
-    """Return the file of a job's clip; None, and told why, where it can't be written."""
-    try:
-        return write([job])[0].path
-    except AudioError as error:
-        tell(str(error))
-        return None
+    return generator_for(system, jobs, batch).write(jobs, folder=folder, suffix=suffix)
 
 
 def play(
     system: Run, jobs: Sequence[GenerationJob], *, batch: int | None = None
 ) -> list[GeneratedAudio]:
     """Return the clips of all jobs in memory: as `generate` writes them."""
-    return _generator_for(system, jobs, batch).play(jobs)
+    return generator_for(system, jobs, batch).play(jobs)
 
 
 def jobs_of(
@@ -244,7 +192,7 @@ def idle_controls_told(jobs: Sequence[GenerationJob]) -> Iterator[str]:
         )
 
 
-def _generator_for(system: Run, jobs: Sequence[GenerationJob], batch: int | None) -> Generator:
+def generator_for(system: Run, jobs: Sequence[GenerationJob], batch: int | None) -> Generator:
     """Return what makes jobs, tagged with its weights; say what of prompts it can't heed."""
     _tell_iter_refusals(
         system, [text for job in jobs for text in (job.prompt, *job.controls.texts)]
