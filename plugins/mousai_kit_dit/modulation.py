@@ -83,5 +83,6 @@ class LevelFilter(nn.Module):
 def modulate(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """Return frames x [b, t, c] normalised, then scaled by 1 + scale and shifted."""
     if len(scale) == 1:  # one level for the whole batch: the norm can scale and shift
-        return F.layer_norm(x, x.shape[2:], 1 + scale[0, 0], shift[0, 0], 1e-6)
+        gain, bias = (1 + scale[0, 0]).to(x), shift[0, 0].to(x)  # of bf16, under autocast
+        return F.layer_norm(x, x.shape[2:], gain, bias, 1e-6)
     return torch.addcmul(shift, F.layer_norm(x, x.shape[2:], eps=1e-6), 1 + scale)
