@@ -13,7 +13,7 @@ from mousai_kit import __version__
 NAMES = """
 EDITING SIDECAR_SUFFIXES AnyCaption AudioError AudioInfo AudioStats Blend CaptionFields Cascade
 ChannelLayout CheckpointOptions ClassifierFreeGuidance Clip ClipSet CombinedDataset Component
-Condition Conditioner ConditionerOptions Conditioners Controls Dataset Domain EditedSampler
+Condition Conditioner ConditionerOptions Conditioners Controls Dataset Denoising Domain EditedSampler
 Embedding ExtraConditioning ExtrasExtractor Field FrozenTextModel GeneratedAudio GenerationRequest
 JumpVelocity LocalPath LoudnessMeter Matrix Metric MousaiError NamePair NoiseLevel NoiseSource
 Options Partway PathOrName Pipeline PluginError PositionalNoise PretrainedCheckpoint

@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from mousai_kit.core.component import Options, iter_slots
 from mousai_kit.core.errors import MousaiError, RequestError
-from mousai_kit.core.interfaces import GenerationRequest, SignalSpace, Stage, UNet
+from mousai_kit.core.interfaces import GenerationRequest, SignalSpace, Stage
 from mousai_kit.core.seeds import derive_seed
 from mousai_kit.models.conditioning import Conditioners
 from mousai_kit.models.conditions import conditions_type, parse_conditions
@@ -63,12 +63,10 @@ class Cascade:
     def prepare_for_inference(self) -> None:
         """Let all networks keep their weights as sampling reads them: nothing is trained or saved.
 
-        See `UNet.prepare_for_inference`.
+        See `Stage.prepare_for_inference`.
         """
         for stage in self.stages.values():
-            for module in stage.modules():
-                if isinstance(module, UNet):
-                    module.prepare_for_inference()
+            stage.prepare_for_inference()
 
     def input_space(self, name: str) -> SignalSpace:
         """Return the space whose signals a stage learns."""

@@ -22,8 +22,9 @@ class ClassifierFreeGuidance:
     """The velocity v_null + scale * (v_text - v_null), both halves evaluated in one batch.
 
     `null` [b, n, d] is the embedding that stands for no text, heard with `null_context`, or with
-    the same context where there is none. Where the scale is 1 only the text's half runs. `levels`
-    are those of the sampler, if it knows them (see `UNet.bind`). `controls` may say where it acts
+    the same context where there is none. The scale is a number, or one a clip, [b]; where it is the
+    number 1, only the text's half runs. `levels` are those of the sampler, if it knows them (see
+    `UNet.bind`). `controls` may say where it acts
     (Kynkaanniemi et al., 2024), how it goes over the levels (Wang et al., 2024), and how far the
     result's deviation is brought back to that of the text's half (Lin et al., 2024, section 3.4;
     here clip by clip, of the velocity). It takes a target where the network does.
@@ -35,7 +36,7 @@ class ClassifierFreeGuidance:
         text: TextEmbedding,
         null: TextEmbedding,
         *,
-        scale: float,
+        scale: float | Tensor,
         context: Tensor | None = None,
         null_context: Tensor | None = None,
         levels: Tensor | None = None,
@@ -52,13 +53,15 @@ class ClassifierFreeGuidance:
         if isinstance(scale, float) and scale == 1.0:
             return self._text_half(x, sigma, target)
         with_text, without = ask_twice(self._halves, x, sigma, target)
-        guided = torch.lerp(without, with_text, scale)
+        guided = torch.lerp(without, with_text, scale if isinstance(scale, float) else scale.to(x))
         if rescale := self.controls.guidance_rescale:
             return guided * torch.lerp(torch.ones(()).to(x), _deviation(with_text, guided), rescale)
         return guided
 
     def _scale_at(self, sigma: Tensor) -> float | Tensor:
         """Return the scale at sigma [b]: one for all, or of each clip, [b, 1, 1]."""
+        if isinstance(self.scale, Tensor):
+            return self.scale.to(sigma)[:, None, None]
         low, high = self.controls.guidance_interval
         course = self.controls.guidance_schedule
         if self.scale == 1.0 or ((low, high) == (0.0, 1.0) and course == "constant"):

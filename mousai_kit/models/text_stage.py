@@ -18,6 +18,7 @@ from mousai_kit.core.interfaces import (
     ChannelLayout,
     Condition,
     Conditioner,
+    Denoising,
     ExtrasExtractor,
     GenerationRequest,
     NoiseSource,
@@ -106,6 +107,7 @@ class TextStage(Stage):
         self.diffused, self.latent_space = diffused, None
         self.text_dropout = options.text_dropout
         self.text = options.text.build()
+        self.text_features = self.text.features
         self.conditioners = Conditioners(
             options.conditioners, space=diffused, text_features=self.text.features
         )
@@ -161,6 +163,24 @@ class TextStage(Stage):
 
         `importance` [c] says how much each channel counts; None: all alike.
         """
+        velocity = self.text_denoising(
+            x, prompts, noise=noise, condition=condition, extras=extras
+        ).velocity
+        return velocity_loss(velocity, x, self.schedule, noise, importance=importance)
+
+    def text_denoising(
+        self,
+        x: Tensor,
+        prompts: Sequence[str],
+        *,
+        noise: NoiseSource,
+        condition: Condition = "training",
+        guidance: Tensor | None = None,
+        text_shift: Tensor | None = None,
+        extras: Mapping[str, Tensor] | None = None,
+        importance: Tensor | None = None,
+    ) -> Denoising:
+        """Return `denoising` of x [b, c, n] as the network knows it; see `Stage.denoising`."""
         if condition == "other":
             prompts = [*prompts[1:], prompts[0]]
         dropped, extras = torch.full((len(prompts),), condition == "none"), extras or {}
@@ -168,9 +188,26 @@ class TextStage(Stage):
             dropped = noise.uniform() < self.text_dropout
             extras = self.conditioners.drop(extras, dropped, noise)
         told = self._hear(extras, len(prompts), x.shape[2])
-        text = told.behind(self._drop_text(self.text(prompts), dropped))
-        velocity = self.unet.bind(told.context, text)
-        return velocity_loss(velocity, x, self.schedule, noise, importance=importance)
+        text = _shift(self._drop_text(self.text(prompts), dropped), text_shift)
+        if guidance is None:
+            velocity = self.unet.bind(told.context, told.behind(text))
+        else:
+            kept = {name: extras[name] for name in self.always_told if name in extras}
+            nothing = self._hear(kept, len(prompts), x.shape[2])
+            null = self._drop_text(text, torch.ones(len(prompts), dtype=torch.bool))
+            velocity = ClassifierFreeGuidance(
+                self.unet,
+                told.behind(text),
+                nothing.behind(null),
+                scale=guidance,
+                context=told.context,
+                null_context=nothing.context,
+            )
+        return Denoising(x, velocity, self.schedule, importance)
+
+    def replace_sampler(self, sampler: Use[Sampler]) -> None:
+        """Generate with another sampler from now on."""
+        self.sampler, self._sampler_use = sampler.build(schedule=self.schedule), sampler
 
     def sample(self, request: GenerationRequest, source: Tensor | None = None) -> Tensor:
         """Make x [b, c, n] as the network knows it, float32, for the request's prompts.
@@ -201,7 +238,7 @@ class TextStage(Stage):
         if controls.blend is not None:
             prompts += [controls.blend] * len(prompts)
             extras = {name: torch.cat([extra, extra]) for name, extra in extras.items()}
-        text = self.text(prompts)
+        text = _shift(self.text(prompts), request.text_shift)
         null = self._drop_text(text, torch.ones(len(text), dtype=torch.bool))
         if controls.negative is not None:
             null = self.text([controls.negative] * len(text))
@@ -239,3 +276,11 @@ class TextStage(Stage):
             return TextEmbedding(text.embedding, text.mask & ~where)
         null = self.null.to(text.embedding.dtype)
         return TextEmbedding(torch.where(where[..., None], null, text.embedding), text.mask | where)
+
+
+def _shift(text: TextEmbedding, shift: Tensor | None) -> TextEmbedding:
+    """Return a text with a shift [b or fewer, d], repeated, added to each of its tokens."""
+    if shift is None:
+        return text
+    rows = shift.repeat(len(text) // len(shift), 1)[:, None]
+    return TextEmbedding(text.embedding + rows.to(text.embedding), text.mask)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from mousai_kit.core.component import Use
 from mousai_kit.core.errors import Argument, Problem, RequestError, format_path
+from mousai_kit.core.interfaces import Stage
 from mousai_kit.core.packaged import RECIPE
 from mousai_kit.core.plugins import installed_registry
 from mousai_kit.core.registry import Registry
@@ -120,7 +121,7 @@ class _Steps:
         """Return a value with the steps set in every sampler that is in it."""
         match value:
             case Use():
-                return self._of_use(Use(value.component, self.of(value.options, place)), place)
+                return self._of_use(value, place)
             case BaseModel():
                 return value.model_copy(update=self.of(dict(value), place))
             case Mapping():
@@ -131,6 +132,11 @@ class _Steps:
                 return value
 
     def _of_use(self, use: Use[Any], place: KeyPath) -> Use[Any]:
+        if issubclass(use.component, Stage):
+            chosen, inside = use.component.with_steps(use.options, self.steps)
+            self.changed |= not inside
+            return Use(use.component, self.of(chosen, place) if inside else chosen)
+        use = Use(use.component, self.of(use.options, place))
         options = type(use.options)
         if use.component.kind != "sampler" or "steps" not in options.model_fields:
             return use

@@ -107,24 +107,26 @@ class InitialWeights:
         model, ours = found["model"], expected["stages"][stage]["model"]
         return audio + diff_paths(model, ours, f"stages.{stage}.model")
 
-    def load_into(self, stage: nn.Module, *, partial: bool = False) -> list[str]:
+    def load_into(self, stage: Stage, *, partial: bool = False) -> list[str]:
         """Load the weights; return the names of those taken.
 
         WeightsError names what does not fit; where `partial`, that is left out instead.
         """
-        tensors, state = self.tensors(), stage.state_dict()
+        tensors, state = _name_for(stage, self.tensors()), stage.state_dict()
         if partial:
             tensors = self._fitting(tensors, state)
-        checkpoint.load_into(stage, {**(state if partial else {}), **tensors}, origin=self.origin)
+        fresh = state if partial else _starts_fresh(stage, tensors)
+        checkpoint.load_into(stage, {**fresh, **tensors}, origin=self.origin)
         return list(tensors)
 
-    def check_fit(self, stage: nn.Module, *, partial: bool = False) -> None:
+    def check_fit(self, stage: Stage, *, partial: bool = False) -> None:
         """Raise WeightsError where `load_into` would; names and shapes are read, no numbers."""
-        tensors = tensor_shapes(self.path, self.origin)
+        tensors, state = _name_for(stage, tensor_shapes(self.path, self.origin)), stage.state_dict()
         if partial:
-            self._fitting(tensors, stage.state_dict())
+            self._fitting(tensors, state)
         else:
-            checkpoint.check_tensors_fit(stage.state_dict(), tensors, origin=self.origin)
+            fitting = {**_starts_fresh(stage, tensors), **tensors}
+            checkpoint.check_tensors_fit(state, fitting, origin=self.origin)
 
     def _fitting(
         self, tensors: Mapping[str, Tensor], state: Mapping[str, Tensor]
@@ -134,6 +136,37 @@ class InitialWeights:
         if not found:
             raise WeightsError.about(self.origin, "has no tensor that fits")
         return found
+
+
+def _name_for(stage: Stage, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Return given weights under the names that a stage has for them.
+
+    Those of a stage alone go to the one inside that is enough to start from, and of what has such a
+    stage inside, the stage alone takes that.
+    """
+    known, inner = stage.state_dict().keys(), stage.starts_from
+    if inner is not None and not tensors.keys() <= known:
+        named = {f"{inner}.{name}": tensor for name, tensor in tensors.items()}
+        return named if named.keys() & known else tensors
+    if inner is None and known and not known & tensors.keys():
+        for prefix in sorted({name.partition(".")[0] for name in tensors}):
+            named = {
+                name.removeprefix(f"{prefix}."): tensor
+                for name, tensor in tensors.items()
+                if name.startswith(f"{prefix}.")
+            }
+            if named.keys() == known:
+                return named
+    return tensors
+
+
+def _starts_fresh(stage: Stage, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Return that part of a stage's state which starts fresh beside the weights of one inside."""
+    inner = f"{stage.starts_from}."
+    if stage.starts_from is None or not all(name.startswith(inner) for name in tensors):
+        return {}
+    state = stage.state_dict()
+    return {name: tensor for name, tensor in state.items() if not name.startswith(inner)}
 
 
 def _check_has(folder: Path, name: str, stage: str) -> None:

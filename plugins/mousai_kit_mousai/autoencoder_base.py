@@ -67,12 +67,14 @@ class AudioStage(mk.Stage):
     ) -> Tensor:
         """Return the loss per clip [b] for audio [b, c, t]; prompts go unused."""
         wave = self.pad_audio(signal)
-        latent = self.encode_padded(wave)
-        if condition == "other":
-            latent = latent.roll(-1, 0)
-        elif condition == "none":
-            latent = torch.zeros_like(latent)
+        latent = self.tell(self.encode_padded(wave), condition)
         return self.reconstruction_loss(wave, latent, noise)
+
+    def tell(self, latent: Tensor, condition: mk.Condition) -> Tensor:
+        """Return what a network is told [b, c, n] in place of clips' latents; see `loss`."""
+        if condition == "other":
+            return latent.roll(-1, 0)
+        return torch.zeros_like(latent) if condition == "none" else latent
 
     @abstractmethod
     def reconstruction_loss(self, wave: Tensor, latent: Tensor, noise: mk.NoiseSource) -> Tensor:

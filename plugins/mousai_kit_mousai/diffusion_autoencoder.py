@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -129,6 +129,7 @@ class DiffusionAutoencoder(AudioAutoencoder):
         self.schedule = options.schedule.build()
         self.partway = None if self.draft is None else mk.Partway(self.schedule, options.start)
         self.sampler = options.sampler.build(schedule=self.partway or self.schedule)
+        self.highest_level = 1.0 if self.partway is None else self.partway.highest
 
     @property
     def refines(self) -> mk.Stage | None:
@@ -183,6 +184,28 @@ class DiffusionAutoencoder(AudioAutoencoder):
         if self.saturation:
             loss = loss + self.saturation * _before_tanh(latent).square().mean((1, 2))
         return loss
+
+    def denoising(
+        self,
+        signal: Tensor,
+        prompts: Sequence[str],
+        *,
+        noise: mk.NoiseSource,
+        condition: mk.Condition = "training",
+        guidance: Tensor | None = None,
+        text_shift: Tensor | None = None,
+        extras: Mapping[str, Tensor] | None = None,
+    ) -> mk.Denoising:
+        """Return what is denoised of audio [b, c, t], as the domain shows it, and with what."""
+        wave = self.pad_audio(signal)
+        with torch.no_grad():
+            latent, x = self.encode_padded(wave), self.domain(wave)
+        velocity, _ = self._velocity(self.tell(latent, condition), x.shape[-1])
+        return mk.Denoising(x, velocity, self.schedule, self.domain.channel_weights())
+
+    def replace_sampler(self, sampler: mk.Use[mk.Sampler]) -> None:
+        """Generate with another sampler from now on."""
+        self.sampler = sampler.build(schedule=self.partway or self.schedule)
 
     def stream(self, latents: Tensor | None, request: mk.GenerationRequest) -> Iterator[Tensor]:
         """Yield the audio [b, c, n] piece by piece, made in windows with the same noise."""

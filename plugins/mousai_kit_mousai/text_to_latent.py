@@ -88,6 +88,28 @@ class TextToLatent(mk.TextStage):
         x = self._normalise(signal)
         return self.text_loss(x, prompts, noise=noise, condition=condition, extras=extras)
 
+    def denoising(
+        self,
+        signal: Tensor,
+        prompts: Sequence[str],
+        *,
+        noise: mk.NoiseSource,
+        condition: mk.Condition = "training",
+        guidance: Tensor | None = None,
+        text_shift: Tensor | None = None,
+        extras: Mapping[str, Tensor] | None = None,
+    ) -> mk.Denoising:
+        """Return what is denoised of latents [b, c, frames], and with what."""
+        return self.text_denoising(
+            self._normalise(signal),
+            prompts,
+            noise=noise,
+            condition=condition,
+            guidance=guidance,
+            text_shift=text_shift,
+            extras=extras,
+        )
+
     def encode(self, signal: Tensor) -> Tensor:
         """Refuse: above this stage there is only text."""
         raise mk.RequestError("text-to-latent makes latents from text and encodes nothing")

@@ -76,6 +76,29 @@ class TextToAudio(mk.TextStage):
             importance=self.domain.channel_weights(),
         )
 
+    def denoising(
+        self,
+        signal: Tensor,
+        prompts: Sequence[str],
+        *,
+        noise: mk.NoiseSource,
+        condition: mk.Condition = "training",
+        guidance: Tensor | None = None,
+        text_shift: Tensor | None = None,
+        extras: Mapping[str, Tensor] | None = None,
+    ) -> mk.Denoising:
+        """Return what is denoised of audio [b, c, t], as the domain shows it, and with what."""
+        return self.text_denoising(
+            self.domain(self._pad(signal)),
+            prompts,
+            noise=noise,
+            condition=condition,
+            guidance=guidance,
+            text_shift=text_shift,
+            extras=extras,
+            importance=self.domain.channel_weights(),
+        )
+
     def encode(self, signal: Tensor) -> Tensor:
         """Refuse: above this stage there is only text."""
         raise mk.RequestError("text-to-audio makes audio from text and encodes nothing")

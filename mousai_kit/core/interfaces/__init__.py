@@ -21,6 +21,7 @@ from mousai_kit.core.interfaces.signal_space import SignalSpace
 from mousai_kit.core.interfaces.spectral_encoder import SpectralEncoder
 from mousai_kit.core.interfaces.stage import (
     Condition,
+    Denoising,
     ExtrasExtractor,
     GenerationRequest,
     Stage,
@@ -58,6 +59,7 @@ __all__ = [
     "ConditionerOptions",
     "Controls",
     "Dataset",
+    "Denoising",
     "Domain",
     "Embedding",
     "ExtrasExtractor",

@@ -23,6 +23,11 @@ class NoiseSource:
     def __len__(self) -> int:
         return len(self._generators)
 
+    @property
+    def device(self) -> torch.device:
+        """Return where the generators are."""
+        return self._generators[0].device
+
     def normal(self, *shape: int) -> Tensor:
         """Return standard normal noise [b, *shape], float32, where the generators are."""
         return self._draw(torch.randn, shape)
@@ -76,6 +81,11 @@ class VariedNoise(NoiseSource):
 
     def __len__(self) -> int:
         return len(self._own)
+
+    @property
+    def device(self) -> torch.device:
+        """Return where the generators are."""
+        return self._own.device
 
     def normal(self, *shape: int) -> Tensor:
         """Return standard normal noise [b, *shape], float32, where the generators are."""

@@ -10,13 +10,15 @@ from typing import Any, ClassVar, Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
-from mousai_kit.core.component import Component, Options
+from mousai_kit.core.component import Component, Options, Use
+from mousai_kit.core.errors import RequestError
 from mousai_kit.core.interfaces.controls import Controls
 from mousai_kit.core.interfaces.dataset import Clip
 from mousai_kit.core.interfaces.noise import NoiseSource, PositionalNoise, VariedNoise
 from mousai_kit.core.interfaces.sampler import Sampler
+from mousai_kit.core.interfaces.schedule import Schedule
 from mousai_kit.core.interfaces.signal_space import SignalSpace
-from mousai_kit.core.interfaces.unet import JumpVelocity, Velocity
+from mousai_kit.core.interfaces.unet import JumpVelocity, UNet, Velocity
 from mousai_kit.core.seeds import derive_seed
 
 Condition = Literal["training", "right", "other", "none"]
@@ -57,6 +59,8 @@ class GenerationRequest:
     """Called after each evaluation of a network."""
     extras: Mapping[str, Tensor] = field(default_factory=dict)
     """What stages are told besides the prompts, by name: [b, ...] each, NaN for a clip without."""
+    text_shift: Tensor | None = None
+    """What is added to each token of the texts, [b, text features]: see `Stage.denoising`."""
 
     def tick(self) -> None:
         """Report an evaluation, or whatever a stage counts as one, to `progress`."""
@@ -99,6 +103,20 @@ class GenerationRequest:
         return VariedNoise(self.noise(starts), PositionalNoise(others), spreads * len(starts))
 
 
+@dataclass(frozen=True, slots=True)
+class Denoising:
+    """Clips as a stage's network knows them, and the network bound to what it is told of them."""
+
+    signal: Tensor
+    """The clean signals [b, c, n], of the space that is diffused; they carry no gradient."""
+    velocity: Velocity
+    """The network's velocity for noised ones."""
+    schedule: Schedule
+    """How signal and noise are mixed."""
+    importance: Tensor | None = None
+    """How much each channel counts in a loss [c], 1 on average; None: all alike."""
+
+
 class Stage(Component, nn.Module):
     """Learns to make the signals of the space below it from those of its own space, or from text.
 
@@ -108,12 +126,18 @@ class Stage(Component, nn.Module):
 
     kind: ClassVar[str] = "stage"
     build_kwargs: ClassVar[tuple[str, ...]] = ("input_space",)
-    controls: ClassVar[Collection[str]] = ()
+    controls: Collection[str] = ()
     """Those of a request's `controls`, by name, that `decode` heeds; the others are refused."""
 
     input_space: SignalSpace
     latent_space: SignalSpace | None
     """The space of `encode`'s result; None for a stage that makes signals from text alone."""
+    starts_from: ClassVar[str | None] = None
+    """The option of the stage inside whose weights, given alone, are enough to start from."""
+    text_features: int = 0
+    """Features of a token of the texts that its network reads; 0: it reads none."""
+    highest_level: float = 1.0
+    """The noise level at which its sampling begins, above which its network need not know."""
     needs_average: ClassVar[bool] = False
     """Whether `loss` asks `with_average`, so that a training that can't give it is refused."""
     _average: Callable[[], Mapping[str, Tensor]] | None = None
@@ -143,6 +167,41 @@ class Stage(Component, nn.Module):
         missing, tell nothing. In `training` they are dropped at times, else told as they are:
         `condition` is about the text.
         """
+
+    def denoising(
+        self,
+        signal: Tensor,
+        prompts: Sequence[str],
+        *,
+        noise: NoiseSource,
+        condition: Condition = "training",
+        guidance: Tensor | None = None,
+        text_shift: Tensor | None = None,
+        extras: Mapping[str, Tensor] | None = None,
+    ) -> Denoising:
+        """Return what `loss` denoises, and with what: the interface of distillation.
+
+        Signals, prompts, `noise`, `condition` and `extras` are those of `loss`; what is dropped in
+        `training` comes from `noise`, as the level and the noise of the loss don't. With `guidance`
+        [b] the velocity is guided by it, as in generation, which asks the network twice; with a
+        `text_shift` [b, text_features], that is added to each token of a text. Neither comes where
+        `text_features` is 0. The velocity is right after other calls, too, while the weights stay
+        as they are. RequestError, as by default, where the stage denoises nothing.
+        """
+        raise RequestError(f"'{self.name}' does not denoise, so that it can't be distilled")
+
+    def replace_sampler(self, sampler: Use[Sampler]) -> None:
+        """Generate with another sampler from now on: that of a distilled network.
+
+        RequestError, as by default, where the stage denoises nothing.
+        """
+        raise RequestError(f"'{self.name}' has no sampler that could be replaced")
+
+    def prepare_for_inference(self) -> None:
+        """Sample only, from now on; default: its networks do (see `UNet.prepare_for_inference`)."""
+        for module in self.modules():
+            if isinstance(module, UNet):
+                module.prepare_for_inference()
 
     @abstractmethod
     def encode(self, signal: Tensor) -> Tensor:
@@ -194,11 +253,25 @@ class Stage(Component, nn.Module):
         it there. Where nothing trains, and while the averaged weights are the stage's own
         (validation), it is the stage's weights that count.
         """
-        weights = {} if self._average is None else self._average()
-        named = {f"stage.{name}": weight for name, weight in weights.items()}
         with torch.no_grad():
-            result: T = torch.func.functional_call(_Caller(self), named, (ask,))
+            return self.with_weights({} if self._average is None else self._average(), ask)
+
+    def with_weights(self, weights: Mapping[str, Tensor], ask: Callable[[], T]) -> T:
+        """Return `ask()` as the stage makes it with other weights, by parameter's name.
+
+        Gradients reach them. What `ask` binds has its own weights again afterwards.
+        """
+        named = {f"stage.{name}": weight for name, weight in weights.items()}
+        result: T = torch.func.functional_call(_Caller(self), named, (ask,))
         return result
+
+    @classmethod
+    def with_steps(cls, options: Options, steps: int) -> tuple[Options, bool]:
+        """Return options that generate in so many steps, and whether samplers in them are to.
+
+        By default they are as they were, and samplers are: their option `steps` is set.
+        """
+        return options, True
 
     @property
     def nfe(self) -> int:
