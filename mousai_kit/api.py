@@ -93,6 +93,7 @@ from mousai_kit.models import hub
 from mousai_kit.models.attention import attention
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.models.conditioning import Conditioners, ExtraConditioning, pad_context
+from mousai_kit.models.device import without_autocast
 from mousai_kit.models.editing import EDITING, EditedSampler
 from mousai_kit.models.guidance import Blend, ClassifierFreeGuidance
 from mousai_kit.models.loss import mean_per_clip, velocity_loss
@@ -232,4 +233,5 @@ __all__ = [
     "unused_keys_told",
     "validation_mask",
     "velocity_loss",
+    "without_autocast",
 ]

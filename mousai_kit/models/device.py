@@ -37,3 +37,9 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Return the context in which a recipe's `precision` holds."""
     lower = _TYPES.get(precision)
     return torch.autocast(device.type, lower or torch.bfloat16, enabled=lower is not None)
+
+
+def without_autocast(device: torch.device) -> torch.autocast:
+    """Return a context in which layers compute in the types that they are given."""
+    known = torch.amp.is_autocast_available(device.type)
+    return torch.autocast(device.type if known else "cpu", enabled=False)

@@ -10,10 +10,11 @@ from mousai_kit.runs import checkpoint
 from mousai_kit.testing.network import learned_parameters
 from mousai_kit.testing.stage_base import Trained
 from mousai_kit.testing.stage_decoding import MakingRules
+from mousai_kit.testing.stage_denoising import DenoisingRules
 from mousai_kit.testing.stage_training import LearningRules
 
 
-class StageContract(MakingRules, LearningRules):
+class StageContract(MakingRules, DenoisingRules, LearningRules):
     """What every stage keeps to.
 
     Set `options` to a stage of the smallest size: the suite trains it for fifty steps. A stage that

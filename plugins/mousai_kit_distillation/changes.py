@@ -36,7 +36,7 @@ class WeightChanges(nn.Module):
 
     def weights(self, stage: nn.Module) -> dict[str, Tensor]:
         """Return a stage's changed weights by name; gradients reach the changes."""
-        with torch.autocast(next(self.parameters()).device.type, enabled=False):
+        with mk.without_autocast(next(self.parameters()).device):
             return {name: stage.get_parameter(name) + self._of(name, stage) for name in self.names}
 
     def ask(self, stage: mk.Stage, question: Callable[[], T]) -> T:

@@ -99,7 +99,7 @@ class Distilled(mk.Stage):
         self.controls, self.text_features = teacher.controls, teacher.text_features
         self.highest_level = teacher.highest_level
         self.change = WeightChanges(teacher, rank=options.rank)
-        if not self.change.names:
+        if type(teacher).denoising is mk.Stage.denoising or not self.change.names:
             raise mk.PluginError(f"'{teacher.name}' has no network that could be distilled")
         self.scale: GuidanceScale | None = None
         if options.guidance is not None:
@@ -149,31 +149,6 @@ class Distilled(mk.Stage):
         wanted = (cos * start - target) / sin
         predicted = ask(range(len(start)), start, now.to(start))
         return mk.mean_per_clip((predicted.float() - wanted).square(), full.importance)
-
-    def denoising(
-        self,
-        signal: Tensor,
-        prompts: Sequence[str],
-        *,
-        noise: mk.NoiseSource,
-        condition: mk.Condition = "training",
-        guidance: Tensor | None = None,
-        text_shift: Tensor | None = None,
-        extras: Mapping[str, Tensor] | None = None,
-    ) -> mk.Denoising:
-        """Return what is denoised, and the distilled network: one may be distilled once more."""
-        if guidance is not None and self.scale is not None:
-            guidance, text_shift = None, self.scale(guidance)
-        more = {} if extras is None else {"extras": extras}
-        return self._student.denoising(
-            signal,
-            prompts,
-            noise=noise,
-            condition=condition,
-            guidance=guidance,
-            text_shift=text_shift,
-            **more,
-        )
 
     def encode(self, signal: Tensor) -> Tensor:
         """Return the teacher's latents of signals."""

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 import mousai_kit.api as mk
-from mousai_kit_mousai.layers.autocast import without_autocast
 from mousai_kit_mousai.layers.band_split import FLOOR, BandSplitSpectrum, energy, ramps
 
 SHORTEST, LONGEST = 0.004, 0.014
@@ -75,7 +74,7 @@ class EnvelopePlayer(nn.Module):
 
         t is n * hop. Waves that begin with `known` keep it. `tick` is called after each round.
         """
-        with without_autocast(features.device):
+        with mk.without_autocast(features.device):
             low, high, *_ = self.spectrum.split(features)
             return Halves(
                 self._make_low(low, noise, None if known is None else known.low, tick),
@@ -84,7 +83,7 @@ class EnvelopePlayer(nn.Module):
 
     def play(self, halves: Halves, features: Tensor) -> Tensor:
         """Return audio [b, 1 or 2, t] of both halves and the facts of stereo in the features."""
-        with without_autocast(features.device):
+        with mk.without_autocast(features.device):
             mid = self._upsample(halves.low) + halves.high
             if not self.spectrum.two:
                 return mid[:, None]

@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import mousai_kit.api as mk
-from mousai_kit_mousai.layers.autocast import without_autocast
 from mousai_kit_mousai.layers.conditioning import Conditioning, Conditions, TextMemory
 from mousai_kit_mousai.layers.modulation import NoiseEmbedding
 from mousai_kit_mousai.layers.packing import PackableNetwork
@@ -115,7 +114,7 @@ class UNet1d(PackableNetwork, mk.UNet):
         padded = F.pad(x, (0, -length % self.downsampling))
         conditions = self._conditions(sigma, conditioning, length, padded.shape[2])
         packed = self.packing is not None  # packed layers choose the precision
-        with without_autocast(x.device) if packed else nullcontext():
+        with mk.without_autocast(x.device) if packed else nullcontext():
             out = self._through_depths(padded, conditions)
         out = out[:, :, :length].to(x.dtype)
         if self.options.head == "plain":
@@ -136,7 +135,7 @@ class UNet1d(PackableNetwork, mk.UNet):
 
     def _features(self, sigma: Tensor) -> Tensor:
         """Return the activated features [b, m] of noise levels [b], in the weights' precision."""
-        with without_autocast(sigma.device):
+        with mk.without_autocast(sigma.device):
             return F.silu(self.levels(sigma.to(self.levels.mix.weight.dtype)))
 
     def _through_depths(self, x: Tensor, conditions: Conditions) -> Tensor:

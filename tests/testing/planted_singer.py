@@ -42,7 +42,7 @@ class Singer(mk.Stage):
     def __init__(self, options, *, input_space):
         super().__init__(options, input_space=input_space)
         self.input_space, self.latent_space = input_space, None
-        self.letters = nn.EmbeddingBag(256, 8)
+        self.letters, self.text_features = nn.EmbeddingBag(256, 8), 8
         self.network = Network(input_space.channels, 8)
         self.schedule = options.schedule.build()
         self.sampler = options.sampler.build(schedule=self.schedule)
@@ -54,11 +54,36 @@ class Singer(mk.Stage):
         return self.letters(torch.cat(ids).to(device), starts.to(device))
 
     def loss(self, signal, prompts, *, noise, condition="training"):
-        text = self.text(self.said(prompts, condition))
+        found = self.denoising(signal, prompts, noise=noise, condition=condition)
         sigma, white = noise.uniform().to(signal), noise.like(signal)
         alpha, beta = (weight[:, None, None] for weight in self.schedule.weights(sigma))
-        v = self.network(alpha * signal + beta * white, sigma, text)
+        v = found.velocity(alpha * signal + beta * white, sigma)
         return (v.float() - (alpha * white - beta * signal)).square().mean((1, 2))
+
+    def denoising(
+        self,
+        signal,
+        prompts,
+        *,
+        noise,
+        condition="training",
+        guidance=None,
+        text_shift=None,
+        extras=None,
+    ):
+        text, null = self.text(self.said(prompts, condition)), self.text([""] * len(prompts))
+        text = text if text_shift is None else text + text_shift
+
+        def velocity(x, sigma):
+            v = self.network(x, sigma, text)
+            if guidance is None:
+                return v
+            return torch.lerp(self.network(x, sigma, null), v, guidance[:, None, None])
+
+        return mk.Denoising(signal, velocity, self.schedule)
+
+    def replace_sampler(self, sampler):
+        self.sampler = sampler.build(schedule=self.schedule)
 
     def said(self, prompts, condition):
         if condition == "other":
@@ -83,6 +108,44 @@ class Singer(mk.Stage):
 
     def noise(self, request):
         return request.noise()
+
+
+class DenoisesOthers(Singer):
+    """The velocity that it shows is bound to the first text."""
+
+    breaks = "test_a_batch_to_denoise_is_its_clips_and_a_velocity"
+
+    def denoising(self, signal, prompts, *, condition="training", **how):
+        told = prompts[:1] * len(prompts) if condition == "right" else prompts
+        return super().denoising(signal, told, condition=condition, **how)
+
+
+class GuidedByOne(Singer):
+    """It is guided by the first scale alone."""
+
+    breaks = "test_guidance_of_one_is_no_guidance"
+
+    def denoising(self, signal, prompts, *, guidance=None, **how):
+        one = None if guidance is None else guidance[:1].expand(len(prompts))
+        return super().denoising(signal, prompts, guidance=one, **how)
+
+
+class ShiftUnheard(Singer):
+    """It forgets a shift of its text."""
+
+    breaks = "test_a_texts_tokens_are_shifted"
+
+    def denoising(self, signal, prompts, *, text_shift=None, **how):
+        return super().denoising(signal, prompts, **how)
+
+
+class KeepsItsSampler(Singer):
+    """It goes on with its own sampler."""
+
+    breaks = "test_it_generates_with_a_sampler_that_replaces_its_own"
+
+    def replace_sampler(self, sampler):
+        self.other = sampler.build(schedule=self.schedule)
 
 
 class NoneUnknown(Singer):

@@ -2,7 +2,8 @@
 
 from first_party import untested
 
-from mousai_kit.testing import RotationSamplerContract
+from mousai_kit.testing import RotationSamplerContract, SamplerContract
+from mousai_kit_distillation.few_step import FewStep
 from mousai_kit_mousai.samplers import DDIM
 from mousai_kit_solvers.angle import Angle2M
 from mousai_kit_solvers.dpmpp import DPMSolverPlusPlus2M, DPMSolverPlusPlus2MSDE
@@ -41,6 +42,11 @@ class TestDPMSolverPlusPlus2MSDEWithLessNoise(RotationSamplerContract):
 
 class TestHeun(RotationSamplerContract):
     component = Heun
+    options = {"steps": 5}
+
+
+class TestFewStep(SamplerContract):
+    component = FewStep
     options = {"steps": 5}
 
 

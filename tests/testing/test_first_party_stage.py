@@ -2,11 +2,14 @@
 
 import pytest
 import small_pipeline
+import torch
 from first_party import untested
 from small_stages import AUDIO, AUTOENCODER, GENERATOR, LATENTS, PICTURES
 
 from mousai_kit.core.interfaces import SignalSpace
 from mousai_kit.testing import StageContract
+from mousai_kit.testing.network import learned_parameters
+from mousai_kit_distillation.distilled import Distilled
 from mousai_kit_mousai.diffusion_autoencoder import DiffusionAutoencoder
 from mousai_kit_mousai.envelope_autoencoder import EnvelopeAutoencoder
 from mousai_kit_mousai.regression_autoencoder import RegressionAutoencoder
@@ -125,6 +128,38 @@ class TestTextToAudioOfMDCT(StageContract):
     component = TextToAudio
     options = options(PICTURES, domain={"use": "mdct", "hop": 16}, unet=GENERATOR["unet"])
     input_space = SignalSpace(channels=1, stride=1, sample_rate=8000)
+
+
+class DistilledSuite(StageContract):
+    """A stage whose teacher has learned before: a little, so that there is something to follow."""
+
+    component = Distilled
+
+    def _prepare(self, stage, *, form=iter):
+        stage.teacher.requires_grad_(True)
+        super()._prepare(stage.teacher, form=form)
+        optimizer = torch.optim.Adam(learned_parameters(stage.teacher).values(), lr=1e-2)
+        for _ in range(25):
+            optimizer.zero_grad()
+            self.loss(stage.teacher, self.signals()).mean().backward()
+            optimizer.step()
+        stage.teacher.requires_grad_(False)
+        return stage
+
+
+class TestDistilled(DistilledSuite):
+    options = {"teacher": GENERATOR, "steps": 2, "guidance": [1.0, 4.0]}
+    input_space = LATENTS
+
+
+class TestDistilledByConsistency(DistilledSuite):
+    options = {"teacher": GENERATOR, "steps": 2, "method": "consistency", "rank": 4}
+    input_space = LATENTS
+
+
+class TestDistilledAutoencoder(DistilledSuite):
+    options = {"teacher": AUTOENCODER, "steps": 2}
+    input_space = AUDIO
 
 
 class TestRiffusion(StageContract):

@@ -14,7 +14,6 @@ from einops import rearrange
 from torch import Tensor, nn
 
 import mousai_kit.api as mk
-from mousai_kit_mousai.layers.autocast import without_autocast
 
 FLOOR = 1e-9
 """Power under which all is silence: white noise of unit variance has power 1."""
@@ -96,7 +95,7 @@ class BandSplitSpectrum(nn.Module):
 
     def forward(self, wave: Tensor) -> Tensor:
         """Return features [b, features, t / hop] of audio [b, c, t], t a multiple of `hop`."""
-        with without_autocast(wave.device):
+        with mk.without_autocast(wave.device):
             return self._features(wave.float())
 
     def channel_weights(self) -> Tensor:
