@@ -30,6 +30,8 @@ PARTS = ("sampling", "evaluation", "training", "whole", "memory")
 STEPS = {"generator 24.8 M": 20, "decoder 12.4 M": 15}
 """Evaluations of dpmpp-2m with cosine-spaced levels that were seen to be worth 50 of DDIM: as
 benchmarks/samplers.py measured of mousai.yaml before 2026-11-28 (MDCT diffusion, U-Net)."""
+FEW = {"generator 24.8 M": 4, "decoder 12.4 M": 2}
+"""Evaluations that distilled networks get by on; guidance is no second one."""
 
 
 def main() -> None:
@@ -55,7 +57,7 @@ def main() -> None:
     if "training" in parts:
         rows += [training(name, arguments.rounds, device) for name in SMALL]
     if "whole" in parts:
-        rows.append(whole(arguments.rounds, device))
+        rows += [whole(arguments.rounds, device), distilled(arguments.rounds, device)]
     print(table(rows))
     limit = ceiling(device) if "evaluation" in parts else {}
     for row in rows:
@@ -148,6 +150,23 @@ def whole(rounds: int, device: torch.device) -> Row:
     with torch.no_grad():
         what = "generator and decoder, their 50 + 50 steps, our 20 + 15"
         return row_of(what, _runs(device, theirs, fewer), max(3, rounds // 2), None)
+
+
+def distilled(rounds: int, device: torch.device) -> Row:
+    """Measure both networks, their 50 steps each, our few of distilled networks (`FEW`)."""
+    twins = {name: _twins(name, device, batch=1) for name in SMALL}
+
+    def theirs() -> Tensor:
+        return [authors.sample(given, 50) for authors, _, given in twins.values()][-1]
+
+    def few() -> Tensor:
+        return [
+            ours.sample_distilled(given, FEW[name]) for name, (_, ours, given) in twins.items()
+        ][-1]
+
+    with torch.no_grad():
+        what = "generator and decoder, their 50 + 50 steps, our 4 + 2, distilled"
+        return row_of(what, _runs(device, theirs, few), max(3, rounds // 2), None)
 
 
 def memory(threads: int) -> dict[str, dict[str, float]]:

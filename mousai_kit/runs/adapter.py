@@ -71,9 +71,9 @@ class Adapter:
         told = {"rank": lora.rank, "alpha": alpha, "base": base}
         checkpoint.write_checkpoint(path, _pairs_by_name(pairs), {**header, "lora": told})
 
-    def fault(self, stage: nn.Module) -> str:
+    def fault(self, stage: Stage) -> str:
         """Return why it can't be put on a stage, in a few words; empty where it can."""
-        known = eligible_layers(stage)
+        known = _layers(stage)
         if missing := [name for name in self.pairs if name not in known]:
             return f"has no layer {some(missing, 2, join_quoted)}"
         faulty = [
@@ -90,18 +90,19 @@ class Adapter:
         faults = {name: self.fault(stages[name]) for name in named}
         if fitting := next((name for name, fault in faults.items() if not fault), None):
             return fitting
-        known = {name: eligible_layers(stages[name]).keys() for name in named}
+        known = {name: _layers(stages[name]).keys() for name in named}
         nearest = max(named, key=lambda name: len(self.pairs.keys() & known[name]))
         told = f"is an adapter for another model: {nearest} {faults[nearest]}"
         raise WeightsError.about(self.origin, told)
 
     @torch.no_grad()
-    def add_to(self, stage: nn.Module, strength: float = 1.0) -> None:
+    def add_to(self, stage: Stage, strength: float = 1.0) -> None:
         """Add it to a stage's weights; at strength 0 they stay the same bits."""
         if strength == 0:
             return
+        layers = _layers(stage)
         for name, (a, b) in self.pairs.items():
-            weight = cast("Tensor", stage.get_submodule(name).weight)
+            weight = cast("Tensor", layers[name].weight)
             scale = self.scale * strength  # on the CPU: the same bits wherever they are made
             weight.copy_(add_low_rank(weight.cpu(), a.float(), b.float(), scale))
 
@@ -132,6 +133,14 @@ class AppliedAdapter:
                 "and may do something else with these"
             )
         adapter.add_to(stages[name], self.strength)
+
+
+def _layers(stage: Stage) -> dict[str, nn.Module]:
+    """Return the layers that an adapter can go on, those of a stage that is enough to start from
+    under the names that they have in it, too: what was learned for it fits what was made of it.
+    """
+    known, inner = eligible_layers(stage), f"{stage.starts_from}."
+    return known | {name.removeprefix(inner): layer for name, layer in known.items()}
 
 
 def load_adapters(wanted: Mapping[str, float], stages: Collection[str]) -> list[AppliedAdapter]:
