@@ -110,7 +110,7 @@ from mousai_kit.models.text_encoding import (
     tokenize,
 )
 from mousai_kit.models.text_stage import TextStage, TextStageOptions
-from mousai_kit.recipe import Recipe, load_recipe
+from mousai_kit.recipe import DistillationOptions, Recipe, load_recipe
 from mousai_kit.training.run import train
 
 __all__ = [
@@ -137,6 +137,7 @@ __all__ = [
     "Controls",
     "Dataset",
     "Denoising",
+    "DistillationOptions",
     "Domain",
     "EditedSampler",
     "Embedding",

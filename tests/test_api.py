@@ -13,19 +13,19 @@ from mousai_kit import __version__
 NAMES = """
 EDITING SIDECAR_SUFFIXES AnyCaption AudioError AudioInfo AudioStats Blend CaptionFields Cascade
 ChannelLayout CheckpointOptions ClassifierFreeGuidance Clip ClipSet CombinedDataset Component
-Condition Conditioner ConditionerOptions Conditioners Controls Dataset Denoising Domain
-EditedSampler Embedding ExtraConditioning ExtrasExtractor Field FrozenTextModel GeneratedAudio
-GenerationRequest JumpVelocity LocalPath LoudnessMeter Matrix Metric MousaiError NamePair NoiseLevel
-NoiseSource Options Partway PathOrName Pipeline PluginError PositionalNoise PretrainedCheckpoint
-PretrainedOptions PretrainedTextEncoder Problem Prompt RealClips Recipe RecipeError RequestError
-Sampler SamplerOptions Schedule SetMetric SetScore SignalSpace SpectralEncoder Split Stage
-SteppedSampler TensorNames TextEmbedding TextEncoder TextMetric TextStage TextStageOptions Track
-TrackDataset TrackList TrainingError UNet Use Velocity WeightFormat WeightsError attention
-audio_error audio_info build caption_from_mapping default did_you_mean display_path error_summary
-griffin_lim hookimpl hub inverse_stft licence_from_tags licence_in load load_recipe log_mel
-mean_per_clip overflowing_text overlap_add overlapping_windows pad_context parse_sidecar read
-read_tags resample scale_range stft strip_surrogates tokenize torchaudio train transformers
-unused_keys unused_keys_told validation_mask velocity_loss without_autocast
+Condition Conditioner ConditionerOptions Conditioners Controls Dataset Denoising DistillationOptions
+Domain EditedSampler Embedding ExtraConditioning ExtrasExtractor Field FrozenTextModel
+GeneratedAudio GenerationRequest JumpVelocity LocalPath LoudnessMeter Matrix Metric MousaiError
+NamePair NoiseLevel NoiseSource Options Partway PathOrName Pipeline PluginError PositionalNoise
+PretrainedCheckpoint PretrainedOptions PretrainedTextEncoder Problem Prompt RealClips Recipe
+RecipeError RequestError Sampler SamplerOptions Schedule SetMetric SetScore SignalSpace
+SpectralEncoder Split Stage SteppedSampler TensorNames TextEmbedding TextEncoder TextMetric
+TextStage TextStageOptions Track TrackDataset TrackList TrainingError UNet Use Velocity WeightFormat
+WeightsError attention audio_error audio_info build caption_from_mapping default did_you_mean
+display_path error_summary griffin_lim hookimpl hub inverse_stft licence_from_tags licence_in load
+load_recipe log_mel mean_per_clip overflowing_text overlap_add overlapping_windows pad_context
+parse_sidecar read read_tags resample scale_range stft strip_surrogates tokenize torchaudio train
+transformers unused_keys unused_keys_told validation_mask velocity_loss without_autocast
 """
 """What plug-ins and scripts may rely on: a name goes only with another version of the API."""
 

@@ -1,6 +1,7 @@
 """Recipes: YAML + extends + --set -> values that remember file:line -> a validated Recipe."""
 
 from mousai_kit.core.packaged import RECIPE
+from mousai_kit.recipe.distil import DistillationOptions
 from mousai_kit.recipe.fingerprint import (
     diff_paths,
     model_key,
@@ -27,6 +28,7 @@ __all__ = [
     "RUNS",
     "Audio",
     "Demo",
+    "DistillationOptions",
     "Evaluate",
     "Generate",
     "Lora",

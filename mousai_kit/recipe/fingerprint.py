@@ -50,7 +50,7 @@ def stage_fingerprint_values(recipe: Recipe, stage: str) -> dict[str, Any]:
         values = to_plain_dict(recipe.stages[name], without=("sampler",))
         for setting in NEVER_CHANGE_WEIGHTS:
             del values["train"][setting]
-        del values["first"]
+        del values["first"], values["distil"]
         stages[name] = {**drop_defaults(values), **_first(recipe.stages[name])}
     return {
         "seed": recipe.seed,

@@ -17,6 +17,7 @@ from mousai_kit.core.plugins import installed_registry
 from mousai_kit.core.registry import Registry
 from mousai_kit.core.validation import flatten_errors
 from mousai_kit.recipe.deprecations import DeprecationPass
+from mousai_kit.recipe.distil import written_beside
 from mousai_kit.recipe.merging import apply_overrides, read_with_bases
 from mousai_kit.recipe.nodes import KeyPath, Location, Node, ProblemCollector
 from mousai_kit.recipe.option_types import option_type
@@ -81,7 +82,8 @@ def _validate(
         recipe = Recipe.model_validate(tree.plain(), context={"registry": finder})
     except ValidationError as error:
         for place, message in flatten_errors(error, Recipe):
-            faults.add(tree.origin_of(place), place, message)
+            beside = written_beside(tree, place)
+            faults.add(tree.origin_of(beside), beside, message)
     for place, message in unmet_requirements(tree, complete=finder.complete):
         faults.add(tree.origin_of(place), place, message)
     if faults.found:

@@ -28,6 +28,7 @@ from mousai_kit.core.errors import Problem, RecipeError, format_path, format_val
 from mousai_kit.core.interfaces import Controls, Dataset, Metric, Prompt, Stage
 from mousai_kit.core.validation import flatten_errors, option_error
 from mousai_kit.recipe import requirements, train_options
+from mousai_kit.recipe.distil import Distil, unwrap_model, wrap_model, written_beside
 from mousai_kit.recipe.nodes import KeyPath, Node, Notice
 from mousai_kit.recipe.train_options import Train, written_place
 from mousai_kit.recipe.yaml import dump
@@ -140,6 +141,16 @@ class StageRecipe(Options):
     lora: train_options.Lora | None = Field(
         None, description="adapters to learn; null learns the weights"
     )
+    distil: Distil | None = Field(
+        None,
+        description="let it learn to generate in a few steps what the model makes in many, and "
+        "play that; null: it is played as it is",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _wrap_distilled(cls, said: Any) -> Any:
+        return wrap_model(dict(said)) if isinstance(said, Mapping) else said
 
     @model_validator(mode="after")
     def _check_tuning(self) -> StageRecipe:
@@ -321,7 +332,7 @@ class Recipe(Options):
 
     def error_at(self, place: KeyPath, message: str) -> RecipeError:
         """Return an error about the value at a place, with its file and line where known."""
-        place = written_place(place)
+        place = written_beside(self._written, written_place(place))
         origin = "" if self._written is None else str(self._written.origin_of(place))
         return RecipeError(Problem(origin, format_path(place), message))
 
@@ -374,9 +385,11 @@ class Recipe(Options):
         found = to_plain_dict(self)
         if not found["generate"]["controls"]:
             del found["generate"]["controls"]
-        for stage in found["stages"].values():
-            if not stage["first"]:
-                del stage["first"]
+        for name, stage in found["stages"].items():
+            del stage["distil"]
+            found["stages"][name] = written = unwrap_model(stage)
+            if not written["first"]:
+                del written["first"]
         return found
 
 

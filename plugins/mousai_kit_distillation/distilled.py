@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import torch
-from pydantic import model_validator
 from torch import Tensor
 
 import mousai_kit.api as mk
@@ -36,59 +35,16 @@ class Distilled(mk.Stage):
     needs_average = True
     never_change_weights = ("played",)
 
-    class Options(mk.Options):
+    class Options(mk.DistillationOptions):
         """Options of `stage: distilled`."""
 
         teacher: mk.Use[mk.Stage] = mk.Field(
             description="the stage that is distilled; it learns before, alone, or comes as "
             "`weights`"
         )
-        steps: int = mk.Field(4, ge=1, le=64, description="evaluations of the network to get by on")
-        guidance: list[float] | None = mk.Field(
-            None,
-            min_length=2,
-            max_length=2,
-            description="lowest and highest scale of guidance that is folded into one evaluation; "
-            "null: none is, and guidance asks the network twice",
-        )
-        method: Literal["progressive", "consistency"] = mk.Field(
-            "progressive",
-            description="what a step learns: where the teacher's steps end, or where one step of "
-            "it and then its own average do",
-        )
-        substeps: int = mk.Field(
-            5, ge=1, le=100, description="steps of the teacher in one of its own"
-        )
-        own_path: float = mk.Field(
-            0.5,
-            ge=0,
-            le=1,
-            description="share of clips that begin where its own steps lead from noise, the others "
-            "being noised music",
-        )
-        between: float = mk.Field(
-            0.25,
-            ge=0,
-            le=1,
-            description="share of the noised clips whose level is any, not one of the steps': for "
-            "`strength`",
-        )
-        rank: int | None = mk.Field(
-            None,
-            ge=1,
-            le=1024,
-            description="rank of what is added to a weight, as in LoRA: a small file; null: any",
-        )
         played: Literal["distilled", "full"] = mk.Field(
             "distilled", description="full generates with the teacher, in its own steps"
         )
-
-        @model_validator(mode="after")
-        def _check_guidance(self) -> Self:
-            if self.guidance is not None and not 0 <= self.guidance[0] <= self.guidance[1]:
-                told = "guidance must be two scales of 0 or more, the lower one first"
-                raise ValueError(f"{told} (got {self.guidance})")
-            return self
 
     def __init__(self, options: Options, *, input_space: mk.SignalSpace) -> None:
         super().__init__(options, input_space=input_space)

@@ -190,8 +190,8 @@ class TestOptions:
                 {"teacher": specs["generator"], "guidance": [4.0, 1.0]},
                 context={"registry": installed_registry()},
             )
-        told = "guidance must be two scales of 0 or more, the lower one first (got [4.0, 1.0])"
-        assert raised.value.errors()[0]["msg"] == f"Value error, {told}"
+        told = "must be two scales of 0 or more, the lower one first (got [4.0, 1.0])"
+        assert told in str(raised.value)
 
     def test_a_teacher_that_denoises_nothing_is_refused(self, build, specs, audio):
         teacher = {key: specs["autoencoder"][key] for key in ("domain", "encoder", "unet")}
