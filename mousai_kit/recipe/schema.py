@@ -28,7 +28,7 @@ from mousai_kit.core.errors import Problem, RecipeError, format_path, format_val
 from mousai_kit.core.interfaces import Controls, Dataset, Metric, Prompt, Stage
 from mousai_kit.core.validation import flatten_errors, option_error
 from mousai_kit.recipe import requirements, train_options
-from mousai_kit.recipe.distil import Distil, unwrap_model, wrap_model, written_beside
+from mousai_kit.recipe.distil import DISTILLED, Distil, unwrap_model, wrap_model, written_beside
 from mousai_kit.recipe.nodes import KeyPath, Node, Notice
 from mousai_kit.recipe.train_options import Train, written_place
 from mousai_kit.recipe.yaml import dump
@@ -155,6 +155,10 @@ class StageRecipe(Options):
     @model_validator(mode="after")
     def _check_tuning(self) -> StageRecipe:
         train_options.check_train_options(self)
+        if self.model.component.name == DISTILLED:
+            for key in ("recompute", "compile"):
+                if getattr(self.train, key):
+                    raise option_error("does not go with `distil`; leave it out", "train", key)
         for name in self.first:
             if name not in self.inner:
                 raise option_error(self._no_inner(name), "first", name)

@@ -46,7 +46,7 @@ class WeightChanges(nn.Module):
     @torch.no_grad()
     def changed_copy(self, stage: mk.Stage) -> mk.Stage:
         """Return a copy of a stage with changed weights; it shares what does not change."""
-        changed = copy.deepcopy(stage, {id(part): part for part in self._unchanged(stage)})
+        changed = copy.deepcopy(stage, {id(part): part for part in self._parts_to_share(stage)})
         for name, weight in self.weights(stage).items():
             changed.get_parameter(name).copy_(weight)
         return changed.eval()
@@ -57,7 +57,7 @@ class WeightChanges(nn.Module):
             return self.whole[key]
         return (self.up[key] @ self.down[key]).view_as(stage.get_parameter(name))
 
-    def _unchanged(self, stage: nn.Module) -> Iterator[nn.Module | Tensor]:
+    def _parts_to_share(self, stage: nn.Module) -> Iterator[nn.Module | Tensor]:
         """Yield the parts of a stage in which no weight changes."""
         for place, module in stage.named_modules():
             if not any(name.startswith(f"{place}.") or not place for name in self.names):

@@ -75,6 +75,10 @@ def test_its_steps_play_it_and_others_the_teacher(here):
             f"{GENERATOR}.distil.train.batch: must be at least 1 (got 0)",
         ),
         (
+            f"{GENERATOR}.distil.train.recompute=true",
+            f"{GENERATOR}.distil.train.recompute: does not go with `distil`; leave it out",
+        ),
+        (
             f"{GENERATOR}.distil.guidance=[4, 1]",
             f"{GENERATOR}.distil.guidance: {IN_ORDER} (got [4.0, 1.0])",
         ),
