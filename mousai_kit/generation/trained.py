@@ -150,5 +150,5 @@ def load(
     strengths = {str(path): strength for path, strength in (adapters or {}).items()}
     found = load_adapters(strengths, recipe.stages)
     with torch.random.fork_rng(devices=[]):
-        run = Run(recipe, folder, Screen(quiet=quiet), found, to_load=True)
-        return Pipeline(run.load_for_inference())
+        system = Run(recipe, folder, Screen(quiet=quiet), found, to_load=True)
+        return Pipeline(system.load_for_inference())
