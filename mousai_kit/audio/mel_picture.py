@@ -92,7 +92,7 @@ class _Panel:
 
         size = (RIGHT - LEFT, BOTTOM - TOP)
         shown = Image.fromarray(mel[::-1].copy()).resize(size, Image.Resampling.HAMMING)
-        self.image.paste(self._coloured(np.asarray(shown)), (LEFT, TOP))
+        self.image.paste(self._colour(np.asarray(shown)), (LEFT, TOP))
         self._draw.rectangle((LEFT, TOP, RIGHT, BOTTOM), outline=INK)
 
     def scale(self) -> None:
@@ -100,7 +100,7 @@ class _Panel:
         first, last = SCALE
         levels = np.linspace(self.loudest, self.loudest - RANGE, BOTTOM - TOP, dtype=np.float32)
         bar = np.repeat(levels[:, None], last - first, axis=1)
-        self.image.paste(self._coloured(bar), (first, TOP))
+        self.image.paste(self._colour(bar), (first, TOP))
         self._draw.rectangle((first, TOP, last, BOTTOM), outline=INK)
         for value, text in _ticks(self.loudest - RANGE, self.loudest):
             y = round(TOP + (self.loudest - value) / RANGE * (BOTTOM - TOP))
@@ -139,7 +139,7 @@ class _Panel:
         turned = mask.transpose(Image.Transpose.ROTATE_90)
         self.image.paste(INK, (x, (TOP + BOTTOM - turned.height) // 2), turned)
 
-    def _coloured(self, decibels: npt.NDArray[np.float32]) -> Image:
+    def _colour(self, decibels: npt.NDArray[np.float32]) -> Image:
         """Return dB [rows, columns] as colours."""
         from PIL import Image
 

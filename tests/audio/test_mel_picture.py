@@ -19,7 +19,7 @@ def tone(hertz, *, seconds=1.0, begins=0.0):
     return ((t >= begins) * torch.sin(2 * math.pi * hertz * t))[None]
 
 
-def drawn(path, **waves):
+def picture_of(path, **waves):
     plot_mels(path, {name: StreamingMel.of(wave, RATE) for name, wave in waves.items()})
     return np.asarray(Image.open(path)).astype(int)
 
@@ -37,20 +37,20 @@ def test_the_colours_are_those_of_magma():
 
 @pytest.mark.parametrize(("hertz", "label"), [(100, "100"), (1000, "1k"), (10_000, "10k")])
 def test_a_tone_is_bright_where_its_frequency_stands_on_the_axis(tmp_path, hertz, label):
-    shown = axes(drawn(tmp_path / "a.png", a=tone(hertz)))
+    shown = axes(picture_of(tmp_path / "a.png", a=tone(hertz)))
     places, labels = mel_picture._frequency_ticks(160, RATE)
     expected = len(shown) * (1 - places[labels.index(label)] / 160)
     assert abs(int(shown.mean(1).argmax()) - expected) <= 4
 
 
 def test_a_tone_begins_where_its_time_stands_on_the_axis(tmp_path):
-    shown = axes(drawn(tmp_path / "a.png", a=tone(1000, seconds=4.0, begins=1.0)))
+    shown = axes(picture_of(tmp_path / "a.png", a=tone(1000, seconds=4.0, begins=1.0)))
     line = shown[shown.mean(1).argmax()]
     assert abs(int((line > line.max() / 2).argmax()) / len(line) - 0.25) < 0.02
 
 
 def test_a_second_panel_has_the_colours_of_the_first(tmp_path):
-    picture = drawn(tmp_path / "a.png", loud=tone(1000), soft=0.01 * tone(1000))
+    picture = picture_of(tmp_path / "a.png", loud=tone(1000), soft=0.01 * tone(1000))
     assert picture.shape == (2 * mel_picture.HEIGHT, mel_picture.WIDTH, 3)
     loud, soft = (axes(picture, row).max() for row in (0, 1))
     assert loud > 600
@@ -73,5 +73,5 @@ def test_ticks_are_round_numbers(low, high, texts):
 
 @pytest.mark.parametrize("samples", [1, 100, RATE])
 def test_audio_of_any_length_is_drawn(tmp_path, samples):
-    picture = drawn(tmp_path / "a.png", a=tone(440, seconds=samples / RATE))
+    picture = picture_of(tmp_path / "a.png", a=tone(440, seconds=samples / RATE))
     assert picture.shape == (mel_picture.HEIGHT, mel_picture.WIDTH, 3)
