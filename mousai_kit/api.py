@@ -1,4 +1,10 @@
-"""All that is public, to users and plug-ins, on one page: `import mousai_kit.api as mk`."""
+"""All that is public, to users and plug-ins, on one page: `import mousai_kit.api as mk`.
+
+What takes long to import, and no plug-in needs to be loaded, is imported where it is first named.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from mousai_kit.audio.analysis import AudioStats, LoudnessMeter
 from mousai_kit.audio.griffin_lim import griffin_lim, inverse_stft, stft
@@ -12,7 +18,6 @@ from mousai_kit.audio.io import (
 )
 from mousai_kit.audio.spectrogram import log_mel
 from mousai_kit.audio.tags import read_tags
-from mousai_kit.audio.torchaudio_compat import torchaudio
 from mousai_kit.core.build import build
 from mousai_kit.core.component import (
     Component,
@@ -88,7 +93,6 @@ from mousai_kit.data.captions import (
 from mousai_kit.data.combined import CombinedDataset
 from mousai_kit.data.tracks import Track, TrackDataset, TrackList, validation_mask
 from mousai_kit.generation.output import GeneratedAudio
-from mousai_kit.generation.trained import Pipeline, load
 from mousai_kit.models import hub
 from mousai_kit.models.attention import attention
 from mousai_kit.models.cascade import Cascade
@@ -111,7 +115,25 @@ from mousai_kit.models.text_encoding import (
 )
 from mousai_kit.models.text_stage import TextStage, TextStageOptions
 from mousai_kit.recipe import DistillationOptions, Recipe, load_recipe
-from mousai_kit.training.run import train
+
+if TYPE_CHECKING:
+    from mousai_kit.audio.torchaudio_compat import torchaudio
+    from mousai_kit.generation.trained import Pipeline, load
+    from mousai_kit.training.run import train
+else:
+    _LATE = {
+        "torchaudio": "mousai_kit.audio.torchaudio_compat",
+        "Pipeline": "mousai_kit.generation.trained",
+        "load": "mousai_kit.generation.trained",
+        "train": "mousai_kit.training.run",
+    }
+
+    def __getattr__(name: str) -> Any:
+        if name not in _LATE:
+            raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+        globals()[name] = found = getattr(import_module(_LATE[name]), name)
+        return found
+
 
 __all__ = [
     "EDITING",

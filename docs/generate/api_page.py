@@ -68,7 +68,7 @@ def _title(module: ModuleType) -> str:
 
 def _definition(module: ModuleType, name: str) -> tuple[ModuleType, ast.stmt | None]:
     """Return the module of ours that defines a name, and where; None for what is elsewhere's."""
-    for node in read(module)[1].body:
+    for node in _statements(read(module)[1]):
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
             return module, node
         if isinstance(node, ast.Assign | ast.AnnAssign) and name in _targets(node):
@@ -78,6 +78,14 @@ def _definition(module: ModuleType, name: str) -> tuple[ModuleType, ast.stmt | N
             value = getattr(inner, name)
             return (value, None) if _is_ours(value) else _definition(inner, name)
     return module, None
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Yield a module's statements, those for type checkers alone included."""
+    for node in tree.body:
+        yield node
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield from node.body
 
 
 def _imports(node: ast.stmt, name: str) -> TypeGuard[ast.ImportFrom]:

@@ -11,7 +11,8 @@ from mousai_kit.audio.io import (
     read,
     resample,
 )
-from mousai_kit.audio.spectrogram import StreamingMel, log_mel, plot_mels
+from mousai_kit.audio.mel_picture import plot_mels
+from mousai_kit.audio.spectrogram import StreamingMel, log_mel
 from mousai_kit.audio.tags import read_tags
 from mousai_kit.audio.writer import FORMATS, SILENCE, AudioWriter, write
 

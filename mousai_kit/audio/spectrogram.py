@@ -1,4 +1,4 @@
-"""Log-mel spectrograms, of audio of any length, and pictures of them.
+"""Log-mel spectrograms, of audio of any length.
 
 Legend: c channels, t time in samples.
 """
@@ -6,9 +6,7 @@ Legend: c channels, t time in samples.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import Self
 
 import torch
@@ -125,50 +123,3 @@ class StreamingMel:
     def _power(self, wave: Tensor) -> Tensor:
         """Return the mel power [bands, frames] of audio [t] without padding."""
         return mel_power(wave, self.sample_rate, n_fft=self._n_fft, hop=self._hop, bands=BANDS)
-
-
-def plot_mels(path: Path, strips: Mapping[str, StreamingMel]) -> None:
-    """Draw a mel picture (PNG): one panel per titled strip.
-
-    All panels have the same colours: 70 dB down from the loudest point of the first.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 3.2 * len(strips)), layout="constrained")
-    mels = [strip.mel() for strip in strips.values()]
-    loudest = float(mels[0].max())
-    rows = figure.subplots(len(strips), 1, squeeze=False)[:, 0]
-    for axes, (title, strip), mel in zip(rows, strips.items(), mels, strict=True):
-        shown = axes.imshow(
-            mel.numpy(),
-            origin="lower",
-            aspect="auto",
-            cmap="magma",
-            vmin=loudest - 70,
-            vmax=loudest,
-            extent=(0, strip.samples / strip.sample_rate, 0, len(mel)),
-        )
-        axes.set_title(_drawable(title), fontsize=9, loc="left")
-        axes.set_yticks(*_frequency_ticks(len(mel), strip.sample_rate))
-        axes.set_ylabel("Hz (mel scale)")
-        figure.colorbar(shown, ax=axes, label="dB", pad=0.01)
-    rows[-1].set_xlabel("seconds")
-    part = path.with_name(f".{path.name}.part")
-    figure.savefig(part, dpi=110, format="png")
-    part.replace(path)
-
-
-def _frequency_ticks(bands: int, sample_rate: int) -> tuple[list[float], list[str]]:
-    """Return places and labels for some frequencies on an axis of mel bands."""
-    known = {100: "100", 300: "300", 1000: "1k", 3000: "3k", 10_000: "10k"}
-    top = slaney_mel(sample_rate / 2)
-    shown = {hertz: label for hertz, label in known.items() if hertz < sample_rate / 2}
-    return [bands * slaney_mel(hertz) / top for hertz in shown], list(shown.values())
-
-
-def _drawable(title: str) -> str:
-    """Return a title on one line that matplotlib takes literally and whose letters it has."""
-    line = " ".join(title.split())
-    line = "".join(c if c.isprintable() and c < "\u0250" else "?" for c in line)
-    line = line if len(line) <= 110 else f"{line[:107]}..."
-    return line.replace("$", r"\$")

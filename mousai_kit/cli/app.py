@@ -78,10 +78,17 @@ def _root(
 
 @contextmanager
 def busy(label: str) -> Iterator[None]:
-    """Show what goes on while a command imports what it needs, which takes seconds."""
+    """Show what goes on while a command does what may take seconds."""
     from mousai_kit.core.console import Screen
 
     with Screen().busy(label):
+        yield
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """Show that a command starts while it imports what it needs, which takes about two seconds."""
+    with no_garbage_collection(), busy("starting"):
         yield
 
 

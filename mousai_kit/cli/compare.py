@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mousai_kit.cli.app import Json, Set, app, busy, on_interrupt, print_json
+from mousai_kit.cli.app import Json, Set, app, on_interrupt, print_json, starting
 
 if TYPE_CHECKING:
     from mousai_kit.core.console import Screen
@@ -43,7 +43,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Put systems side by side: the same prompts and seeds, figures, pictures, speed, a page."""
-    with busy("starting"):
+    with starting():
         from dataclasses import replace
 
         from mousai_kit.core.console import Screen

@@ -19,10 +19,11 @@ from mousai_kit.cli.app import (
     Source,
     Target,
     app,
-    busy,
+    no_garbage_collection,
     on_interrupt,
     print_json,
     print_result,
+    starting,
 )
 from mousai_kit.core.errors import RequestError, argument_error
 
@@ -48,7 +49,7 @@ def run(
     from mousai_kit.core.console import Screen
 
     screen = Screen()
-    with screen.busy("reading the recipe"):  # and all that it may name
+    with no_garbage_collection(), screen.busy("reading the recipe"):  # and all that it may name
         from mousai_kit.evaluation import report
         from mousai_kit.generation import generate as making
         from mousai_kit.runs import status
@@ -161,7 +162,7 @@ def generate(
     as_json: Json = False,
 ) -> None:
     """Make music from prompts with a trained system: a run, or one that others trained."""
-    with busy("starting"):
+    with starting():
         from mousai_kit.core.files import check_folder
         from mousai_kit.core.plugins import installed_registry
         from mousai_kit.generation import generate as making
@@ -257,7 +258,7 @@ def reconstruct(
     as_json: Json = False,
 ) -> None:
     """Bring a file through the autoencoder and back, with a mel picture of both."""
-    with busy("starting"):
+    with starting():
         from mousai_kit.core.plugins import installed_registry
         from mousai_kit.generation import generate as making
         from mousai_kit.runs.resolve import half_trained_system
@@ -286,7 +287,7 @@ def evaluate(
     target: Target, revision: Revision = None, overrides: Set = None, as_json: Json = False
 ) -> None:
     """Show whether a trained run listens to its latents and its text; write report.md."""
-    with busy("starting"):
+    with starting():
         from mousai_kit.core.plugins import installed_registry
         from mousai_kit.evaluation import report
         from mousai_kit.runs.resolve import half_trained_system

@@ -17,6 +17,7 @@ from mousai_kit.cli.app import (
     no_garbage_collection,
     print_json,
     print_result,
+    starting,
 )
 from mousai_kit.core.errors import MousaiError
 
@@ -25,7 +26,7 @@ from mousai_kit.core.errors import MousaiError
 @no_garbage_collection()
 def validate(source: Source, overrides: Set = None, as_json: Json = False) -> None:
     """Check a recipe, all of it, and that its parts fit together."""
-    with busy("starting"):
+    with starting():
         from mousai_kit.core.console import Screen
         from mousai_kit.core.plugins import installed_registry
         from mousai_kit.models.cascade import Cascade
@@ -75,7 +76,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Describe a recipe (stages, parameters, memory), a component (options), a trained system."""
-    with busy("starting"):
+    with starting():
         from mousai_kit.cli import describe, tables
         from mousai_kit.core.plugins import installed_registry
         from mousai_kit.runs.resolve import is_system, resolve_recipe, resolve_run

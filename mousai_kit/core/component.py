@@ -49,7 +49,12 @@ class Options(BaseModel):
     """
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, validate_default=True, allow_inf_nan=False
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        validate_default=True,
+        allow_inf_nan=False,
+        defer_build=True,  # a recipe uses few of all the Options that plug-ins bring
     )
     shows_defaults: ClassVar[bool] = True
     """Whether a recipe that is written out says what was left to its default, too."""

@@ -31,6 +31,7 @@ def check_options(options: type[Options]) -> Iterator[str]:
                 "correct `former_names`"
             )
     try:
+        options.model_rebuild()  # names a type that there is not
         wrong = _wrong_defaults(options, _Nothing())
     except Exception as error:  # a default_factory's, a validator's, or pydantic's of the class
         told = escape_control_chars(" ".join(str(error).split("\n\n")[0].split()))

@@ -177,7 +177,7 @@ def _make(
 ) -> tuple[dict[str, Any], list[Path | None]]:
     """Return a system's facts, and its clips' files, None where one is silent."""
     recipe, folder = resolve_run(system.target, None)
-    run = Run(recipe, folder, screen).load_for_inference()
+    run = Run(recipe, folder, screen, to_load=True).load_for_inference()
     rate = judge.audio.sample_rate
     if recipe.audio.sample_rate != rate:
         screen.print(

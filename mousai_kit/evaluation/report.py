@@ -12,6 +12,7 @@ from typing import Any
 
 from mousai_kit.core.errors import Problem, WeightsError
 from mousai_kit.core.interfaces import GenerationRequest, Split
+from mousai_kit.core.spin_wait import sleep_if_contended
 from mousai_kit.data.datasets import dataset, one_clip_per_track
 from mousai_kit.data.stage_data import StageData
 from mousai_kit.evaluation.evaluation import (
@@ -37,6 +38,7 @@ YOUR_MUSIC = "--set data.use=folder --set data.path=~/Music --out runs/mine"
 ON_YOURS = "--set data.path=~/Music"
 
 
+@sleep_if_contended()
 def write_report(system: Run) -> dict[str, Any]:
     """Evaluate a trained system and write report.md, report.json and evaluation/*.png.
 

@@ -22,6 +22,7 @@ from mousai_kit.core.console import Screen
 from mousai_kit.core.errors import Argument, Problem, RequestError, argument_error, format_value
 from mousai_kit.core.interfaces import Controls, GenerationRequest
 from mousai_kit.core.interfaces.controls import printable
+from mousai_kit.core.spin_wait import sleep_if_contended
 from mousai_kit.distributed import Communicator
 from mousai_kit.generation.editing import Edit, Through
 from mousai_kit.generation.output import GeneratedAudio
@@ -266,6 +267,7 @@ class Generator:
                 trained=self.trained,
             )
 
+    @sleep_if_contended()
     def _render(
         self,
         label: str,

@@ -121,7 +121,7 @@ class Pipeline(Cascade):
         if self._other is None or self._other.recipe != recipe:
             one = self._system
             with torch.random.fork_rng(devices=[]):
-                other = Run(recipe, one.folder, one.screen, one.adapters)
+                other = Run(recipe, one.folder, one.screen, one.adapters, to_load=True)
                 self._other = other.load_for_inference()
         return self._other
 
@@ -150,4 +150,5 @@ def load(
     strengths = {str(path): strength for path, strength in (adapters or {}).items()}
     found = load_adapters(strengths, recipe.stages)
     with torch.random.fork_rng(devices=[]):
-        return Pipeline(Run(recipe, folder, Screen(quiet=quiet), found).load_for_inference())
+        system = Run(recipe, folder, Screen(quiet=quiet), found, to_load=True)
+        return Pipeline(system.load_for_inference())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from mousai_kit.core.seeds import derive_seed
 from mousai_kit.models.conditioning import Conditioners
 from mousai_kit.models.conditions import conditions_type, parse_conditions
 from mousai_kit.models.overlap import overlap_add, overlapping_windows, scale_range
+from mousai_kit.models.weight_init import build_to_load
 from mousai_kit.recipe import Recipe
 
 
@@ -28,18 +30,20 @@ class Cascade:
         self.stages = dict(stages)
 
     @classmethod
-    def build(cls, recipe: Recipe, *, device: torch.device | str = "cpu") -> Cascade:
+    def build(
+        cls, recipe: Recipe, *, device: torch.device | str = "cpu", to_load: bool = False
+    ) -> Cascade:
         """Build a recipe's stages with fresh weights, the same ones for the same seed.
 
-        RecipeError where parts do not fit each other. On the `meta` device weights take no memory.
+        RecipeError where parts do not fit each other. On the `meta` device weights take no memory;
+        `to_load` leaves them undrawn where a state dict will bring them.
         """
         audio = SignalSpace(recipe.audio.channels, 1, recipe.audio.sample_rate)
         below, stages = audio, {}
         for name, part in recipe.stages.items():
-            torch.manual_seed(derive_seed(recipe.seed, "weights", name))
+            build = partial(_build_stage, recipe, name, below, meta=str(device) == "meta")
             try:
-                with _Outline() if str(device) == "meta" else torch.device("cpu"):
-                    stage = part.model.build(input_space=below)
+                stage = build_to_load(build) if to_load else build()
             except MousaiError as error:
                 slots = iter_slots(part.model, ("stages", name, "model"))
                 whole = ("stages", name, "model")
@@ -218,6 +222,13 @@ class Cascade:
 def _for_stage(request: GenerationRequest, stage: str) -> GenerationRequest:
     """Return a request with the seeds of a stage of the name."""
     return replace(request, seeds=[derive_seed(seed, stage) for seed in request.seeds])
+
+
+def _build_stage(recipe: Recipe, name: str, below: SignalSpace, *, meta: bool) -> Stage:
+    """Return a stage of a recipe with weights that its seed decides; on meta with none."""
+    torch.manual_seed(derive_seed(recipe.seed, "weights", name))
+    with _Outline() if meta else torch.device("cpu"):
+        return recipe.stages[name].model.build(input_space=below)
 
 
 class _Outline(TorchFunctionMode):

@@ -12,10 +12,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
-
 from mousai_kit.core.component import Component
 from mousai_kit.core.errors import RecipeError, format_value
 from mousai_kit.core.packaged import RECIPE
@@ -34,6 +30,8 @@ _OWNER = re.compile(r"(\S+) (\S+) \(.*\)")
 
 def is_requirement(text: str) -> bool:
     """Return whether a text names a package, with versions or without, and nothing else."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
     try:
         wanted = Requirement(text)
     except InvalidRequirement:
@@ -50,6 +48,9 @@ def check_requirement(text: str) -> str:
 
 def unmet_reason(requirement: str) -> str:
     """Return what is wrong with what is installed of a package; empty where it will do."""
+    from packaging.requirements import Requirement
+    from packaging.version import InvalidVersion
+
     wanted = Requirement(requirement)
     try:
         found = version(wanted.name)
@@ -111,6 +112,10 @@ def add_plugin_requirements(requires: Sequence[str], owners: Iterable[str]) -> l
     A package that is named already stays as it is; one that is not may be any later version.
     """
     packages = {found[1]: found[2] for owner in owners if (found := _OWNER.fullmatch(owner))}
+    if not packages.keys() - {_OWN}:
+        return list(requires)
+    from packaging.utils import canonicalize_name
+
     named = {_name(requirement) for requirement in requires} | {_OWN}
     more = [name for name in sorted(packages) if canonicalize_name(name) not in named]
     return [*requires, *(_from(package, packages[package]) for package in more)]
@@ -118,17 +123,24 @@ def add_plugin_requirements(requires: Sequence[str], owners: Iterable[str]) -> l
 
 def is_of(owner: str, requires: Sequence[str]) -> bool:
     """Return whether a plug-in is of a package that is required."""
+    from packaging.utils import canonicalize_name
+
     found = _OWNER.fullmatch(owner)
     return found is not None and canonicalize_name(found[1]) in map(_name, requires)
 
 
 def _name(requirement: str) -> str:
     """Return a package's name in the one way of writing it that all agree on."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
     return canonicalize_name(Requirement(requirement).name)
 
 
 def _from(package: str, found: str) -> str:
     """Return a requirement of a version or any later one; local builds have no public order."""
+    from packaging.version import InvalidVersion, Version
+
     try:
         return f"{package}>={Version(found).public}"
     except InvalidVersion:
@@ -208,6 +220,8 @@ def _earlier_hint(run: Path, component: str) -> str:
     lacking = [package for package in required_packages(tree) if unmet_reason(package)]
     if not lacking or component not in _names(tree.plain()):
         return ""
+    from packaging.requirements import Requirement
+
     packages = " or ".join(Requirement(text).name for text in lacking)
     return f"{packages} brought it when {run} was made: {command(lacking)}"
 

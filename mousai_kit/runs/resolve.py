@@ -58,7 +58,8 @@ def trained_system(
     """
     recipe, folder = resolve_run(target, overrides, steps, revision)
     folder.check_trained(recipe)
-    return Run(recipe, folder, Screen(), load_adapters(_strengths(adapters), recipe.stages))
+    found = load_adapters(_strengths(adapters), recipe.stages)
+    return Run(recipe, folder, Screen(), found, to_load=True)
 
 
 def _strengths(adapters: Sequence[str]) -> dict[str, float]:

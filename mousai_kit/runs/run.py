@@ -24,14 +24,19 @@ class Run:
         folder: RunFolder,
         screen: Screen,
         adapters: Sequence[AppliedAdapter] = (),
+        *,
+        to_load: bool = False,
     ) -> None:
-        """Build the stages; `adapters` are put on them when they are loaded to play."""
+        """Build the stages; `adapters` are put on them when they are loaded to play.
+
+        `to_load` builds stages that are of no use until their weights are loaded, and sooner.
+        """
         self.recipe, self.folder, self.screen, self.adapters = recipe, folder, screen, adapters
         device = devices.resolve_device(recipe.device)
         with screen.busy("building the stages"):
             self.ranks = init_distributed(device.type)
             self.device = devices.resolve_device(str(self.ranks.device(device)))
-            self.cascade = Cascade.build(recipe, device=self.device)
+            self.cascade = Cascade.build(recipe, device=self.device, to_load=to_load)
 
     def load(self, names: Sequence[str] | None = None) -> Run:
         """Load the weights of all stages, or of `names`.

@@ -198,12 +198,15 @@ class RunFolder:
 
     def provenance(self, recipe: Recipe, name: str) -> dict[str, Any]:
         """Return what the files of a stage say of where they come from."""
+        return self._made_of(recipe, name) | {"recipe": recipe.whole.to_yaml()}
+
+    def _made_of(self, recipe: Recipe, name: str) -> dict[str, Any]:
+        """Return the part of a stage's provenance that decides its weights."""
         names = list(recipe.stages)
         below = [self.stage(other).weights for other in names[: names.index(name)]]
         return {
             "stage": name,
             "key": stage_fingerprint_values(recipe, name),
-            "recipe": recipe.whole.to_yaml(),
             "below": [checkpoints.read_header(path)["digest"] for path in below],
         }
 
@@ -242,7 +245,7 @@ class RunFolder:
     def check(self, recipe: Recipe, name: str) -> None:
         """Raise WeightsError where a stage's finished weights are another recipe's, or broken."""
         path = self.stage(name).weights
-        if different := self.mismatches(path, self.provenance(recipe, name)):
+        if different := self.mismatches(path, self._made_of(recipe, name)):
             raise WeightsError.about(
                 path, f"was made by another recipe; it differs in {some(different)}"
             )
@@ -256,18 +259,30 @@ class RunFolder:
 def _keys(found: Key, expected: Key) -> tuple[Key, Key]:
     """Return what decides weights, as a file tells and as is expected, without what is no matter.
 
+    Where they differ, the file's with the names and defaults of today's components.
+    """
+    old, new = _decisive(found, found.get("key", {}), expected)
+    return (old, new) if old == new else _decisive(found, key_today(found), expected)
+
+
+def _decisive(found: Key, old: Key, expected: Key) -> tuple[Key, Key]:
+    """Return two keys, that of a file and the expected one, without what is no matter.
+
     How the stages below were trained is none where their weights are the very ones.
     """
-    old, new = found.get("key", {}), expected["key"]
-    if old != new:
-        old = key_today(found)
+    new = expected["key"]
     if "imported" in found:  # not trained here, so not on the recipe's music either
-        return model_key(old), model_key(new)
+        return _model_of(old), model_key(new)
     if found.get("below") != expected["below"]:
         return old, new
     below = (name for name in new["stages"] if name != expected["stage"])
     idle = dict.fromkeys(below, ("train", "first"))
     return drop_settings(old, idle), drop_settings(new, idle)
+
+
+def _model_of(key: Key) -> Key:
+    """Return the model of a file's key; all of one that tells of none."""
+    return model_key(key) if {"audio", "stages"} <= key.keys() else key
 
 
 def _other_beginning(found: Key, expected: Key) -> list[str]:

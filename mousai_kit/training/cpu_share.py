@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
+from mousai_kit.core.spin_wait import seconds_waited, usable_cores
 from mousai_kit.distributed import Rank
-
-THREADS = Path("/proc/self/task")
-"""Where Linux tells of each thread of this process, also for how long it waited for a core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +53,7 @@ class CpuUse:
             max(0.0, getattr(after, name) - getattr(before, name)) / seconds
             for name in ("got", "own", "busy")
         )
-        cores = len(usable())
+        cores = len(usable_cores())
         asked = float(min(torch.get_num_threads(), cores))
         if before.waited is not None and after.waited is not None:
             asked = min(cores, got + max(0.0, after.waited - before.waited) / seconds)
@@ -74,30 +70,14 @@ def read_counters() -> Reading:
     import psutil
 
     each = psutil.cpu_times(percpu=True)
-    busy = sum(sum(each[core]) - _idle(each[core]) for core in usable() if core < len(each))
-    return Reading(time.monotonic(), time.process_time(), _seconds_waited(), _own(), busy)
-
-
-def usable() -> list[int]:
-    """Return the cores that this process may use, by their numbers."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
+    busy = sum(sum(each[core]) - _idle(each[core]) for core in usable_cores() if core < len(each))
+    return Reading(time.monotonic(), time.process_time(), seconds_waited(), _own(), busy)
 
 
 def _idle(times: object) -> float:
     """Return how long a core did nothing, or what is counted a second time as a guest's."""
     names = ("idle", "iowait", "guest", "guest_nice")
     return sum(float(getattr(times, name, 0.0)) for name in names)
-
-
-def _seconds_waited() -> float | None:
-    """Return for how many seconds the threads of this process waited for a core."""
-    waited: list[float] = []
-    for thread in THREADS.glob("*/schedstat"):
-        with suppress(OSError, ValueError, IndexError):  # a thread that has just ended
-            waited.append(int(thread.read_text().split()[1]) / 1e9)
-    return sum(waited) if waited else None
 
 
 def _own() -> float:

@@ -15,6 +15,7 @@ from mousai_kit.core.console import Screen
 from mousai_kit.core.errors import AudioError, MousaiError, error_summary, escape_control_chars
 from mousai_kit.core.interfaces import Stage
 from mousai_kit.core.seeds import derive_seed
+from mousai_kit.core.spin_wait import sleep_if_contended
 from mousai_kit.data.datasets import ClipSource, audio_extractor
 from mousai_kit.data.loader import Batch, batches, draw
 from mousai_kit.distributed import Communicator, RankError
@@ -242,6 +243,7 @@ class Trainer:
         self.learner.optimizer.zero_grad()  # the memory is another stage's now
         self.stage.eval()
 
+    @sleep_if_contended()
     def _run(self) -> None:
         self._started = time.monotonic() - self.seconds
         with defer_signals(patient=not self.ranks.own.alone) as interruption:

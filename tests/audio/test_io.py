@@ -20,7 +20,8 @@ from torch import Tensor
 from mousai_kit import audio
 from mousai_kit.audio.analysis import analyze_file
 from mousai_kit.audio.io import AudioInfo, audio_info, display_path, mix_channels, read, resample
-from mousai_kit.audio.spectrogram import StreamingMel, log_mel, plot_mels
+from mousai_kit.audio.mel_picture import plot_mels
+from mousai_kit.audio.spectrogram import StreamingMel, log_mel
 from mousai_kit.audio.tags import read_tags as tags
 from mousai_kit.audio.writer import write
 from mousai_kit.core.errors import AudioError, RequestError

@@ -14,6 +14,7 @@ from mousai_kit import __version__, audio
 from mousai_kit.cli import app
 from mousai_kit.core.plugins import installed_registry
 from mousai_kit.training.trainer import Trainer
+from mousai_kit_starter import FOLDER
 
 COMMANDS = (
     *("run", "generate", "reconstruct", "evaluate", "compare"),
@@ -91,6 +92,29 @@ def test_a_recipe_is_validated_without_what_takes_seconds_to_import(here, recipe
     valid, loaded = done.stdout.splitlines()
     assert valid.startswith(f"{recipe}: valid (")
     assert loaded == "[]"
+
+
+@pytest.mark.skipif(not any(FOLDER.glob("*/weights.safetensors")), reason="no weights here")
+def test_playing_imports_nothing_that_only_training_or_a_picture_needs_before_it_sounds(here):
+    code = (
+        "import sys\nsys.argv = ['mousai-kit', 'generate', 'starter', 'Rock', '--seconds', '0.5', "
+        "'--steps', '2']\nfrom mousai_kit.cli import main\n"
+        "from mousai_kit.generation.rendering import FileSink\n"
+        "add, finish = FileSink.add, FileSink.finish\n"
+        "def noted(sink, piece): there.update(sys.modules); add(sink, piece)\n"
+        "def last(sink): finish(sink); print(sorted(absent & set(sys.modules)))\n"
+        "there = {}\nFileSink.add, FileSink.finish = noted, last\n"
+        "absent = {'transformers', 'torch._dynamo', 'sympy', 'scipy', 'accelerate', 'datasets', "
+        "'huggingface_hub', 'packaging.requirements', 'mousai_kit.training', "
+        "'mousai_kit.evaluation', 'matplotlib'}\n"
+        "later = absent | {'PIL', 'torchaudio', 'mutagen', 'soundfile'}\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print(sorted(later & set(there)), bool(there))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    at_the_end, _, before_sound = done.stdout.splitlines()
+    assert at_the_end == "[]"
+    assert before_sound == "[] True"
 
 
 def test_the_version(command):

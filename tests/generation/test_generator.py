@@ -1,6 +1,7 @@
 """Generation: any prompt is a file in the folder, and a seed is a clip."""
 
 import math
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from mousai_kit import __version__, audio
+from mousai_kit.core.console import ProgressBar
 from mousai_kit.core.errors import AudioError, MousaiError, RequestError
 from mousai_kit.generation import generate
 from mousai_kit.generation.generator import GenerationJob, make_jobs
@@ -221,6 +223,20 @@ def test_the_progress_bar_counts_every_evaluation_of_every_stage(system, monkeyp
     make(system, "a", "b", "c", batch=2)
     ((label, total, shown),) = bars
     assert (label, total, shown.done) == ("generating", 3 * (3 + 2), 15)
+
+
+def test_threads_are_looked_after_while_clips_are_made(system, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    seen, advance = [], ProgressBar.advance
+
+    def noted(bar, *given):
+        seen.append("contention" in {it.name for it in threading.enumerate()})
+        advance(bar, *given)
+
+    monkeypatch.setattr(ProgressBar, "advance", noted)
+    make(system, "a")
+    assert seen == [True] * 5
+    assert "contention" not in {it.name for it in threading.enumerate()}
 
 
 @pytest.mark.parametrize(("batch", "rounds"), [(1, 3 * 5), (2, 2 * 5 + 3), (8, 3 * 3)])

@@ -85,7 +85,7 @@ def run(here, monkeypatch):
     """Stand in a folder with a recipe of the one-stage system, as if it were installed."""
     known, reports = plugins.discover()
     known = known.replacing(OneStage, owner="test")
-    monkeypatch.setattr(plugins, "discover", lambda: (known, reports))
+    monkeypatch.setattr(plugins, "_load_all", lambda *_, **__: (known, reports))
     plugins.installed_registry.cache_clear()
     (here / "song.yaml").write_text(RECIPE)
     yield here

@@ -29,6 +29,23 @@ def discover(points: Iterable[EntryPoint] | None = None) -> tuple[Registry, list
     Given entry points, those are loaded; all that is installed for another version of the
     interface is reported in either case.
     """
+    registry, reports = _load_all(points, trust_own=False)
+    return registry, add_warnings(reports, registry)
+
+
+@cache
+def installed_registry() -> Registry:
+    """Return the components of all installed plug-ins that load.
+
+    Those of mousai-kit's own are taken for sound, as its tests found them.
+    """
+    return _load_all(None, trust_own=True)[0]
+
+
+def _load_all(
+    points: Iterable[EntryPoint] | None, *, trust_own: bool
+) -> tuple[Registry, list[PluginReport]]:
+    """Do as `discover` does, without the notes, for which all Options have to be made."""
     registry = Registry()
     there = installed_entries()
     ours = there if points is None else [PluginEntry.of(point) for point in points]
@@ -36,18 +53,17 @@ def discover(points: Iterable[EntryPoint] | None = None) -> tuple[Registry, list
         (our for our in ours if our.point.group == GROUP),
         key=lambda our: (our.package != OWN, our.package, our.name),
     )
-    reports = [_load(entry, ordered[:place], registry) for place, entry in enumerate(ordered)]
+    reports = [
+        _load(entry, ordered[:place], registry, trust_own=trust_own)
+        for place, entry in enumerate(ordered)
+    ]
     reports += [_other_version(entry, registry) for entry in there if entry.point.group != GROUP]
-    return registry, add_warnings(reports, registry)
+    return registry, reports
 
 
-@cache
-def installed_registry() -> Registry:
-    """Return the components of all installed plug-ins that load."""
-    return discover()[0]
-
-
-def _load(entry: PluginEntry, before: list[PluginEntry], registry: Registry) -> PluginReport:
+def _load(
+    entry: PluginEntry, before: list[PluginEntry], registry: Registry, *, trust_own: bool
+) -> PluginReport:
     """Load a plug-in, unless there is a reason not even to try."""
     if entry.fault:
         return _left_out(entry, entry.fault, registry)
@@ -57,7 +73,7 @@ def _load(entry: PluginEntry, before: list[PluginEntry], registry: Registry) -> 
     if any(other.owner == entry.owner for other in before):
         told = f"the entry point '{entry.name}' stands there twice; give each a name of its own"
         return _left_out(entry, told, registry)
-    return PluginLoader(entry, registry).load()
+    return PluginLoader(entry, registry, trusted=trust_own and entry.package == OWN).load()
 
 
 def _other_version(entry: PluginEntry, registry: Registry) -> PluginReport:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from pathlib import Path
 
@@ -38,9 +39,7 @@ class PluginEntry:
         """Return the entry for an entry point, whatever state its package's metadata is in."""
         package, version, fault = "unknown package", "0", ""
         if point.dist is not None:
-            package = version = ""
-            with suppress(Exception):  # a file missing, cut off or no text: it differs by Python
-                package, version = point.dist.name, point.dist.version
+            package, version = _name_and_version(point.dist)
             if not (package and version):
                 package, version, fault = _folder_name(point.dist), version or "0", DAMAGED
         return cls(point.name, package, version, point, fault)
@@ -112,6 +111,15 @@ def _one_by_one() -> Iterator[PluginEntry]:
                 yield PluginEntry("?", folder, "0", EntryPoint("?", "", GROUP), DAMAGED)
             continue
         yield from (PluginEntry.of(point) for point in points if FAMILY.fullmatch(point.group))
+
+
+@lru_cache(maxsize=64)
+def _name_and_version(dist: Distribution) -> tuple[str, str]:
+    """Return a package's name and version as far as its metadata can be read, which takes long."""
+    name = version = ""
+    with suppress(Exception):  # a file missing, cut off or no text: it differs by Python
+        name, version = dist.name, dist.version
+    return name, version
 
 
 def _folder_name(dist: Distribution) -> str:

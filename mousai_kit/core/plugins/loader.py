@@ -87,6 +87,8 @@ class PluginLoader:
 
     entry: PluginEntry
     registry: Registry
+    trusted: bool = False
+    """Whether its components are known to be sound: those of others are looked at."""
     offers: list[OfferedComponent] = field(default_factory=list)
     trained: list[TrainedOffer] = field(default_factory=list)
     module: str = ""
@@ -190,7 +192,7 @@ class PluginLoader:
                 faults += [system.fault(problem.message) for problem in error.problems]
         for offer in self.offers:
             try:
-                self.registry.add(offer.component, owner=owner)
+                self.registry.add(offer.component, owner=owner, trusted=self.trusted)
             except PluginError as error:
                 faults += [offer.fault(problem.message) for problem in error.problems]
         return faults

@@ -284,7 +284,7 @@ BROKEN = {
     ),
     "options of an unknown type": (
         OPTIONS + "steps: 'Nowhere' = 1" + BAD,
-        "it.py:2: Bad: has Options that can't be made; correct them (PydanticUserError: `Options` is not fully defined; you should define `Nowhere`, then call `Options.model_rebuild()`.)",
+        "it.py:2: Bad: has Options that can't be made; correct them (PydanticUndefinedAnnotation: name 'Nowhere' is not defined)",
     ),
 }
 

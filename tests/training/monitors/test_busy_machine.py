@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import re
+import threading
 import time
 from itertools import pairwise
 
@@ -11,6 +12,7 @@ import torch
 from acting import Acted
 from watched import Toy, told, warned, watched
 
+from mousai_kit.core import spin_wait
 from mousai_kit.training import cpu_share
 from mousai_kit.training.cpu_share import CpuUse, Reading
 from mousai_kit.training.monitors import Contention, Pace, contention
@@ -49,7 +51,7 @@ class Machine:
 
 @pytest.fixture
 def machine(monkeypatch):
-    monkeypatch.setattr(cpu_share, "usable", lambda: [0, 1])
+    monkeypatch.setattr(cpu_share, "usable_cores", lambda: [0, 1])
     return Machine()
 
 
@@ -136,7 +138,7 @@ def test_long_steps_are_judged_by_three_of_them(tmp_path, machine):
 
 
 def test_where_nobody_tells_of_waiting_torchs_threads_count(monkeypatch):
-    monkeypatch.setattr(cpu_share, "usable", lambda: list(range(8)))
+    monkeypatch.setattr(cpu_share, "usable_cores", lambda: list(range(8)))
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
     before, after = Reading(0, 0, None, 0, 0), Reading(10, 15, None, 20, 70)
     assert CpuUse.between(before, after) == CpuUse(cores=8, got=1.5, asked=4.0, others=5.0)
@@ -148,7 +150,7 @@ def spin(core, until):
         pass
 
 
-@pytest.mark.skipif(not cpu_share.THREADS.is_dir(), reason="only Linux tells of waiting threads")
+@pytest.mark.skipif(not spin_wait.THREADS.is_dir(), reason="only Linux tells of waiting threads")
 def test_real_programs_on_the_same_core_are_told_of(here, monkeypatch):
     class Busy(Toy):
         def loss(self, signal, prompts, **told):
@@ -178,6 +180,25 @@ def test_real_programs_on_the_same_core_are_told_of(here, monkeypatch):
     figures = re.findall(r"\d+\.\d", line)
     assert line.startswith("another program is using the processor: steps may take ")
     assert float(figures[0]) > 2
+
+
+def test_threads_are_looked_after_while_a_stage_is_trained(here):
+    seen = []
+
+    class Noticing(Toy):
+        def loss(self, signal, prompts, **told):
+            seen.append("contention" in {it.name for it in threading.enumerate()})
+            return super().loss(signal, prompts, **told)
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        watched("a", Noticing(), by=[], steps=2).run()
+    finally:
+        torch.set_num_threads(threads)
+    assert seen
+    assert all(seen)
+    assert "contention" not in {it.name for it in threading.enumerate()}
 
 
 # how long it takes
