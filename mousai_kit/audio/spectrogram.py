@@ -75,6 +75,9 @@ def _mel_filters(bins: int, bands: int, sample_rate: int) -> Tensor:
 BANDS = 160
 COLUMNS = 2000
 """Columns of a strip at most: a picture has no more pixels."""
+STRIP_INCHES = 3.2
+"""Height of a picture for each strip."""
+TITLE_INCHES = 0.3
 AT_ONCE = 2**20
 """Samples that are transformed at a time, or about so many."""
 
@@ -134,7 +137,13 @@ def plot_mels(path: Path, strips: Mapping[str, StreamingMel]) -> None:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 3.2 * len(strips)), layout="constrained")
+    height = STRIP_INCHES * len(strips)
+    figure = Figure(figsize=(11, height))
+    # a layout that looks for room draws everything twice
+    gap = (TITLE_INCHES + 0.25) / (STRIP_INCHES - TITLE_INCHES - 0.25)
+    figure.subplots_adjust(
+        left=0.065, right=1.03, bottom=0.5 / height, top=1 - TITLE_INCHES / height, hspace=gap
+    )
     mels = [strip.mel() for strip in strips.values()]
     loudest = float(mels[0].max())
     rows = figure.subplots(len(strips), 1, squeeze=False)[:, 0]
@@ -151,10 +160,10 @@ def plot_mels(path: Path, strips: Mapping[str, StreamingMel]) -> None:
         axes.set_title(_drawable(title), fontsize=9, loc="left")
         axes.set_yticks(*_frequency_ticks(len(mel), strip.sample_rate))
         axes.set_ylabel("Hz (mel scale)")
-        figure.colorbar(shown, ax=axes, label="dB", pad=0.01)
+        figure.colorbar(shown, ax=axes, label="dB", pad=0.01, fraction=0.1)
     rows[-1].set_xlabel("seconds")
     part = path.with_name(f".{path.name}.part")
-    figure.savefig(part, dpi=110, format="png")
+    figure.savefig(part, dpi=110, format="png", pil_kwargs={"compress_level": 3})
     part.replace(path)
 
 
