@@ -14,6 +14,8 @@ from torch import Tensor
 
 MOMENTUM = 0.99
 """How far phases are carried on: the alpha that Perraudin et al. (2013) found best."""
+DRIFT = 1.1
+"""How far that is carried on which a round's stride begins from: the beta of Nenov et al."""
 AT_ONCE = 2**18
 """Samples under the windows that a CPU transforms at a time: they stay in its cache."""
 FAINTEST = 1e-24
@@ -29,6 +31,7 @@ def griffin_lim(
     hop: int,
     rounds: int,
     momentum: float = MOMENTUM,
+    stride: float = 1.0,
     known: Tensor | None = None,
     tick: Callable[[], None] = lambda: None,
 ) -> Tensor:
@@ -36,18 +39,20 @@ def griffin_lim(
 
     The fast Griffin-Lim algorithm (Perraudin et al., 2013): phases begin as those of the waves
     `start` [b, (n - 1) * hop], and in each round become those of the wave they make, carried on by
-    the momentum; with 0 it is the algorithm of Griffin and Lim (1984). Waves that begin with the
-    samples `known` [b, m] keep them. `tick` is called after each round. No gradient passes.
+    the momentum; with 0 it is the algorithm of Griffin and Lim (1984). With a `stride` above 1 it
+    is the accelerated one (Nenov et al., 2023, arXiv 2306.12504): each round goes so much further
+    than to what it finds; 1.25 suits ten rounds, 1.4 diverges. Waves that begin with the samples
+    `known` [b, m] keep them. `tick` is called after each round. No gradient passes.
     """
     frames = _Frames.of(magnitude.transpose(1, 2).contiguous(), window, hop)
-    wave = frames.project(frames.pad(start), known)
-    before = torch.zeros_like(wave)
+    found = c = d = t = frames.project(frames.pad(start), known)
     for _ in range(rounds):
         # An STFT is linear: waves are carried on in place of spectra, which are 8 times as large.
-        ahead = torch.lerp(before, wave, 1 + momentum)
-        before, wave = wave, frames.project(ahead, known)
+        found = frames.project(c, known)
+        before, t = t, torch.lerp(d, found, stride)
+        c, d = (torch.lerp(before, t, 1 + further) for further in (momentum, DRIFT))
         tick()
-    return frames.cut(wave)
+    return frames.cut(found)
 
 
 def stft(wave: Tensor, window: Tensor, hop: int) -> Tensor:

@@ -15,11 +15,16 @@ from torch import Tensor, nn
 import mousai_kit.api as mk
 from mousai_kit_mousai.layers.autocast import without_autocast
 from mousai_kit_mousai.layers.band_split import FLOOR, BandSplitSpectrum, energy, ramps
+from mousai_kit_mousai.phases import advance_phases
 
 SHORTEST, LONGEST = 0.004, 0.014
 """Delays (s) that make a copy of the mid into a side channel that is none."""
 SWING = 350.0
 """Hz over which the delay swings by a radian: an even one would be heard as a comb."""
+STRIDE = 1.25
+"""How far a round of Griffin-Lim goes, beside one that goes to what it finds."""
+SILENT = 1e-6
+"""What noise counts beside known samples: it decides where they are silent alone."""
 AROUND = 0.7
 """Share of a critical band that the surroundings are wide which `contrast` brings bins out of."""
 
@@ -33,7 +38,7 @@ class Halves:
 
 
 class EnvelopePlayer(nn.Module):
-    """Turns features of a `BandSplitSpectrum` into audio; nothing is learned.
+    """Turns features of a `BandSplitSpectrum` into audio; nothing is learned, no gradient passes.
 
     What lies below the crossover is made at a lower rate, which takes a fraction of the time. The
     side channel is made of the mid: what the channels have in opposite phase alone is lost.
@@ -68,6 +73,7 @@ class EnvelopePlayer(nn.Module):
         """Return how many rounds of Griffin-Lim a window takes."""
         return self.low_rounds + self.high_rounds
 
+    @torch.no_grad()
     def halves(
         self, features: Tensor, noise: Tensor, *, known: Halves | None, tick: Callable[[], None]
     ) -> Halves:
@@ -82,6 +88,7 @@ class EnvelopePlayer(nn.Module):
                 self._make_high(high, noise, None if known is None else known.high, tick),
             )
 
+    @torch.no_grad()
     def play(self, halves: Halves, features: Tensor) -> Tensor:
         """Return audio [b, 1 or 2, t] of both halves and the facts of stereo in the features."""
         with without_autocast(features.device):
@@ -97,19 +104,36 @@ class EnvelopePlayer(nn.Module):
         """Return the wave [b, t / decimation] of log power [b, k, n] in the low bins."""
         spectrum, less = self.spectrum, self.decimation
         bins = spectrum.low // less // 2 + 1
-        power = sharpen(power, self.around, self.contrast)
-        magnitude = _repeat_last(power).div(2).exp_()
-        magnitude.mul_(energy(spectrum.low_window) ** 0.5 / less)
-        start = mk.stft(noise, spectrum.low_window, spectrum.hop)[:, :bins]
+        power = sharpen(_repeat_last(power), self.around, self.contrast)
+        magnitude = power.div(2).exp_().mul_(energy(spectrum.low_window) ** 0.5 / less)
+        angle = self._line_phases(power, noise[:, ::less], known)
+        start = _among_zeros(torch.polar(magnitude, angle), 1, bins)
         return mk.griffin_lim(
             _among_zeros(magnitude, 1, bins),
             mk.inverse_stft(start, self.slow_window, spectrum.hop // less),
             window=self.slow_window,
             hop=spectrum.hop // less,
             rounds=self.low_rounds,
+            stride=STRIDE,
             known=known,
             tick=tick,
         )
+
+    def _line_phases(self, power: Tensor, noise: Tensor, known: Tensor | None) -> Tensor:
+        """Return the phases [b, k, n] with which lines go on, of log power in the low bins.
+
+        They agree with the last frame that is `known` whole, and are those of noise [b, t] where
+        nothing is, or silence.
+        """
+        width, hop = len(self.slow_window), self.spectrum.hop // self.decimation
+        begin, last = torch.fft.rfft(noise[:, :width], width) * SILENT, 0
+        if known is not None and (moment := known.shape[1] - width // 2) >= width // 2:
+            last = moment // hop
+            around = slice(last * hop - width // 2, last * hop + width // 2)
+            begin = begin + torch.fft.rfft(known[:, around] * self.slow_window)
+        angle = advance_phases(power, first=1, width=width, hop=hop)
+        there = begin.angle()[:, 1 : power.shape[1] + 1, None]
+        return angle + (there - angle[..., last : last + 1])
 
     def _make_high(
         self, power: Tensor, noise: Tensor, known: Tensor | None, tick: Callable[[], None]
@@ -124,6 +148,7 @@ class EnvelopePlayer(nn.Module):
             window=spectrum.high_window,
             hop=spectrum.high // 4,
             rounds=self.high_rounds,
+            stride=STRIDE,
             known=known,
             tick=tick,
         )
