@@ -50,6 +50,13 @@ def test_momentum_gets_there_sooner(sound):
     assert carried < plain - 1
 
 
+def test_a_longer_stride_gets_there_sooner_and_keeps_what_is_known(sound):
+    known = sound[:, : 10 * HOP]
+    plain, further = (played(sound, rounds=10, known=known, stride=it) for it in (1.0, 1.25))
+    assert off(further, sound) < off(plain, sound) - 0.2
+    assert torch.equal(further[:, : known.shape[1]], known)
+
+
 def test_without_momentum_a_round_is_griffin_and_lims(sound):
     """Their algorithm (1984), written out."""
     magnitude = stft(sound, WINDOW, HOP).abs()
