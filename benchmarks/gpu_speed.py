@@ -65,7 +65,7 @@ TINY = [
     Size(
         channels=8,
         frames=128,
-        context=(4, 32),
+        context=(4, 64),
         context_injections=[0, 1],
         options={"channels": [16, 16], "factors": [1, 2], "blocks": [1, 1]},
     ),
