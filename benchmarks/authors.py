@@ -23,8 +23,9 @@ from mousai_kit_mousai.unet import UNet1d
 try:
     from audio_diffusion_pytorch import UNetV0, VDiffusion, VSampler
 except ImportError:
-    raise SystemExit("the authors' packages are missing; pip install -e '.[parity]'") from None
+    UNetV0 = VDiffusion = VSampler = None
 
+MISSING = "the authors' packages are missing; pip install -e '.[parity]'"
 GUIDANCE = 5.0
 COSINE = Cosine(mk.Options())
 TOKENS, FEATURES = 64, 768
@@ -117,6 +118,8 @@ class Authors:
     """Their network and sampler."""
 
     def __init__(self, size: Size, device: torch.device) -> None:
+        if UNetV0 is None:
+            raise SystemExit(MISSING)
         torch.manual_seed(0)
         nothing = [0] * len(size.options["channels"])
         extra: dict[str, Any] = {"attentions": nothing, "cross_attentions": nothing}
@@ -124,7 +127,8 @@ class Authors:
             extra = {"embedding_features": FEATURES}
         if size.context:
             extra["context_channels"] = [size.context[0] * it for it in size.context_injections]
-        self.network = UNetV0(dim=1, in_channels=size.channels, **{**extra, **size.options})
+        options = {"items" if name == "blocks" else name: it for name, it in size.options.items()}
+        self.network = UNetV0(dim=1, in_channels=size.channels, **{**extra, **options})
         self.network.to(device).eval()
 
     def loss(self, given: Given) -> Tensor:

@@ -152,6 +152,10 @@ def generate(
     ] = False,
     count: Annotated[int, typer.Option(help="Clips for each prompt, with seeds counting up.")] = 1,
     batch: Annotated[int | None, typer.Option(help="Clips to make at a time.", min=1)] = None,
+    compiled: Annotated[
+        bool,
+        typer.Option("--compile", help="Compile networks first: for many clips of one length."),
+    ] = False,
     interactive: Annotated[
         bool,
         typer.Option("--interactive", help="Load once, then take a prompt a line; Ctrl-D ends."),
@@ -218,7 +222,7 @@ def generate(
             print_result(clips, paths, as_json=as_json)
 
     asked = jobs(texts or [""])  # which tells of what can't be before anything is loaded
-    system.load_for_inference()
+    system.load_for_inference(compiled=compiled)
     if interactive:
         _for_each_line(lambda text: make(jobs([text])))
     else:

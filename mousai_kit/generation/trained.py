@@ -23,9 +23,10 @@ from mousai_kit.runs.run import Run
 class Pipeline(Cascade):
     """A cascade with the weights of a run, ready to make music. See `load` and `train`."""
 
-    def __init__(self, system: Run) -> None:
+    def __init__(self, system: Run, *, compiled: bool = False) -> None:
         super().__init__(system.cascade.audio, system.cascade.stages)
         self.recipe, self.folder = system.recipe, system.folder.path
+        self._compiled = compiled
         self._system = system
         self._other: Run | None = None
 
@@ -122,7 +123,7 @@ class Pipeline(Cascade):
             one = self._system
             with torch.random.fork_rng(devices=[]):
                 other = Run(recipe, one.folder, one.screen, one.adapters, to_load=True)
-                self._other = other.load_for_inference()
+                self._other = other.load_for_inference(compiled=self._compiled)
         return self._other
 
     def __repr__(self) -> str:
@@ -136,14 +137,17 @@ def load(
     revision: str | None = None,
     steps: int | None = None,
     adapters: Mapping[str, float] | Mapping[Path, float] | None = None,
+    compile: bool = False,  # noqa: A002 - as recipes and the command line have it
     quiet: bool = False,
 ) -> Pipeline:
     """Load a trained system: a run folder, a recipe that was run, or a system by name.
 
     A name is a package's (`starter`) or one on the Hugging Face hub (`owner/name`), of which
     `revision` says the commit. `overrides` change its recipe (`device=cpu`), `steps` all its
-    samplers; `adapters` are tuned runs or files of adapters, each with its strength; `quiet` shows
-    no progress. An error tells which stage is not trained, or is another recipe's.
+    samplers; `adapters` are tuned runs or files of adapters, each with its strength. With `compile`
+    networks' blocks are compiled as they first sample, on CUDA as graphs: it pays where much is
+    made of one length. `quiet` shows no progress. An error tells which stage is not trained, or is
+    another recipe's; RequestError where there is no compiler.
     """
     recipe, folder = resolve.resolve_run(str(run), overrides, steps, revision)
     folder.check_trained(recipe)
@@ -151,4 +155,4 @@ def load(
     found = load_adapters(strengths, recipe.stages)
     with torch.random.fork_rng(devices=[]):
         system = Run(recipe, folder, Screen(quiet=quiet), found, to_load=True)
-        return Pipeline(system.load_for_inference())
+        return Pipeline(system.load_for_inference(compiled=compile), compiled=compile)

@@ -1,4 +1,4 @@
-"""Networks' repeated blocks in training: computed again in the backward pass, or compiled."""
+"""Networks' repeated blocks: computed again in the backward pass, or compiled."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any
@@ -67,22 +67,37 @@ def _forwards(stage: nn.Module, recompute: bool, compiled: bool) -> dict[nn.Modu
                 forward = block.forward if whole else _compile_forward(block)
                 recomputed = partial(checkpoint, forward, use_reentrant=False)
                 forwards[block] = recomputed if recompute else forward
-    inner = {module for block in forwards for module in block.modules() if module is not block}
-    return {block: forward for block, forward in forwards.items() if block not in inner}
+    return {block: forwards[block] for block in _outermost(forwards)}
 
 
-def _run_wrapped(trained: Forward, plain: Forward, *given: Any, **named: Any) -> Any:
-    return (trained if torch.is_grad_enabled() else plain)(*given, **named)
+def outermost_blocks(network: UNet) -> list[nn.Module]:
+    """Return a network's repeated blocks but for those inside another."""
+    return _outermost([*network.repeated_blocks()])
 
 
-def _compile_forward(block: nn.Module) -> Forward:
+def _outermost(blocks: Collection[nn.Module]) -> list[nn.Module]:
+    inner = {module for block in blocks for module in block.modules() if module is not block}
+    return [block for block in blocks if block not in inner]
+
+
+def sample_compiled(block: nn.Module, mode: str | None) -> None:
+    """Let a block run compiled, in a mode of torch's, wherever no gradient is asked for."""
+    plain = block.forward
+    block.forward = partial(_run_wrapped, plain, _compile_forward(block, mode))
+
+
+def _run_wrapped(trained: Forward, sampled: Forward, *given: Any, **named: Any) -> Any:
+    return (trained if torch.is_grad_enabled() else sampled)(*given, **named)
+
+
+def _compile_forward(block: nn.Module, mode: str | None = None) -> Forward:
     """Return a block's `forward`, compiled at its first call with tensors of other shapes.
 
     A `forward` that this one module was given is returned as it is.
     """
     if "forward" in vars(block):
         return block.forward
-    return partial(_compile(type(block).forward), block)
+    return partial(_compile(type(block).forward, mode), block)
 
 
 @contextmanager
@@ -99,7 +114,7 @@ def report_compile_errors() -> Iterator[None]:
 
 def check_compiler(device: torch.device) -> None:
     """Compile a line and its gradient, and run them; CompileError where a device can't have it."""
-    with report_compile_errors():
+    with report_compile_errors(), torch.enable_grad():
         _compile(_line)(torch.ones(8, device=device, requires_grad=True)).backward()
 
 
@@ -108,14 +123,14 @@ def _line(x: Tensor) -> Tensor:
 
 
 @cache
-def _compile(function: Forward) -> Forward:
+def _compile(function: Forward, mode: str | None = None) -> Forward:
     from torch._dynamo import config
     from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
     config.recompile_limit = max(config.recompile_limit, VARIANTS)
     if os.environ.get(KEPT_IN) in (None, default_cache_dir()):  # torch writes it there on its own
         os.environ[KEPT_IN] = _folder()
-    return torch.compile(function, dynamic=False)
+    return torch.compile(function, dynamic=False, mode=mode)
 
 
 def _folder() -> str:

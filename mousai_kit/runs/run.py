@@ -9,6 +9,7 @@ from mousai_kit.core.console import Screen
 from mousai_kit.distributed import init_distributed
 from mousai_kit.models import device as devices
 from mousai_kit.models.cascade import Cascade
+from mousai_kit.models.compiled import compile_networks
 from mousai_kit.recipe import Recipe
 from mousai_kit.runs import checkpoint
 from mousai_kit.runs.adapter import AppliedAdapter
@@ -49,13 +50,31 @@ class Run:
             self.load_stage(name)
         return self
 
-    def load_for_inference(self, names: Sequence[str] | None = None) -> Run:
-        """Load weights for a process that only plays: see `Cascade.prepare_for_inference`."""
+    def load_for_inference(
+        self, names: Sequence[str] | None = None, *, compiled: bool = False
+    ) -> Run:
+        """Load weights for a process that only plays: see `Cascade.prepare_for_inference`.
+
+        With `compiled` its networks' blocks are compiled as they sample; RequestError where there
+        is no compiler.
+        """
         self.load(names)
         for adapter in self.adapters:
             adapter.put_on(self.cascade.stages, self.folder, self.screen.print)
-        self.cascade.prepare_for_inference()
+        if compiled:
+            self._compile()
+        else:
+            self.cascade.prepare_for_inference()
         return self
+
+    def _compile(self) -> None:
+        """Let the networks sample compiled, and say what that takes."""
+        with self.screen.busy("looking for a compiler"):
+            count = compile_networks(self.cascade.stages.values(), self.device)
+        self.screen.print(
+            f"{count} blocks of networks compile as they first run, anew for each length: "
+            "it can take minutes"
+        )
 
     @property
     def autoencoder_stages(self) -> list[str]:

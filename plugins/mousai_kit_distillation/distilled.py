@@ -5,7 +5,7 @@ Legend: b batch, c channels, n frames; s a level, t the level below where a step
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
@@ -162,12 +162,10 @@ class Distilled(mk.Stage):
         """Fetch what the teacher needs."""
         self.teacher.download()
 
-    def prepare_for_inference(self) -> None:
-        """Let the network that is played keep its weights as sampling reads them."""
-        if self.options.played == "full":
-            super().prepare_for_inference()
-        else:
-            self._student.prepare_for_inference()
+    def playing_networks(self) -> Iterable[mk.UNet]:
+        """Return the networks that are asked: the changed ones, unless the teacher is played."""
+        played = self.teacher if self.options.played == "full" else self._student
+        return played.playing_networks()
 
     def _draw_guidance(self, noise: mk.NoiseSource) -> tuple[Tensor | None, Tensor | None]:
         """Return what tells the network a scale of guidance [b, features], and the scales [b]."""

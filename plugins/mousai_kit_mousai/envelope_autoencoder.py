@@ -36,7 +36,7 @@ class EnvelopeAutoencoder(AudioStage):
 
     The latent tells how loud each bin is, and a network reads it: no diffusion, no phases.
     `fit_statistics` finds the best linear reading at once, so that pitch is there at once.
-    Phases begin as those of noise and are made to agree (Perraudin et al., 2013).
+    Phases begin as those of lines, or of noise, and are made to agree (Nenov et al., 2023).
     """
 
     name = "envelope-autoencoder"
@@ -51,10 +51,10 @@ class EnvelopeAutoencoder(AudioStage):
         )
         blocks: int = mk.Field(1, ge=0, description="ResNet blocks of the decoding network")
         low_rounds: int = mk.Field(
-            24, ge=0, le=1000, description="rounds of Griffin-Lim below the crossover"
+            12, ge=0, le=1000, description="rounds of Griffin-Lim below the crossover"
         )
         high_rounds: int = mk.Field(
-            6, ge=0, le=1000, description="rounds of Griffin-Lim above the crossover"
+            3, ge=0, le=1000, description="rounds of Griffin-Lim above the crossover"
         )
         contrast: float = mk.Field(
             1.0,

@@ -14,11 +14,16 @@ from torch import Tensor, nn
 
 import mousai_kit.api as mk
 from mousai_kit_mousai.layers.band_split import FLOOR, BandSplitSpectrum, energy, ramps
+from mousai_kit_mousai.phases import advance_phases
 
 SHORTEST, LONGEST = 0.004, 0.014
 """Delays (s) that make a copy of the mid into a side channel that is none."""
 SWING = 350.0
 """Hz over which the delay swings by a radian: an even one would be heard as a comb."""
+STRIDE = 1.25
+"""How far a round of Griffin-Lim goes, beside one that goes to what it finds."""
+SILENT = 1e-6
+"""What noise counts beside known samples: it decides where they are silent alone."""
 AROUND = 0.7
 """Share of a critical band that the surroundings are wide which `contrast` brings bins out of."""
 
@@ -32,7 +37,7 @@ class Halves:
 
 
 class EnvelopePlayer(nn.Module):
-    """Turns features of a `BandSplitSpectrum` into audio; nothing is learned.
+    """Turns features of a `BandSplitSpectrum` into audio; nothing is learned, no gradient passes.
 
     What lies below the crossover is made at a lower rate, which takes a fraction of the time. The
     side channel is made of the mid: what the channels have in opposite phase alone is lost.
@@ -67,6 +72,7 @@ class EnvelopePlayer(nn.Module):
         """Return how many rounds of Griffin-Lim a window takes."""
         return self.low_rounds + self.high_rounds
 
+    @torch.no_grad()
     def halves(
         self, features: Tensor, noise: Tensor, *, known: Halves | None, tick: Callable[[], None]
     ) -> Halves:
@@ -81,6 +87,7 @@ class EnvelopePlayer(nn.Module):
                 self._make_high(high, noise, None if known is None else known.high, tick),
             )
 
+    @torch.no_grad()
     def play(self, halves: Halves, features: Tensor) -> Tensor:
         """Return audio [b, 1 or 2, t] of both halves and the facts of stereo in the features."""
         with mk.without_autocast(features.device):
@@ -96,35 +103,51 @@ class EnvelopePlayer(nn.Module):
         """Return the wave [b, t / decimation] of log power [b, k, n] in the low bins."""
         spectrum, less = self.spectrum, self.decimation
         bins = spectrum.low // less // 2 + 1
-        power = sharpen(power, self.around, self.contrast)
-        magnitude = _repeat_last(power.div(2).exp()) * energy(spectrum.low_window) ** 0.5 / less
-        whole = magnitude.new_zeros(len(magnitude), bins, magnitude.shape[2])
-        whole[:, 1 : spectrum.low_bins + 1] = magnitude
-        start = mk.stft(noise, spectrum.low_window, spectrum.hop)[:, :bins]
+        power = sharpen(_repeat_last(power), self.around, self.contrast)
+        magnitude = power.div(2).exp_().mul_(energy(spectrum.low_window) ** 0.5 / less)
+        angle = self._line_phases(power, noise[:, ::less], known)
+        start = _among_zeros(torch.polar(magnitude, angle), 1, bins)
         return mk.griffin_lim(
-            whole,
+            _among_zeros(magnitude, 1, bins),
             mk.inverse_stft(start, self.slow_window, spectrum.hop // less),
             window=self.slow_window,
             hop=spectrum.hop // less,
             rounds=self.low_rounds,
+            stride=STRIDE,
             known=known,
             tick=tick,
         )
+
+    def _line_phases(self, power: Tensor, noise: Tensor, known: Tensor | None) -> Tensor:
+        """Return the phases [b, k, n] with which lines go on, of log power in the low bins.
+
+        They agree with the last frame that is `known` whole, and are those of noise [b, t] where
+        nothing is, or silence.
+        """
+        width, hop = len(self.slow_window), self.spectrum.hop // self.decimation
+        begin, last = torch.fft.rfft(noise[:, :width], width) * SILENT, 0
+        if known is not None and (moment := known.shape[1] - width // 2) >= width // 2:
+            last = moment // hop
+            around = slice(last * hop - width // 2, last * hop + width // 2)
+            begin = begin + torch.fft.rfft(known[:, around] * self.slow_window)
+        angle = advance_phases(power, first=1, width=width, hop=hop)
+        there = begin.angle()[:, 1 : power.shape[1] + 1, None]
+        return angle + (there - angle[..., last : last + 1])
 
     def _make_high(
         self, power: Tensor, noise: Tensor, known: Tensor | None, tick: Callable[[], None]
     ) -> Tensor:
         """Return the wave [b, t] of log power [b, m, n * parts] in the bands above."""
         spectrum = self.spectrum
-        bins = _repeat_last((self.spread @ power).div(2).exp())
-        magnitude = bins.new_zeros(len(bins), spectrum.high // 2 + 1, bins.shape[2])
-        magnitude[:, spectrum.first : spectrum.high // 2] = bins
+        bins = _map_bins(self.spread, _repeat_last(power)).div_(2).exp_()
+        bins.mul_(energy(spectrum.high_window) ** 0.5)
         return mk.griffin_lim(
-            magnitude * energy(spectrum.high_window) ** 0.5,
+            _among_zeros(bins, spectrum.first, spectrum.high // 2 + 1),
             noise,
             window=spectrum.high_window,
             hop=spectrum.high // 4,
             rounds=self.high_rounds,
+            stride=STRIDE,
             known=known,
             tick=tick,
         )
@@ -132,22 +155,24 @@ class EnvelopePlayer(nn.Module):
     def _upsample(self, low: Tensor) -> Tensor:
         """Return a wave [b, t] at the full rate of one [b, t / decimation]."""
         spectrum, less = self.spectrum, self.decimation
-        found = mk.stft(low, self.slow_window, spectrum.hop // less) * less
-        whole = found.new_zeros(len(found), spectrum.low // 2 + 1, found.shape[2])
-        whole[:, 1 : spectrum.low_bins + 1] = found[:, 1 : spectrum.low_bins + 1]
+        found = mk.stft(low, self.slow_window, spectrum.hop // less)
+        told = found[:, 1 : spectrum.low_bins + 1] * less
+        whole = _among_zeros(told, 1, spectrum.low // 2 + 1)
         return mk.inverse_stft(whole, spectrum.low_window, spectrum.hop)
 
     def _make_side(self, mid: Tensor, features: Tensor) -> Tensor:
         """Return the side channel [b, t]: of the mid [b, t] as it is, and of the mid delayed."""
         spectrum = self.spectrum
         _, _, level, likeness = spectrum.split(features)
-        found = mk.stft(mid, spectrum.low_window, spectrum.hop)
-        share, alike = (self.stereo_spread @ _repeat_last(fact) for fact in (level, likeness))
-        share, alike = (share / 2).exp(), alike.clamp(-1, 1)
-        delayed = torch.polar(torch.ones_like(self.delays), self.delays)[:, None]
-        own = share * alike + share * (1 - alike.square()).sqrt() * delayed
-        side = torch.zeros_like(found)
-        side[:, 1 : spectrum.low // 2] = found[:, 1 : spectrum.low // 2] * own
+        found = mk.stft(mid, spectrum.low_window, spectrum.hop)[:, 1 : spectrum.low // 2]
+        share, alike = (
+            _map_bins(self.stereo_spread, _repeat_last(fact)) for fact in (level, likeness)
+        )
+        share, alike = share.div_(2).exp_(), alike.clamp_(-1, 1)
+        unlike = (1 - alike.square()).sqrt_().mul_(share)
+        own, delays = alike.mul_(share), self.delays[:, None]
+        turned = torch.complex(own.addcmul_(unlike, delays.cos()), unlike * delays.sin())
+        side = _among_zeros(found.mul_(turned), 1, spectrum.low // 2 + 1)
         return mk.inverse_stft(side, spectrum.low_window, spectrum.hop)
 
 
@@ -160,10 +185,11 @@ def sharpen(power: Tensor, around: Tensor, contrast: float) -> Tensor:
     """
     if contrast == 1:
         return power
-    mean = around @ power
-    sharp = mean + contrast * (power - mean)
-    gain = (around @ power.exp() + FLOOR) / (around @ sharp.exp() + FLOOR)
-    return sharp + gain.log()
+    mean = _map_bins(around, power)
+    sharp = torch.lerp(mean, power, contrast)
+    now = _map_bins(around, sharp.exp()).add_(FLOOR)
+    gain = _map_bins(around, power.exp()).add_(FLOOR).div_(now)
+    return gain.log_().add_(sharp)
 
 
 def surroundings(bins: int, width: float) -> Tensor:
@@ -190,5 +216,23 @@ def _decimation(spectrum: BandSplitSpectrum) -> int:
 
 
 def _repeat_last(frames: Tensor) -> Tensor:
-    """Return frames [..., n] with the last one once more: the frame at the end of the wave."""
+    """Return frames [b, k, n] with the last one once more: the frame at the end of the wave."""
     return torch.cat([frames, frames[..., -1:]], -1)
+
+
+def _map_bins(matrix: Tensor, frames: Tensor) -> Tensor:
+    """Return frames [b, k, n] of others [b, m, n] by a matrix [k, m].
+
+    A frame's bins lie side by side in memory, as Fourier transforms read and write them.
+    """
+    return (frames.transpose(1, 2) @ matrix.T).transpose(1, 2)
+
+
+def _among_zeros(part: Tensor, first: int, bins: int) -> Tensor:
+    """Return so many bins [b, bins, n] in which a part [b, k, n] begins with bin `first`.
+
+    A frame's bins lie side by side in memory.
+    """
+    whole = part.new_zeros(len(part), part.shape[2], bins).transpose(1, 2)
+    whole[:, first : first + part.shape[1]] = part
+    return whole

@@ -93,12 +93,14 @@ class UNet1d(PackableNetwork, mk.UNet):
 
         The text's keys and values and the context at each depth's rate are worked out at the first
         call and kept. `levels` say that it is for sampling: on a CPU the modulation of all of them
-        is worked out at once, and the weights are packed for its matrix units. Weights must not
-        change while it is used, nor gradients be taken of more than one call.
+        is worked out at once, and the weights are packed for its matrix units, but where blocks are
+        compiled. Weights must not change while it is used, nor gradients be taken of more than one
+        call.
         """
         self.check_conditioning(context, text)
         memory = None if text is None else TextMemory.of(text)
-        if levels is None or not len(levels) or torch.is_grad_enabled() or not self.on_cpu:
+        as_they_are = torch.is_grad_enabled() or self.compiled or not self.on_cpu
+        if levels is None or not len(levels) or as_they_are:
             return BoundUNet1d(self, Conditioning(context, memory))
         rows = {level: row for row, level in enumerate(levels.float().tolist())}
         conditioning = Conditioning(context, memory, rows, self._features(levels))

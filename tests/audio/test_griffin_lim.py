@@ -50,6 +50,13 @@ def test_momentum_gets_there_sooner(sound):
     assert carried < plain - 1
 
 
+def test_a_longer_stride_gets_there_sooner_and_keeps_what_is_known(sound):
+    known = sound[:, : 10 * HOP]
+    plain, further = (played(sound, rounds=10, known=known, stride=it) for it in (1.0, 1.25))
+    assert off(further, sound) < off(plain, sound) - 0.2
+    assert torch.equal(further[:, : known.shape[1]], known)
+
+
 def test_without_momentum_a_round_is_griffin_and_lims(sound):
     """Their algorithm (1984), written out."""
     magnitude = stft(sound, WINDOW, HOP).abs()
@@ -58,6 +65,31 @@ def test_without_momentum_a_round_is_griffin_and_lims(sound):
         angle = stft(wave, WINDOW, HOP).angle()
         wave = inverse_stft(torch.polar(magnitude, angle), WINDOW, HOP)
     torch.testing.assert_close(played(sound, rounds=3, momentum=0.0), wave, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("at_once", [1, 2**13, 2**30])
+def test_a_carried_round_is_perraudins_however_many_frames_are_taken_at_a_time(
+    sound, at_once, monkeypatch
+):
+    """Their algorithm (2013), written out with torch's transforms: it carries on spectra."""
+    monkeypatch.setattr("mousai_kit.audio.griffin_lim.AT_ONCE", at_once)
+    magnitude = stft(sound, WINDOW, HOP).abs()
+    carried, before = stft(white(*sound.shape), WINDOW, HOP), 0
+    for _ in range(4):  # the first is where it begins
+        spectrum = magnitude * torch.polar(torch.ones_like(magnitude), carried.angle())
+        wave = torch.istft(spectrum, len(WINDOW), HOP, window=WINDOW)
+        found = stft(wave, WINDOW, HOP)
+        carried, before = found + 0.9 * (found - before), found
+    made = played(sound, rounds=3, momentum=0.9)
+    torch.testing.assert_close(made, wave, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("width", "hop"), [(1024, 256), (1024, 200), (882, 441), (777, 256)])
+def test_the_way_back_is_torchs_at_any_hop(sound, width, hop):
+    window = torch.hann_window(width)
+    spectrum = stft(sound, window, hop) * white(width // 2 + 1, 1)
+    theirs = torch.istft(spectrum, width, hop, window=window)
+    torch.testing.assert_close(inverse_stft(spectrum, window, hop), theirs, atol=1e-5, rtol=0)
 
 
 def test_what_is_there_already_does_not_change(sound):

@@ -197,11 +197,14 @@ class Stage(Component, nn.Module):
         """
         raise RequestError(f"'{self.name}' has no sampler that could be replaced")
 
+    def playing_networks(self) -> Iterable[UNet]:
+        """Return the networks that `decode` asks; default: all that are inside."""
+        return [module for module in self.modules() if isinstance(module, UNet)]
+
     def prepare_for_inference(self) -> None:
         """Sample only, from now on; default: its networks do (see `UNet.prepare_for_inference`)."""
-        for module in self.modules():
-            if isinstance(module, UNet):
-                module.prepare_for_inference()
+        for network in self.playing_networks():
+            network.prepare_for_inference()
 
     @abstractmethod
     def encode(self, signal: Tensor) -> Tensor:

@@ -78,6 +78,8 @@ class UNet(Component, nn.Module):
     jumps: bool = False
     """Whether `forward` takes a keyword `target` too, Tensor [b] or None: the level that a step
     goes to (see `JumpVelocity`). Only a network that says so is ever given one."""
+    compiled: bool = False
+    """Set where its `repeated_blocks` sample compiled: they need their weights as they are."""
 
     def __init__(
         self, options: Options, *, channels: int, context_channels: int, text_features: int

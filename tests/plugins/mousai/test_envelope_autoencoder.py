@@ -15,7 +15,7 @@ import mousai_kit.api as mk
 from mousai_kit.recipe import stage_hash
 from mousai_kit.testing.signals import loudness, white
 from mousai_kit.training.run import train_run
-from mousai_kit_mousai.envelope_player import sharpen, surroundings
+from mousai_kit_mousai.envelope_player import Halves, sharpen, surroundings
 
 RATE = 16_000
 LENGTH = 2 * RATE
@@ -197,6 +197,16 @@ def test_a_held_tone_goes_on_through_windows_without_a_beat():
     made = heard(stage, tones[1], window=RATE // 4)[0, 0]
     power = made.unfold(0, 800, 400).square().mean(1).sqrt()[4:-4]
     assert power.min() > 0.6 * power.median()
+
+
+def test_after_silence_that_is_known_music_begins_all_the_same():
+    player = prepared().player
+    features = player.spectrum(UNHEARD)
+    noise = white(len(features), features.shape[-1] * player.spectrum.hop, seed=3)
+    free = player.halves(features, noise, known=None, tick=lambda: None)
+    silence = Halves(torch.zeros_like(free.low)[:, :4096], torch.zeros_like(free.high)[:, :4096])
+    made = player.halves(features, noise, known=silence, tick=lambda: None)
+    assert loudness(made.low[:, 8192:]) == pytest.approx(loudness(free.low[:, 8192:]), rel=0.2)
 
 
 def test_the_same_music_sounds_alike_wherever_it_begins_in_a_window():
