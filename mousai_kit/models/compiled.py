@@ -25,7 +25,7 @@ GRAPHS = "reduce-overhead"
 
 
 def compile_networks(parts: Iterable[nn.Module], device: torch.device) -> int:
-    """Let `repeated_blocks` of the networks that stages play sample compiled; return how many there are.
+    """Let the blocks of the networks that stages play sample compiled; return how many there are.
 
     Each block compiles at its first call with tensors of other shapes, and blocks that do the same
     to the same shapes share their code. On CUDA a block's kernels are recorded as a CUDA graph.

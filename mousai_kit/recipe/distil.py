@@ -24,6 +24,11 @@ class DistillationOptions(Options):
     """How a stage learns to generate in a few steps."""
 
     steps: int = Field(4, ge=1, le=64, description="evaluations of the network to get by on")
+    spacing: Literal["cosine", "even"] = Field(
+        "cosine",
+        description="levels between which it steps: nearer to each other at both ends, where most "
+        "is decided, or even",
+    )
     guidance: list[float] | None = Field(
         None,
         min_length=2,

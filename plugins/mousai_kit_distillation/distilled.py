@@ -185,18 +185,17 @@ class Distilled(mk.Stage):
         """
         said, white = self.options, noise.like(full.signal)
         place, own, free, level = (noise.uniform().double() for _ in range(4))
-        index = (place * said.steps).long() + 1
+        grid, index = self._grid, (place * said.steps).long() + 1
         followed = (own < said.own_path) & on_path
         part = torch.zeros_like(level)
         if said.method == "consistency":
-            part = (level * said.substeps).long() / said.substeps
-        now = torch.where(free < said.between, 1 - level, (index - part) / said.steps)
-        highest = self.teacher.highest_level
-        now = highest * torch.where(followed, index / said.steps, now)
+            part = (level * said.substeps).long().double() / said.substeps
+        now = torch.lerp(grid[index], grid[index - 1], part)
+        now = torch.where(free < said.between, grid[-1] * (1 - level), now)
+        now = torch.where(followed, grid[index], now)
         start = add_noise(full, white, now)
         if followed.any():
             goals = torch.where(followed, index, -1)
-            grid = grid_levels(said.steps, highest).flip(0)
             path = follow_own_steps(full, white, goals, grid=grid, ask=ask)
             start = torch.where(followed[:, None, None].to(start.device), path, start)
         return start, now
@@ -207,12 +206,11 @@ class Distilled(mk.Stage):
         """Return where steps from starts [b, c, n] at levels `now` [b] are to land [b, c, n], and
         at which levels [b].
         """
-        highest = self.teacher.highest_level
-        later = level_below(now, self.options.steps, highest)
+        later = level_below(now, self._grid)
         if self.options.method == "progressive":
             return solve(full, start, now, later, steps=self.options.substeps), later
-        stride = highest / (self.options.steps * self.options.substeps)
-        between = torch.maximum(now - stride, later)
+        above = self._grid[torch.searchsorted(self._grid, later + NEAR)]
+        between = torch.maximum(now - (above - later) / self.options.substeps, later)
         near = solve(full, start, now, between, steps=1)
         v = self.with_average(lambda: ask(range(len(near)), near, between.to(near)))
         landed = turn(near, v.to(near), full.schedule, between, later)
@@ -242,10 +240,19 @@ class Distilled(mk.Stage):
         versions = tuple(weight._version for weight in self.parameters())
         if versions not in self._students:
             student = self.change.changed_copy(self.teacher)
-            few = FewStep.Options(steps=self.options.steps, begins=self.teacher.highest_level)
+            said = self.options
+            few = FewStep.Options(
+                steps=said.steps, spacing=said.spacing, begins=self.teacher.highest_level
+            )
             student.replace_sampler(mk.Use(FewStep, few))
             self._students = {versions: student}
         return self._students[versions]
+
+    @property
+    def _grid(self) -> Tensor:
+        """The levels [steps + 1] between which it steps; they rise from 0."""
+        said, highest = self.options, self.teacher.highest_level
+        return grid_levels(said.steps, said.spacing, begins=highest).flip(0)
 
     @property
     def _device(self) -> torch.device:

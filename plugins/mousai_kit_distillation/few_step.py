@@ -6,6 +6,8 @@ Legend: x the noised signal, v the velocity; alpha, beta the weights of signal a
 from __future__ import annotations
 
 from itertools import pairwise
+from math import pi
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -19,8 +21,8 @@ NEAR = 1e-6
 class FewStep(mk.Sampler):
     """Few turns of a distilled network: each lands on the next level of the grid that it learned.
 
-    The grid is even in the level, as `distilled` learns it, and exact at both ends. Where there is
-    less noise (`strength`), the first turn is the shorter one that leads to the grid.
+    The grid is the one that `distilled` learns, and exact at both ends. Where there is less noise
+    (`strength`), the first turn is the shorter one that leads to the grid.
     """
 
     name = "few-step"
@@ -31,6 +33,9 @@ class FewStep(mk.Sampler):
         steps: int = mk.Field(
             4, ge=1, le=1000, description="steps that the network is distilled to"
         )
+        spacing: Literal["cosine", "even"] = mk.Field(
+            "cosine", description="nearer to each other at both ends, or even"
+        )
         begins: float = mk.Field(
             1.0, gt=0, le=1, description="level at which the first of the steps begins"
         )
@@ -38,7 +43,7 @@ class FewStep(mk.Sampler):
     def __init__(self, options: Options, *, schedule: mk.Schedule) -> None:
         self.schedule = schedule
         self.highest = schedule.highest if isinstance(schedule, mk.Partway) else 1.0
-        grid = grid_levels(options.steps, options.begins)
+        grid = grid_levels(options.steps, options.spacing, begins=options.begins)
         below = grid[grid < self.highest - NEAR]
         whole = torch.cat([torch.tensor([self.highest], dtype=torch.float64), below])
         self._levels = (whole / self.highest).float()
@@ -59,10 +64,13 @@ class FewStep(mk.Sampler):
         return x
 
 
-def grid_levels(steps: int, begins: float = 1.0) -> Tensor:
+def grid_levels(steps: int, spacing: Literal["cosine", "even"], *, begins: float = 1.0) -> Tensor:
     """Return the levels [steps + 1] of the grid, from `begins` to exactly 0, on the CPU."""
     with torch.device("cpu"):
-        return torch.linspace(begins, 0, steps + 1, dtype=torch.float64)
+        even = torch.linspace(1, 0, steps + 1, dtype=torch.float64)
+        if spacing == "cosine":
+            even = (1 - (pi * even).cos()) / 2
+        return begins * even
 
 
 def turn(x: Tensor, v: Tensor, schedule: mk.Schedule, now: Tensor, later: Tensor) -> Tensor:

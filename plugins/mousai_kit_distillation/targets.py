@@ -23,10 +23,10 @@ def add_noise(clips: mk.Denoising, noise: Tensor, levels: Tensor) -> Tensor:
     return alpha[:, None, None].to(noise) * clips.signal + beta[:, None, None].to(noise) * noise
 
 
-def level_below(levels: Tensor, steps: int, highest: float) -> Tensor:
-    """Return the next level of the grid, from `highest` to 0, below each of levels [b]."""
-    place = (levels / highest * steps - NEAR).ceil() - 1
-    return highest * place.clamp(min=0) / steps
+def level_below(levels: Tensor, grid: Tensor) -> Tensor:
+    """Return the next of the grid's levels [steps + 1], which rise from 0, below levels [b]."""
+    place = torch.searchsorted(grid, levels - NEAR) - 1
+    return grid[place.clamp(min=0)]
 
 
 def solve(clips: mk.Denoising, x: Tensor, now: Tensor, later: Tensor, *, steps: int) -> Tensor:

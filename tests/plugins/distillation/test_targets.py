@@ -55,7 +55,8 @@ class TestLevels:
     def test_the_level_below_is_the_next_of_the_grid(self, highest):
         now = highest * levels(1, 0.9, 0.75, 0.51, 0.5, 0.2, 0.01)
         expected = highest * levels(0.75, 0.75, 0.5, 0.5, 0.25, 0, 0)
-        torch.testing.assert_close(level_below(now, 4, highest), expected)
+        grid = grid_levels(4, "even", begins=highest).flip(0)
+        torch.testing.assert_close(level_below(now, grid), expected)
 
     def test_noise_is_mixed_by_the_schedule(self):
         signal, white, now = noise(2, 1, 4), noise(2, 1, 4).flip(-1), levels(0.25, 1)
@@ -73,7 +74,7 @@ class TestOwnSteps:
             asked.append((list(rows), sigma.tolist()))
             return velocity(x, sigma)
 
-        start, grid = noise(len(goals), 2, 5), grid_levels(steps).flip(0)
+        start, grid = noise(len(goals), 2, 5), grid_levels(steps, "even").flip(0)
         made = follow_own_steps(
             clips(velocity, start), start, torch.tensor(goals), grid=grid, ask=ask
         )
@@ -87,7 +88,7 @@ class TestOwnSteps:
             seen.append(x)
             return velocity(x, sigma)
 
-        FewStep(FewStep.Options(steps=4), schedule=SCHEDULE).sample(spy, start)
+        FewStep(FewStep.Options(steps=4, spacing="even"), schedule=SCHEDULE).sample(spy, start)
         for row in range(4):
             torch.testing.assert_close(made[row], seen[row][row])
 
@@ -97,13 +98,16 @@ class TestOwnSteps:
 
 
 class TestFewStep:
-    def levels(self, schedule, **options):
-        sampler = FewStep(FewStep.Options(**options), schedule=schedule)
+    def levels(self, schedule, *, spacing="even", **options):
+        sampler = FewStep(FewStep.Options(spacing=spacing, **options), schedule=schedule)
         assert sampler.steps == len(sampler.levels()) - 1
         return sampler.levels().tolist()
 
-    def test_its_levels_are_even(self):
+    def test_its_levels_are_even_or_nearer_at_both_ends(self):
         assert self.levels(SCHEDULE, steps=4) == [1, 0.75, 0.5, 0.25, 0]
+        found = self.levels(SCHEDULE, steps=3, spacing="cosine")
+        assert found == pytest.approx([1, 0.75, 0.25, 0])
+        assert found[-1] == 0
 
     def test_with_less_noise_the_first_turn_leads_to_the_grid(self):
         found = self.levels(mk.Partway(SCHEDULE, 0.6), steps=4)
