@@ -18,7 +18,7 @@ Embedding ExtraConditioning ExtrasExtractor Field FrozenTextModel GeneratedAudio
 JumpVelocity LocalPath LoudnessMeter Matrix Metric MousaiError NamePair NoiseLevel NoiseSource
 Options Partway PathOrName Pipeline PluginError PositionalNoise PretrainedCheckpoint
 PretrainedOptions PretrainedTextEncoder Problem Prompt RealClips Recipe RecipeError RequestError
-Sampler SamplerOptions Schedule SetMetric SetScore SignalSpace SpectralEncoder Split Stage
+Sampler SamplerOptions Schedule SetMetric SetScore SignalSpace SignalStream SpectralEncoder Split Stage
 SteppedSampler TensorNames TextEmbedding TextEncoder TextMetric TextStage TextStageOptions Track
 TrackDataset TrackList TrainingError UNet Use Velocity WeightFormat WeightsError attention
 audio_error audio_info build caption_from_mapping default did_you_mean display_path error_summary

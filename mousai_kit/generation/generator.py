@@ -276,8 +276,8 @@ class Generator:
     ) -> None:
         """Hand each clip of the requests, the first of which is the largest, to its sink."""
         for request, edit in work[:1]:
-            largest = replace(request, samples=edit.at_a_time)
-            check_memory(self.cascade, largest, top=edit.top)
+            played, at_a_time = replace(request, samples=edit.played), edit.at_a_time
+            check_memory(self.cascade, played, top=edit.top, at_a_time=at_a_time)
         if folder is not None:
             check_output_space(folder, self.cascade.audio, [request for request, _ in work])
         total = sum(len(request.prompts) * edit.reports(request) for request, edit in work)
