@@ -1,4 +1,4 @@
-"""Long clips: longer than what the top stage learned from, made in windows, heard from the first on.
+"""Long clips: longer than what the top stage learned from, made in windows and played meanwhile.
 
 Legend: b clips, c channels, n frames of the top stage's signal, t samples.
 """

@@ -85,9 +85,7 @@ def plan_edit(cascade: Cascade, controls: Controls, *, seconds: float, trained: 
         strength = STRENGTH if controls.strength is None else controls.strength
         used = wave[:, :samples]
         length = used.shape[-1]
-        return _plan_whole(
-            cascade, length, controls, longest=longest, wave=used, strength=strength
-        )
+        return _plan_whole(cascade, length, controls, longest=longest, wave=used, strength=strength)
     known = wave.shape[-1]
     if controls.extend is not None:
         total = known + samples

@@ -111,7 +111,6 @@ def keep_frames(velocity: Velocity, schedule: Schedule, known: Tensor, keep: Ten
     is less, it is left from that much less noise on, so that what is made goes on from it
     (Levin & Fried, 2023, Differential Diffusion).
     """
-
     inner = JumpVelocity.of(velocity)
 
     def keeping(x: Tensor, sigma: Tensor, target: Tensor | None) -> Tensor:

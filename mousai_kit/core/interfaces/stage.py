@@ -176,9 +176,7 @@ class Stage(Component, nn.Module):
         """
         yield self.decode(latents, request)
 
-    def stream_latents(
-        self, latents: SignalStream, request: GenerationRequest
-    ) -> Iterator[Tensor]:
+    def stream_latents(self, latents: SignalStream, request: GenerationRequest) -> Iterator[Tensor]:
         """Yield the pieces of `stream` for latents that come piece by piece, as far as they come.
 
         Default: once all have come. A stage that reads them window by window is heard while the
