@@ -18,9 +18,9 @@ Embedding ExtraConditioning ExtrasExtractor Field FrozenTextModel GeneratedAudio
 JumpVelocity LocalPath LoudnessMeter Matrix Metric MousaiError NamePair NoiseLevel NoiseSource
 Options Partway PathOrName Pipeline PluginError PositionalNoise PretrainedCheckpoint
 PretrainedOptions PretrainedTextEncoder Problem Prompt RealClips Recipe RecipeError RequestError
-Sampler SamplerOptions Schedule SetMetric SetScore SignalSpace SignalStream SpectralEncoder Split Stage
-SteppedSampler TensorNames TextEmbedding TextEncoder TextMetric TextStage TextStageOptions Track
-TrackDataset TrackList TrainingError UNet Use Velocity WeightFormat WeightsError attention
+Sampler SamplerOptions Schedule SetMetric SetScore SignalSpace SignalStream SpectralEncoder Split
+Stage SteppedSampler TensorNames TextEmbedding TextEncoder TextMetric TextStage TextStageOptions
+Track TrackDataset TrackList TrainingError UNet Use Velocity WeightFormat WeightsError attention
 audio_error audio_info build caption_from_mapping default did_you_mean display_path error_summary
 griffin_lim hookimpl hub inverse_stft licence_from_tags licence_in load load_recipe log_mel
 mean_per_clip overflowing_text overlap_add overlapping_windows pad_context parse_sidecar read

@@ -160,7 +160,7 @@ def generate(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Write one clip as WAV while it is made: to a file, a pipe or - (standard output).",
+            help="Write one clip as WAV as it is made, to a file, a pipe or - (standard output).",
         ),
     ] = None,
     revision: Revision = None,

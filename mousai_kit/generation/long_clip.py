@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from mousai_kit.core.interfaces import GenerationRequest, SignalStream
-from mousai_kit.generation.editing import Edit
+from mousai_kit.generation.editing import SOFT, Edit
 from mousai_kit.models.cascade import Cascade
-from mousai_kit.models.editing import continued_windows
+from mousai_kit.models.editing import SEEN, continued_windows
 
 FIRST = 1.5
 """Seconds that are played first: the lowest stage's windows grow from there."""
@@ -72,17 +72,32 @@ class LongClip(Edit):
 
     def _signal(self, request: GenerationRequest, source: Tensor | None) -> Iterator[Tensor]:
         """Yield what each window adds to the signal [b, c, n]; `source` is that of all of it."""
-        request, before, done = replace(request, total=request.samples), None, 0
+        request, start, done = replace(request, total=request.samples), 0, 0
+        before: Tensor | None = None
         for window in self.windows:
             known = None if source is None else source[..., window.start : window.stop]
-            seen, keep = done - window.start, None
+            keep = None
             if before is not None:
+                seen = before.shape[-1] - (window.start - start)
                 known = _begin(before[..., before.shape[-1] - seen :], known)
-                keep = (torch.arange(len(window)) < seen).float()
+                keep = _fall(len(window), done - window.start, seen)
             place, size = window.start * self.stride, len(window) * self.stride
             order = replace(request, start=place, samples=size, source=known, keep=keep)
-            before, done = self.cascade.make_signal(order), window.stop
-            yield before[..., seen:]
+            before, start = self.cascade.make_signal(order), window.start
+            last = window.stop == self.windows[-1].stop
+            stop = window.stop - (0 if last else self._soft(window))
+            yield before[..., done - start : stop - start]
+            done = stop
+
+    def _soft(self, window: range) -> int:
+        """Return how many frames at a window's end, beyond which it saw none, are made again."""
+        return min(self.frames(SOFT), round(SEEN * len(window)) // 2)
+
+
+def _fall(frames: int, kept: int, seen: int) -> Tensor:
+    """Return how far frames [n] stay as they are: 1 where they are kept, falling to 0 at `seen`."""
+    place = torch.arange(frames)
+    return (1 - (place - kept + 1) / (seen - kept + 1)).clamp(0, 1)
 
 
 def _begin(before: Tensor, known: Tensor | None) -> Tensor:
