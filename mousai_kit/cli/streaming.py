@@ -58,7 +58,7 @@ def write_stream(system: Run, job: GenerationJob, target: str, *, batch: int | N
     pieces, space = making.stream(system, job, batch=batch), system.cascade.audio
     name = "standard output" if target == STDOUT else target
     try:
-        with _opened(system, target) as file:
+        with _open_target(system, target) as file:
             sound = WavStream(
                 file, name=name, sample_rate=space.sample_rate, channels=space.channels
             )
@@ -75,7 +75,7 @@ def write_stream(system: Run, job: GenerationJob, target: str, *, batch: int | N
 
 
 @contextmanager
-def _opened(system: Run, target: str) -> Iterator[BinaryIO]:
+def _open_target(system: Run, target: str) -> Iterator[BinaryIO]:
     """Open what is streamed to, unbuffered: each piece is heard at once. A pipe may wait."""
     if target == STDOUT:
         sys.stdout.flush()

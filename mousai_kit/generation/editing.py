@@ -44,7 +44,7 @@ class Edit(ABC):
         return self.samples
 
     @property
-    def played(self) -> int:
+    def length_played(self) -> int:
         """Return how many samples the stages below it are asked for at once."""
         return self.at_a_time
 

@@ -314,7 +314,7 @@ class Generator:
 
     def _check_memory(self, request: GenerationRequest, edit: Edit) -> None:
         """Raise RequestError where an edit would not fit into memory."""
-        played = replace(request, samples=edit.played)
+        played = replace(request, samples=edit.length_played)
         check_memory(self.cascade, played, top=edit.top, at_a_time=edit.at_a_time)
 
     def _tell_scaled(self, edit: Edit, sinks: Sequence[Sink]) -> None:

@@ -46,7 +46,7 @@ class LongClip(Edit):
         return len(self.windows[0]) * self.stride
 
     @property
-    def played(self) -> int:
+    def length_played(self) -> int:
         """Return how many samples the stages below it play, in their own windows."""
         return self.samples
 
@@ -57,16 +57,16 @@ class LongClip(Edit):
             source = self.encode(self.wave, request)
             request = replace(request, strength=self.strength)
         signal = SignalStream(self._signal(request, source))
-        yield from self.cascade.play_signal(signal, self._soon(request))
+        yield from self.cascade.play_signal(signal, self._with_short_start(request))
 
     def reports(self, request: GenerationRequest) -> int:
         """Return about how often `stream` will report progress."""
         total = len(self.windows) * self.cascade.top.nfe
         if below := self.cascade.below_top:
-            total += self.cascade.reports(self._soon(request), top=below)
+            total += self.cascade.reports(self._with_short_start(request), top=below)
         return total
 
-    def _soon(self, request: GenerationRequest) -> GenerationRequest:
+    def _with_short_start(self, request: GenerationRequest) -> GenerationRequest:
         """Return a request whose first sound comes soon."""
         return replace(request, first_window=round(FIRST * self.space.sample_rate))
 
@@ -80,21 +80,21 @@ class LongClip(Edit):
             if before is not None:
                 seen = before.shape[-1] - (window.start - start)
                 known = _begin(before[..., before.shape[-1] - seen :], known)
-                keep = _fall(len(window), done - window.start, seen)
+                keep = _fading_keep(len(window), done - window.start, seen)
             place, size = window.start * self.stride, len(window) * self.stride
             order = replace(request, start=place, samples=size, source=known, keep=keep)
             before, start = self.cascade.make_signal(order), window.start
             last = window.stop == self.windows[-1].stop
-            stop = window.stop - (0 if last else self._soft(window))
+            stop = window.stop - (0 if last else self._remade_frames(window))
             yield before[..., done - start : stop - start]
             done = stop
 
-    def _soft(self, window: range) -> int:
+    def _remade_frames(self, window: range) -> int:
         """Return how many frames at a window's end, beyond which it saw none, are made again."""
         return min(self.frames(SOFT), round(SEEN * len(window)) // 2)
 
 
-def _fall(frames: int, kept: int, seen: int) -> Tensor:
+def _fading_keep(frames: int, kept: int, seen: int) -> Tensor:
     """Return how far frames [n] stay as they are: 1 where they are kept, falling to 0 at `seen`."""
     place = torch.arange(frames)
     return (1 - (place - kept + 1) / (seen - kept + 1)).clamp(0, 1)

@@ -28,7 +28,7 @@ def overlapping_windows(
     longest = whole if longest is None else max(SHORTEST, longest)
     if first is not None:
         short = _growing_windows(whole, longest, max(SHORTEST, first))
-        start = short[-1].stop - _shared(short[-1]) if short else 0
+        start = short[-1].stop - _overlap_after(short[-1]) if short else 0
         rest = overlapping_windows(whole - start, longest)
         return [*short, *(range(start + part.start, start + part.stop) for part in rest)]
     if whole <= longest:
@@ -49,11 +49,11 @@ def _growing_windows(whole: int, longest: int, first: int) -> list[range]:
     start, length = 0, first
     while length < longest and start + 2 * length <= whole:
         windows.append(range(start, start + length))
-        start, length = windows[-1].stop - _shared(windows[-1]), 2 * length
+        start, length = windows[-1].stop - _overlap_after(windows[-1]), 2 * length
     return windows
 
 
-def _shared(window: range) -> int:
+def _overlap_after(window: range) -> int:
     """Return how much a window that grows shares with the longer one after it."""
     return max(1, len(window) // GROWING_SHARED)
 
