@@ -18,7 +18,7 @@ Domain EditedSampler Embedding ExtraConditioning ExtrasExtractor Field FrozenTex
 GeneratedAudio GenerationRequest JumpVelocity LocalPath LoudnessMeter Matrix Metric MousaiError
 NamePair NoiseLevel NoiseSource Options Partway PathOrName Pipeline PluginError PositionalNoise
 PretrainedCheckpoint PretrainedOptions PretrainedTextEncoder Problem Prompt RealClips Recipe
-RecipeError RequestError Sampler SamplerOptions Schedule SetMetric SetScore SignalSpace
+RecipeError RequestError Sampler SamplerOptions Schedule SetMetric SetScore SignalSpace SignalStream
 SpectralEncoder Split Stage SteppedSampler TensorNames TextEmbedding TextEncoder TextMetric
 TextStage TextStageOptions Track TrackDataset TrackList TrainingError UNet Use Velocity WeightFormat
 WeightsError attention audio_error audio_info build caption_from_mapping default did_you_mean

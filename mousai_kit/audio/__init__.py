@@ -14,6 +14,7 @@ from mousai_kit.audio.io import (
 from mousai_kit.audio.mel_picture import plot_mels
 from mousai_kit.audio.spectrogram import StreamingMel, log_mel
 from mousai_kit.audio.tags import read_tags
+from mousai_kit.audio.wav_stream import WavStream
 from mousai_kit.audio.writer import FORMATS, SILENCE, AudioWriter, write
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "AudioInfo",
     "AudioWriter",
     "StreamingMel",
+    "WavStream",
     "audio_info",
     "display_path",
     "file_digest",

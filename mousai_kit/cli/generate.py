@@ -25,6 +25,7 @@ from mousai_kit.cli.app import (
     print_result,
     starting,
 )
+from mousai_kit.cli.streaming import check_stream, write_stream
 from mousai_kit.core.errors import RequestError, argument_error
 
 if TYPE_CHECKING:
@@ -160,6 +161,13 @@ def generate(
         bool,
         typer.Option("--interactive", help="Load once, then take a prompt a line; Ctrl-D ends."),
     ] = False,
+    stream: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write one clip as WAV as it is made, to a file, a pipe or - (standard output).",
+        ),
+    ] = None,
     revision: Revision = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the clips.")] = None,
     overrides: Set = None,
@@ -177,6 +185,10 @@ def generate(
         check_folder(out)
     texts = [*(prompts or []), *(_read_prompts(file) if file else [])]
     system = trained_system(target, overrides, steps, adapter or (), revision)
+    if stream is not None:
+        others = {"count": count != 1, "variations": variations not in (None, 1)}
+        others |= {"interactive": interactive, "json": as_json, "out": out is not None}
+        check_stream(stream, others, texts)
     if interactive and texts:
         raise argument_error("interactive", "prompts come line by line; leave them out here")
     if not (texts or interactive):
@@ -223,7 +235,9 @@ def generate(
 
     asked = jobs(texts or [""])  # which tells of what can't be before anything is loaded
     system.load_for_inference(compiled=compiled)
-    if interactive:
+    if stream is not None:
+        write_stream(system, asked[0], stream, batch=batch)
+    elif interactive:
         _for_each_line(lambda text: make(jobs([text])))
     else:
         make(asked)

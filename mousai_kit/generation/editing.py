@@ -43,6 +43,11 @@ class Edit(ABC):
         """Return how many samples the top stage makes at a time, at most."""
         return self.samples
 
+    @property
+    def length_played(self) -> int:
+        """Return how many samples the stages below it are asked for at once."""
+        return self.at_a_time
+
     @abstractmethod
     def stream(self, request: GenerationRequest) -> Iterator[Tensor]:
         """Yield the clips of a request [b, c, t] piece by piece."""
@@ -105,7 +110,7 @@ class Through(Edit):
         device = next(self.cascade.stages[str(self.top)].parameters()).device
         wave = self.wave[None].to(device)
         latents = self.cascade.encode_to(wave, str(self.top), window=request.window)
-        yield from self.cascade.stream(latents, request, top=self.top)
+        yield from self.cascade.decode_stream(latents, request, top=self.top)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,14 @@ def play(
     return generator_for(system, jobs, batch).play(jobs)
 
 
+def stream(system: Run, job: GenerationJob, *, batch: int | None = None) -> Iterator[Tensor]:
+    """Return the audio [c, n] of a job's clip piece by piece: as `generate` writes it.
+
+    `batch` says how many windows may be made together, as it does there.
+    """
+    return generator_for(system, [job], batch).stream(job)
+
+
 def jobs_of(
     system: Run,
     prompts: Sequence[str],

@@ -179,6 +179,22 @@ class Generator:
             for sink, job in zip(sinks, jobs, strict=True)
         ]
 
+    def stream(self, job: GenerationJob) -> Iterator[Tensor]:
+        """Return a clip's audio [c, n] piece by piece, as `write` writes it; none is kept.
+
+        An error where it can't be made: nothing is computed before the first piece is asked for.
+        """
+        request, edit = self._request([job]), self._edit(job)
+        self._check_memory(request, edit)
+        return self._iter_pieces(request, edit)
+
+    def _iter_pieces(self, request: GenerationRequest, edit: Edit) -> Iterator[Tensor]:
+        with self.screen.bar("generating", edit.reports(request)) as bar:
+            pieces = edit.stream(replace(request, progress=bar.advance))
+            for (piece,) in self._report_computed(pieces, request.samples):
+                if piece.numel():
+                    yield piece
+
     def reconstruct(
         self,
         wave: Tensor,
@@ -278,8 +294,7 @@ class Generator:
     ) -> None:
         """Hand each clip of the requests, the first of which is the largest, to its sink."""
         for request, edit in work[:1]:
-            largest = replace(request, samples=edit.at_a_time)
-            check_memory(self.cascade, largest, top=edit.top)
+            self._check_memory(request, edit)
         if folder is not None:
             check_output_space(folder, self.cascade.audio, [request for request, _ in work])
         total = sum(len(request.prompts) * edit.reports(request) for request, edit in work)
@@ -298,6 +313,11 @@ class Generator:
                     for sink in group:
                         sink.finish()
                     self._tell_scaled(edit, group)
+
+    def _check_memory(self, request: GenerationRequest, edit: Edit) -> None:
+        """Raise RequestError where an edit would not fit into memory."""
+        played = replace(request, samples=edit.length_played)
+        check_memory(self.cascade, played, top=edit.top, at_a_time=edit.at_a_time)
 
     def _tell_scaled(self, edit: Edit, sinks: Sequence[Sink]) -> None:
         """Say where a file's audio can't stay bit for bit, as its peaks do not fit into a file."""

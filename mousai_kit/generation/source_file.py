@@ -14,6 +14,7 @@ from mousai_kit import audio
 from mousai_kit.core.errors import RequestError, argument_error
 from mousai_kit.core.interfaces import Controls, SignalSpace
 from mousai_kit.generation.editing import Edit, Patched, Whole
+from mousai_kit.generation.long_clip import LongClip
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.models.memory import report_out_of_memory
 
@@ -76,14 +77,16 @@ def plan_edit(cascade: Cascade, controls: Controls, *, seconds: float, trained: 
     """
     rate = cascade.audio.sample_rate
     samples = max(1, round(seconds * rate))
+    longest = cascade.top.input_space.frames(trained)
     if (path := source_path(controls)) is None:
-        return Whole(cascade, samples)
+        return _plan_whole(cascade, samples, controls, longest=longest)
     wave = read_source(path, cascade.audio)
     if controls.source is not None:
         strength = STRENGTH if controls.strength is None else controls.strength
         used = wave[:, :samples]
-        return Whole(cascade, used.shape[-1], wave=used, strength=strength)
-    longest, known = cascade.top.input_space.frames(trained), wave.shape[-1]
+        length = used.shape[-1]
+        return _plan_whole(cascade, length, controls, longest=longest, wave=used, strength=strength)
+    known = wave.shape[-1]
     if controls.extend is not None:
         total = known + samples
         added = [range(known, total)]
@@ -94,6 +97,25 @@ def plan_edit(cascade: Cascade, controls: Controls, *, seconds: float, trained: 
     ]
     strength = 1.0 if controls.strength is None else controls.strength
     return Patched(cascade, known, wave=wave, ranges=ranges, longest=longest, strength=strength)
+
+
+def _plan_whole(
+    cascade: Cascade,
+    samples: int,
+    controls: Controls,
+    *,
+    longest: int,
+    wave: Tensor | None = None,
+    strength: float = 1.0,
+) -> Edit:
+    """Return how all of a clip is made: at once, or in windows of `longest` frames.
+
+    Every frame of a loop is beside all others, so that it is made at once.
+    """
+    frames, top = cascade.top.input_space.frames(samples), cascade.top
+    if top.continues and frames > longest and not controls.loop:
+        return LongClip(cascade, samples, longest=longest, wave=wave, strength=strength)
+    return Whole(cascade, samples, wave=wave, strength=strength)
 
 
 def parse_ranges(texts: Sequence[str], length: float) -> list[tuple[float, float]]:

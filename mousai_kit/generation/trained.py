@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from mousai_kit.core.console import Screen
 from mousai_kit.core.errors import argument_error, format_value
 from mousai_kit.generation import generate as making
+from mousai_kit.generation.generator import GenerationJob
 from mousai_kit.generation.output import GeneratedAudio
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.recipe import with_sampler_steps
@@ -72,20 +73,55 @@ class Pipeline(Cascade):
         kept for the next time. RequestError where a number is out of range, the top stage reads no
         text or has no such control, or memory does not suffice.
         """
+        texts = [prompts] if isinstance(prompts, str) else prompts
+        system, jobs = self._jobs(
+            texts, seconds, seed=seed, guidance=guidance, steps=steps, batch=batch, **controls
+        )
+        made = making.play(system, jobs, batch=batch)
+        return made[0] if isinstance(prompts, str) else made
+
+    def stream(
+        self,
+        prompt: str,
+        *,
+        seconds: float | None = None,
+        seed: int = 0,
+        guidance: float | None = None,
+        steps: int | None = None,
+        batch: int | None = None,
+        **controls: Any,
+    ) -> Iterator[Tensor]:
+        """Make music from a prompt, and yield it piece by piece: what `generate` makes of it.
+
+        A piece is audio [c, n], float32 on the CPU, any number of samples at the recipe's rate, and
+        comes as soon as it is made. A clip that is longer than what the top stage learned from is
+        made as it is heard, in memory that does not grow with it. Errors are those of `generate`.
+        """
+        system, jobs = self._jobs(
+            [prompt], seconds, seed=seed, guidance=guidance, steps=steps, batch=batch, **controls
+        )
+        return making.stream(system, jobs[0], batch=batch)
+
+    def _jobs(
+        self,
+        prompts: list[str] | tuple[str, ...],
+        seconds: float | None,
+        *,
+        seed: int,
+        guidance: float | None,
+        steps: int | None,
+        batch: int | None,
+        **controls: Any,
+    ) -> tuple[Run, list[GenerationJob]]:
+        """Return what makes prompts, and what is to be made of them."""
         if batch is not None and not (type(batch) is int and batch >= 1):
             told = f"must be a whole number of at least 1 (got {format_value(batch)})"
             raise argument_error("batch", told)
         system = self._system if steps is None else self._with_steps(steps)
-        jobs = making.jobs_of(
-            system,
-            [prompts] if isinstance(prompts, str) else prompts,
-            seed=seed,
-            seconds=seconds,
-            guidance=guidance,
-            controls=making.parse_controls(system.recipe, **controls),
+        parsed = making.parse_controls(system.recipe, **controls)
+        return system, making.jobs_of(
+            system, prompts, seed=seed, seconds=seconds, guidance=guidance, controls=parsed
         )
-        made = making.play(system, jobs, batch=batch)
-        return made[0] if isinstance(prompts, str) else made
 
     def reconstruct(
         self,

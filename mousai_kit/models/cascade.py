@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from mousai_kit.core.component import Options, iter_slots
 from mousai_kit.core.errors import MousaiError, RequestError
-from mousai_kit.core.interfaces import GenerationRequest, SignalSpace, Stage
+from mousai_kit.core.interfaces import GenerationRequest, SignalSpace, SignalStream, Stage
 from mousai_kit.core.seeds import derive_seed
 from mousai_kit.models.conditioning import Conditioners
 from mousai_kit.models.conditions import conditions_type, parse_conditions
@@ -99,20 +99,26 @@ class Cascade:
         return signal
 
     @torch.no_grad()
-    def stream(
-        self, latents: Tensor | None, request: GenerationRequest, *, top: str | None = None
+    def decode_stream(
+        self,
+        latents: Tensor | SignalStream | None,
+        request: GenerationRequest,
+        *,
+        top: str | None = None,
     ) -> Iterator[Tensor]:
         """Yield audio [b, c, n] piece by piece, from the latents of stage `top` downwards.
 
-        The stages above the lowest make their signals whole: they are short.
+        Each stage makes its pieces as the one below asks for them.
         """
-        signal, names = latents, self.down_from(top)
-        for name in names:
-            order = _for_stage(request, name)
-            if name == names[-1]:
-                yield from self.stages[name].stream(signal, order)
+        signal = latents
+        for name in self.down_from(top):
+            stage, order = self.stages[name], _for_stage(request, name)
+            if isinstance(signal, SignalStream):
+                signal = SignalStream(stage.stream_latents(signal, order))
             else:
-                signal = self.stages[name].decode(signal, order)
+                signal = SignalStream(stage.stream(signal, order))
+        assert isinstance(signal, SignalStream)
+        yield from signal
 
     @torch.no_grad()
     def make_signal(self, request: GenerationRequest) -> Tensor:
@@ -124,12 +130,14 @@ class Cascade:
         name = next(reversed(self.stages))
         return self.stages[name].decode(None, _for_stage(request, name))
 
-    def play_signal(self, signal: Tensor, request: GenerationRequest) -> Iterator[Tensor]:
+    def play_signal(
+        self, signal: Tensor | SignalStream, request: GenerationRequest
+    ) -> Iterator[Tensor]:
         """Yield the audio [b, c, n] of a signal of the top stage, piece by piece."""
         if below := self.below_top:
-            yield from self.stream(signal, request, top=below)
+            yield from self.decode_stream(signal, request, top=below)
         else:
-            yield signal
+            yield from [signal] if isinstance(signal, Tensor) else signal
 
     def encode_source(self, wave: Tensor, *, window: int | None = None) -> Tensor:
         """Return the signal of the top stage of audio [b, c, t], encoded in windows."""
@@ -140,7 +148,7 @@ class Cascade:
         self, latents: Tensor | None, request: GenerationRequest, *, top: str | None = None
     ) -> Tensor:
         """Return audio [b, c, request.samples], from the latents of stage `top` downwards."""
-        return torch.cat([*self.stream(latents, request, top=top)], -1)
+        return torch.cat([*self.decode_stream(latents, request, top=top)], -1)
 
     def generate_signal(self, request: GenerationRequest) -> Tensor:
         """Make audio [b, c, request.samples] from the request's prompts."""
@@ -149,7 +157,7 @@ class Cascade:
     def generate_stream(self, request: GenerationRequest) -> Iterator[Tensor]:
         """Make audio from the request's prompts, and yield it [b, c, n] piece by piece."""
         self._require_text()
-        return self.stream(None, request)
+        return self.decode_stream(None, request)
 
     def _require_text(self) -> None:
         if not (top := self.top).hears_text:
@@ -190,7 +198,7 @@ class Cascade:
         return names[names.index(top) :: -1] if top else names[::-1]
 
     def reports(self, request: GenerationRequest, *, top: str | None = None) -> int:
-        """Return about how often `stream` will report progress."""
+        """Return about how often `decode_stream` will report progress."""
         stages = [self.stages[name] for name in self.down_from(top)]
         rounds = [-(-stage.windows(request) // request.together) for stage in stages]
         return sum(stage.nfe * count for stage, count in zip(stages, rounds, strict=True))

@@ -106,6 +106,11 @@ class ExtraConditioning:
             torch.cat([text.embedding, embedding], 1), torch.cat([text.mask, self.tokens.mask], 1)
         )
 
+    def cut(self, first: int, frames: int) -> ExtraConditioning:
+        """Return the same of a window of so many frames, from frame `first` on."""
+        context = None if self.context is None else self.context[..., first : first + frames]
+        return ExtraConditioning(self.tokens, context)
+
 
 class Conditioners(nn.Module):
     """The conditioners of a stage by name, each with what stands for its being left out.
@@ -216,6 +221,14 @@ class Conditioners(nn.Module):
             name: data.expand(batch, *data.shape) for name, data in made.items() if data is not None
         }
         return usual | dict(extras)
+
+    def advance(self, extras: Mapping[str, Tensor], *, seconds: float) -> dict[str, Tensor]:
+        """Return the data [b, ...] of a clip for what begins so many seconds after its start."""
+        parts = dict(self._items())
+        return {
+            name: parts[name].advance(data, seconds=seconds) if name in parts else data
+            for name, data in extras.items()
+        }
 
     def forward(
         self, extras: Mapping[str, Tensor], *, batch: int, frames: int, device: torch.device

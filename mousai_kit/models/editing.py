@@ -16,6 +16,7 @@ from torch import Tensor
 from mousai_kit.core.component import Use
 from mousai_kit.core.interfaces import (
     GenerationRequest,
+    JumpVelocity,
     NoiseSource,
     Sampler,
     Schedule,
@@ -27,6 +28,8 @@ EDITING = ("source", "strength", "inpaint", "ranges", "extend", "loop")
 """The controls that a stage heeds which samples with an `EditedSampler`."""
 GOLDEN = (5**0.5 - 1) / 2
 """Share of a circle that it is turned by: no turns fall together for long."""
+SEEN = 0.25
+"""Share of what a stage learned from that a window of a long clip sees of the window before."""
 LEAST_NOISE = 1e-4
 """Noise is not told from a mixture that holds less of it."""
 
@@ -74,11 +77,22 @@ class EditedSampler:
             velocity = match_deviation(velocity, self.schedule, known)
             return self._sample_from(known, velocity, noise, generator)
         keep = _lengthen(keep.to(noise), noise.shape[-1])
-        kept = known[..., keep == 1] if (keep == 1).any() else known
-        velocity = match_deviation(velocity, self.schedule, kept, keep < 1)
+        if (match := self._example(known, keep)) is not None:
+            velocity = match_deviation(velocity, self.schedule, match, keep < 1)
         velocity = keep_frames(velocity, self.schedule, known, keep)
         made = self._sample_from(known, velocity, noise, generator)
         return torch.where(keep == 1, known, made)
+
+    def _example(self, known: Tensor, keep: Tensor) -> Tensor | None:
+        """Return what frames that are made may deviate as, at most; None: as they will.
+
+        What is kept of a file; of a source's window, all of it. In a window that goes on from one
+        made of text, guidance exaggerates both alike: held to the one before, each would deviate
+        less than it.
+        """
+        if self.request.total is not None:
+            return None if self.partway is None else known
+        return known[..., keep == 1] if (keep == 1).any() else known
 
     def _sample_from(
         self, known: Tensor, velocity: Velocity, noise: Tensor, generator: NoiseSource | None
@@ -97,14 +111,15 @@ def keep_frames(velocity: Velocity, schedule: Schedule, known: Tensor, keep: Ten
     is less, it is left from that much less noise on, so that what is made goes on from it
     (Levin & Fried, 2023, Differential Diffusion).
     """
+    inner = JumpVelocity.of(velocity)
 
-    def keeping(x: Tensor, sigma: Tensor) -> Tensor:
+    def keeping(x: Tensor, sigma: Tensor, target: Tensor | None) -> Tensor:
         alpha, beta = (weight[:, None, None] for weight in schedule.weights(sigma))
         noise = (x - alpha * known) / beta.clamp(min=LEAST_NOISE)
         stays = keep > 1 - sigma[:, None, None]
-        return torch.where(stays, alpha * noise - beta * known, velocity(x, sigma))
+        return torch.where(stays, alpha * noise - beta * known, inner(x, sigma, target))
 
-    return keeping
+    return JumpVelocity(keeping, jumps=inner.jumps)
 
 
 def match_deviation(
@@ -115,17 +130,17 @@ def match_deviation(
     Guidance exaggerates: what is seen of frames `made` [n], by default of all, is brought back to
     what is known (cf. Lin et al., 2023, who take the unguided answer for that).
     """
-    power = known.square().mean((1, 2), keepdim=True)
+    power, inner = known.square().mean((1, 2), keepdim=True), JumpVelocity.of(velocity)
 
-    def match(x: Tensor, sigma: Tensor) -> Tensor:
+    def match(x: Tensor, sigma: Tensor, target: Tensor | None) -> Tensor:
         alpha, beta = (weight[:, None, None] for weight in schedule.weights(sigma))
-        v = velocity(x, sigma)
+        v = inner(x, sigma, target)
         signal = alpha * x - beta * v
         seen = signal if made is None else signal[..., made]
         scale = (power / seen.square().mean((1, 2), keepdim=True)).sqrt().clamp(max=1)
         return v + (1 - scale) * signal / beta.clamp(min=LEAST_NOISE)
 
-    return match
+    return JumpVelocity(match, jumps=inner.jumps)
 
 
 def turn_around(velocity: Velocity) -> Velocity:
@@ -134,13 +149,13 @@ def turn_around(velocity: Velocity) -> Velocity:
     The network sees each x [b, c, n] turned by another share of the circle, so that where it ends
     is each time another place.
     """
-    times = count()
+    times, inner = count(), JumpVelocity.of(velocity)
 
-    def turning(x: Tensor, sigma: Tensor) -> Tensor:
+    def turning(x: Tensor, sigma: Tensor, target: Tensor | None) -> Tensor:
         shift = int(next(times) * GOLDEN % 1 * x.shape[-1])
-        return velocity(x.roll(-shift, -1), sigma).roll(shift, -1)
+        return inner(x.roll(-shift, -1), sigma, target).roll(shift, -1)
 
-    return turning
+    return JumpVelocity(turning, jumps=inner.jumps)
 
 
 def windows_to_fill(keep: Tensor, longest: int) -> list[range]:
@@ -156,6 +171,17 @@ def windows_to_fill(keep: Tensor, longest: int) -> list[range]:
         windows.append(range(start, min(frames, start + longest)))
         done = windows[-1].stop
     return windows
+
+
+def continued_windows(frames: int, longest: int) -> list[range]:
+    """Return windows of `longest` frames, each of which begins inside the one before.
+
+    It sees a share `SEEN` of that, the last one more of it. What is no longer is one window.
+    """
+    longest = max(2, min(longest, frames))
+    step = longest - max(1, round(SEEN * longest))
+    starts = [*range(0, frames - longest, step), max(0, frames - longest)]
+    return [range(start, min(frames, start + longest)) for start in starts]
 
 
 def _lengthen(signal: Tensor, frames: int) -> Tensor:

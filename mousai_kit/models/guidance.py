@@ -90,16 +90,19 @@ class Blend:
     """The velocity between those of two texts: of each frame, a share of the second's.
 
     `velocity` is bound to the first texts of b clips, then to the second ones: both run in one
-    batch. The share is `at`, in [0, 1], in all frames; None: half a wave from 0 to 1 over the
-    first `frames`.
+    batch. The share is `at`, in [0, 1], in all frames; None: half a wave from 0 to 1 over
+    `frames`, of which what is heard begins with frame `first`.
     """
 
-    def __init__(self, velocity: Velocity, *, frames: int, at: float | None = None) -> None:
+    def __init__(
+        self, velocity: Velocity, *, frames: int, at: float | None = None, first: int = 0
+    ) -> None:
         self._velocity, self._frames, self._at = JumpVelocity.of(velocity), frames, at
+        self._first = first
         self.jumps = self._velocity.jumps
 
     def __call__(self, x: Tensor, sigma: Tensor, target: Tensor | None = None) -> Tensor:
-        """Return v [b, c, t] for x [b, c, t], sigma [b] and, if any, target [b]; t >= `frames`."""
+        """Return v [b, c, t] for x [b, c, t], sigma [b] and, if any, target [b]."""
         first, second = ask_twice(self._velocity, x, sigma, target)
         return torch.lerp(first, second, self._shares(first))
 
@@ -107,7 +110,8 @@ class Blend:
         """Return the second text's share in each frame of v [b, c, t]: [t]."""
         if self._at is not None:
             return v.new_full((v.shape[-1],), self._at)
-        done = torch.arange(v.shape[-1]).to(v) / max(1, self._frames - 1)
+        place = torch.arange(self._first, self._first + v.shape[-1]).to(v)
+        done = place / max(1, self._frames - 1)
         return _cosine(done.clamp(max=1)) / 2
 
 

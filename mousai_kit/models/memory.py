@@ -14,6 +14,7 @@ import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -159,14 +160,19 @@ ENCODED_BYTES, FLOAT_BYTES = 3, 4
 """Bytes of a sample in an encoded file, at most, and of a number in float32, such as a latent."""
 
 
-def check_memory(cascade: Cascade, request: GenerationRequest, *, top: str | None = None) -> None:
+def check_memory(
+    cascade: Cascade, request: GenerationRequest, *, at_a_time: int, top: str | None = None
+) -> None:
     """Raise RequestError where what is asked for would not fit into memory.
 
-    A stage that works in windows needs memory for as many as are made together.
+    A stage that works in windows needs memory for as many as are made together; the highest makes
+    `at_a_time` samples.
     """
     free = available_bytes()
     rate, batch = cascade.audio.sample_rate, len(request.prompts)
+    whole, highest = request, replace(request, samples=at_a_time)
     for stage in (cascade.stages[name] for name in cascade.down_from(top)):
+        request = highest if stage is cascade.top else whole
         together = min(request.together, count := stage.windows(request))
         if count > 1 and request.window is not None:
             needed = _estimate(stage, request.window, batch * together)

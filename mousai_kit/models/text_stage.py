@@ -220,7 +220,7 @@ class TextStage(Stage):
         multiple = 1 if request.controls.loop else self.unet.downsampling
         whole = -(-frames // multiple) * multiple
         velocity = self._velocity(request, frames, whole, sampler.levels())
-        noises = request.varied_noise()
+        noises = request.varied_noise([request.start // self.diffused.stride])
         noise = noises.normal(self.diffused.channels, whole).to(self._device)
         x = sampler.sample(
             request.count_evaluations(velocity), noise, source=source, generator=noises
@@ -232,9 +232,11 @@ class TextStage(Stage):
     ) -> Velocity:
         """Return the guided velocity of a request, for clips of `frames` padded to `whole`."""
         controls, prompts = request.controls, list(request.prompts)
-        extras = self.conditioners.complete(
-            request.extras, samples=request.samples, batch=len(prompts)
-        )
+        samples, rate = request.total or request.samples, self.diffused.sample_rate
+        total, first = self.diffused.frames(samples), request.start // self.diffused.stride
+        extras = self.conditioners.complete(request.extras, samples=samples, batch=len(prompts))
+        if request.start:
+            extras = self.conditioners.advance(extras, seconds=request.start / rate)
         if controls.blend is not None:
             prompts += [controls.blend] * len(prompts)
             extras = {name: torch.cat([extra, extra]) for name, extra in extras.items()}
@@ -243,7 +245,9 @@ class TextStage(Stage):
         if controls.negative is not None:
             null = self.text([controls.negative] * len(text))
         kept = {name: extras[name] for name in self.always_told if name in extras}
-        told, nothing = (self._hear(said, len(text), frames) for said in (extras, kept))
+        told, nothing = (
+            self._hear(said, len(text), total).cut(first, frames) for said in (extras, kept)
+        )
         guided = ClassifierFreeGuidance(
             self.unet,
             told.behind(text),
@@ -256,7 +260,7 @@ class TextStage(Stage):
         )
         if controls.blend is None:
             return guided
-        return Blend(guided, frames=frames, at=controls.blend_at)
+        return Blend(guided, frames=total, at=controls.blend_at, first=first)
 
     def _hear(self, extras: Mapping[str, Tensor], batch: int, frames: int) -> ExtraConditioning:
         """Return what the network is told of extras [b, ...] of signals of so many frames."""

@@ -66,6 +66,11 @@ class Timing(mk.Conditioner):
         assert isinstance(value, self.Value)
         return torch.tensor([value.start, value.total])
 
+    def advance(self, data: Tensor, *, seconds: float) -> Tensor:
+        """Return data [b, 2] whose start is so many seconds later, but not behind the end."""
+        start, total = data.unbind(1)
+        return torch.stack([torch.minimum(start + seconds, total), total], 1)
+
     def forward(self, data: Tensor, *, frames: int) -> Tensor:
         """Return the tokens [b, 2, d] of data [b, 2]."""
         part = (data / self.max_seconds).clamp(0, 1)[:, :, None]

@@ -120,6 +120,18 @@ class Distilled(mk.Stage):
         player, asked = self._player(request)
         yield from player.stream(latents, asked)
 
+    def stream_latents(
+        self, latents: mk.SignalStream, request: mk.GenerationRequest
+    ) -> Iterator[Tensor]:
+        """Yield the pieces of `stream` for latents that come piece by piece."""
+        player, asked = self._player(request)
+        yield from player.stream_latents(latents, asked)
+
+    @property
+    def continues(self) -> bool:
+        """Return whether the teacher goes on from what was made before."""
+        return self.teacher.continues
+
     def windows(self, request: mk.GenerationRequest) -> int:
         """Return in how many windows signals are made."""
         return self.teacher.windows(request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain
+from itertools import chain, groupby
 from math import lcm
 
 import torch
@@ -98,17 +98,19 @@ class AudioStage(mk.Stage):
         missing = self._whole(signal.shape[-1]) - signal.shape[-1]
         return pad(signal, (0, missing)) if missing else signal
 
-    def lengthen(self, latents: Tensor | None, request: mk.GenerationRequest) -> Tensor:
-        """Return latents for all of the samples asked for, the last frame repeated.
-
-        RequestError where there are none.
-        """
+    def stream(self, latents: Tensor | None, request: mk.GenerationRequest) -> Iterator[Tensor]:
+        """Yield the audio [b, c, n] piece by piece; RequestError where there are no latents."""
         if latents is None:
             raise mk.RequestError(
                 f"{self.name} needs latents; a recipe that generates has a stage above it"
             )
-        missing = self._whole(request.samples) // self.latent_space.stride - latents.shape[-1]
-        return pad(latents, (0, missing), mode="replicate") if missing else latents
+        yield from self.stream_latents(mk.SignalStream.of(latents), request)
+
+    @abstractmethod
+    def stream_latents(
+        self, latents: mk.SignalStream, request: mk.GenerationRequest
+    ) -> Iterator[Tensor]:
+        """Yield the audio [b, c, n] piece by piece, as far as latents come."""
 
     def windows(self, request: mk.GenerationRequest) -> int:
         """Return in how many windows the audio is made."""
@@ -155,10 +157,13 @@ class AudioAutoencoder(AudioStage):
         The windows begin at frames `starts`: all clips of the first one, then all of the next.
         """
 
-    def window_decoder(self, latents: Tensor, request: mk.GenerationRequest) -> WindowDecoder:
+    def window_decoder(
+        self, latents: mk.SignalStream, request: mk.GenerationRequest
+    ) -> WindowDecoder:
         """Return what makes windows of latents for a request, one after another.
 
-        Default: `decode_windows`. The latents are those of all of the audio.
+        Default: `decode_windows`. The latents are those of all of the audio, read beside it by
+        whoever forks them here.
         """
         return partial(self.decode_windows, request=request)
 
@@ -166,15 +171,18 @@ class AudioAutoencoder(AudioStage):
         """Let encoder and domain measure their statistics over audio [b, c, t]."""
         self.domain.fit_statistics(self.prepare_encoder(signals))
 
-    def stream(self, latents: Tensor | None, request: mk.GenerationRequest) -> Iterator[Tensor]:
+    def stream_latents(
+        self, latents: mk.SignalStream, request: mk.GenerationRequest
+    ) -> Iterator[Tensor]:
         """Yield the audio [b, c, n] piece by piece, made in windows with the same noise."""
-        context = self.lengthen(latents, request)
-        windows, make = self._windows(request), self.window_decoder(context, request)
+        windows, make = self._windows(request), self.window_decoder(latents, request)
+        alike = (list(group) for _, group in groupby(windows, len))
         groups = (
-            windows[first : first + request.together]
-            for first in range(0, len(windows), request.together)
+            group[first : first + request.together]
+            for group in alike
+            for first in range(0, len(group), request.together)
         )
-        made = chain.from_iterable(self._together(context, group, make) for group in groups)
+        made = chain.from_iterable(self._together(latents, group, make) for group in groups)
         frames = [
             mk.scale_range(window, self.length_multiple // self.domain.stride) for window in windows
         ]
@@ -185,17 +193,19 @@ class AudioAutoencoder(AudioStage):
         longest = (
             None if request.window is None else self._whole(request.window) // self.length_multiple
         )
-        return mk.overlapping_windows(self._whole(request.samples) // self.length_multiple, longest)
+        first = request.first_window and self._whole(request.first_window) // self.length_multiple
+        units = self._whole(request.samples) // self.length_multiple
+        return mk.overlapping_windows(units, longest, first=first)
 
     def _together(
-        self, context: Tensor, windows: Sequence[range], make: WindowDecoder
+        self, latents: mk.SignalStream, windows: Sequence[range], make: WindowDecoder
     ) -> Iterable[Tensor]:
         """Return what the domain shows in each of some windows, [b, channels, frames]."""
         per_latent, per_frame = (
             self.length_multiple // space.stride for space in (self.latent_space, self.domain)
         )
         parts = [mk.scale_range(window, per_latent) for window in windows]
-        latents = torch.cat([context[..., part.start : part.stop] for part in parts])
+        context = torch.cat([latents.window(part.start, part.stop) for part in parts])
         starts = [window.start * per_frame for window in windows]
-        made = make(latents, len(windows[0]) * per_frame, starts)
+        made = make(context, len(windows[0]) * per_frame, starts)
         return made.float().chunk(len(windows))

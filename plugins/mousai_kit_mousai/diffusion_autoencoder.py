@@ -208,23 +208,32 @@ class DiffusionAutoencoder(AudioAutoencoder):
         self.sampler = sampler.build(schedule=self.partway or self.schedule)
 
     def stream(self, latents: Tensor | None, request: mk.GenerationRequest) -> Iterator[Tensor]:
+        """Yield the audio [b, c, n] piece by piece: the draft's, where it is played as it is."""
+        played = self._played_draft
+        yield from played.stream(latents, request) if played else super().stream(latents, request)
+
+    def stream_latents(
+        self, latents: mk.SignalStream, request: mk.GenerationRequest
+    ) -> Iterator[Tensor]:
         """Yield the audio [b, c, n] piece by piece, made in windows with the same noise."""
         if self._played_draft is None:
-            yield from super().stream(latents, request)
+            yield from super().stream_latents(latents, request)
         else:
-            yield from self._played_draft.stream(latents, request)
+            yield from self._played_draft.stream_latents(latents, request)
 
     def windows(self, request: mk.GenerationRequest) -> int:
         """Return in how many windows the audio is made."""
         played = self._played_draft
         return played.windows(request) if played else super().windows(request)
 
-    def window_decoder(self, latents: Tensor, request: mk.GenerationRequest) -> WindowDecoder:
+    def window_decoder(
+        self, latents: mk.SignalStream, request: mk.GenerationRequest
+    ) -> WindowDecoder:
         """Return what makes windows of latents, each of its stretch of the draft, if any."""
         if self.draft is None:
             return super().window_decoder(latents, request)
-        samples = latents.shape[-1] * self.latent_space.stride
-        pieces = self.draft.stream(latents, replace(request, samples=samples, progress=None))
+        whole = replace(request, samples=self._whole(request.samples), progress=None)
+        pieces = self.draft.stream_latents(latents.fork(), whole)
         shown = DomainWindows(pieces, self.domain)
 
         def make(windows: Tensor, frames: int, starts: Sequence[int]) -> Tensor:

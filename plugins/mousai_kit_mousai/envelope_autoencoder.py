@@ -131,13 +131,14 @@ class EnvelopeAutoencoder(AudioStage):
         """Return the latents [b, latent_space.channels, frames] of audio [b, c, t], in [-1, 1]."""
         return super().encode(signal) * self._latent_scale()
 
-    def stream(self, latents: Tensor | None, request: mk.GenerationRequest) -> Iterator[Tensor]:
+    def stream_latents(
+        self, latents: mk.SignalStream, request: mk.GenerationRequest
+    ) -> Iterator[Tensor]:
         """Yield the audio [b, c, n] window by window; each goes on with the phases of the last."""
-        context = self.lengthen(latents, request) / self._latent_scale()
         windows = self._windows(request)
         samples = [mk.scale_range(window, self.latent_space.stride) for window in windows]
         missing = request.samples
-        for piece in mk.overlap_add(samples, self._play(context, windows, request)):
+        for piece in mk.overlap_add(samples, self._play(latents, windows, request)):
             yield piece[..., :missing]
             missing -= min(missing, piece.shape[-1])
 
@@ -179,20 +180,24 @@ class EnvelopeAutoencoder(AudioStage):
 
     def _windows(self, request: mk.GenerationRequest) -> list[range]:
         """Return the windows in latent frames."""
-        frames, longest = self.latent_space.frames(request.samples), request.window
-        return mk.overlapping_windows(
-            frames, longest and max(SHORTEST, self.latent_space.frames(longest))
+        longest, first = (
+            length and max(SHORTEST, self.latent_space.frames(length))
+            for length in (request.window, request.first_window)
         )
+        frames = self.latent_space.frames(request.samples)
+        return mk.overlapping_windows(frames, longest, first=first)
 
     def _play(
-        self, latents: Tensor, windows: Sequence[range], request: mk.GenerationRequest
+        self, latents: mk.SignalStream, windows: Sequence[range], request: mk.GenerationRequest
     ) -> Iterator[Tensor]:
         """Yield the audio of each window, whose phases go on from those of the one before."""
         known: Halves | None = None
+        scale = self._latent_scale()
         ends = [*(window.start for window in windows[1:]), windows[-1].stop]
         for number, (window, end) in enumerate(zip(windows, ends, strict=True)):
             part = mk.scale_range(window, self.latent_space.stride)
-            features = self._features(latents[..., window.start : window.stop])
+            latent = latents.window(window.start, window.stop) / scale
+            features = self._features(latent)
             noise = request.noise([part.start]).normal(len(part)).to(features)
             # None are made together: those that count as one report the rounds of the first.
             tick = request.tick if number % request.together == 0 else lambda: None

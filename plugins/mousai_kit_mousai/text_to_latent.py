@@ -119,6 +119,11 @@ class TextToLatent(mk.TextStage):
         source = None if request.source is None else self._normalise(request.source)
         return self.sample(request, source) * self.deviation + self.mean
 
+    @property
+    def continues(self) -> bool:
+        """Return that long clips are made in windows."""
+        return True
+
     def _normalise(self, signal: Tensor) -> Tensor:
         """Return latents [b, c, frames] as the network knows them."""
         return (signal - self.mean) / self.deviation

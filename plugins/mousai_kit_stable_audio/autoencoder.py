@@ -153,10 +153,14 @@ class VariationalAutoencoder(mk.Stage):
             raise mk.RequestError(
                 f"{self.name} needs latents; a recipe that generates has a stage above it"
             )
-        missing = self._frames(request) - latents.shape[-1]
-        known = F.pad(latents, (0, missing), mode="replicate") if missing > 0 else latents
+        yield from self.stream_latents(mk.SignalStream.of(latents), request)
+
+    def stream_latents(
+        self, latents: mk.SignalStream, request: mk.GenerationRequest
+    ) -> Iterator[Tensor]:
+        """Yield the audio [b, c, n] piece by piece, as far as latents come."""
         windows, left = self._windows(request), request.samples
-        made = (self._make(known[..., at.start : at.stop], request) for at in windows)
+        made = (self._make(latents.window(at.start, at.stop), request) for at in windows)
         places = [mk.scale_range(window, self.latent_space.stride) for window in windows]
         for piece in mk.overlap_add(places, made):
             yield piece[..., :left]
@@ -180,8 +184,10 @@ class VariationalAutoencoder(mk.Stage):
     def _windows(self, request: mk.GenerationRequest) -> list[range]:
         """Return the windows in frames of the latent."""
         stride = self.latent_space.stride
-        longest = None if request.window is None else -(-request.window // stride)
-        return mk.overlapping_windows(self._frames(request), longest)
+        longest, first = (
+            length and -(-length // stride) for length in (request.window, request.first_window)
+        )
+        return mk.overlapping_windows(self._frames(request), longest, first=first)
 
     def _frames(self, request: mk.GenerationRequest) -> int:
         return self.latent_space.frames(request.samples)

@@ -71,6 +71,11 @@ class StableAudioTiming(mk.Conditioner):
         """Return what a whole track of so many samples would tell [2]."""
         return torch.tensor([0.0, samples / self.sample_rate])
 
+    def advance(self, data: Tensor, *, seconds: float) -> Tensor:
+        """Return data [b, 2] whose start is so many seconds later, but not behind the end."""
+        start, total = data.unbind(1)
+        return torch.stack([torch.minimum(start + seconds, total), total], 1)
+
     def forward(self, data: Tensor, *, frames: int) -> Tensor:
         """Return the tokens [b, 2, d] of data [b, 2]."""
         return torch.stack([self.start(data[:, 0]), self.total(data[:, 1])], 1)

@@ -241,7 +241,10 @@ def test_threads_are_looked_after_while_clips_are_made(system, monkeypatch):
 
 @pytest.mark.parametrize(("batch", "rounds"), [(1, 3 * 5), (2, 2 * 5 + 3), (8, 3 * 3)])
 def test_the_progress_bar_counts_every_window(trained, monkeypatch, batch, rounds):
-    """Five windows of 0.5 s; of a batch, what the clips leave of it is used for windows."""
+    """Five windows of 0.5 s; of a batch, what the clips leave of it is used for windows.
+
+    The top stage's, which go on from each other, are five for each clip.
+    """
     system = nano.system("generate.window=0.5").load()
     counted = []
     monkeypatch.setattr(
@@ -250,7 +253,7 @@ def test_the_progress_bar_counts_every_window(trained, monkeypatch, batch, round
     )
     make(system, "a", "b", "c", batch=batch, seconds=2)
     ((total, _), *_) = counted
-    assert total == sum(units for _, units in counted) == 3 * 3 + 2 * rounds
+    assert total == sum(units for _, units in counted) == 3 * 3 * 5 + 2 * rounds
 
 
 def test_long_clips_are_the_same_in_any_batch(trained):
@@ -298,8 +301,16 @@ def test_silence_and_nan_are_an_error_and_no_file(system, monkeypatch, value, to
     assert nano.names("out") == []
 
 
+@pytest.fixture
+def at_once(system, monkeypatch):
+    """Let the top stage make any length at once: then memory grows with it."""
+    monkeypatch.setattr(type(system.cascade.top), "continues", False)
+
+
 @pytest.mark.parametrize("seconds", [1000, 86_400])
-def test_more_than_memory_holds_is_refused_before_it_is_taken(system, monkeypatch, seconds):
+def test_more_than_memory_holds_is_refused_before_it_is_taken(
+    system, at_once, monkeypatch, seconds
+):
     monkeypatch.setattr("mousai_kit.models.memory.available_bytes", lambda: 2**20)
     monkeypatch.setattr(system.cascade, "generate_stream", lambda request: pytest.fail("allocated"))
     with pytest.raises(RequestError) as refused:
@@ -311,7 +322,7 @@ def test_more_than_memory_holds_is_refused_before_it_is_taken(system, monkeypatc
     assert not Path("out").exists()
 
 
-def test_the_length_that_is_said_to_fit_fits(system, monkeypatch):
+def test_the_length_that_is_said_to_fit_fits(system, at_once, monkeypatch):
     monkeypatch.setattr("mousai_kit.models.memory.available_bytes", lambda: 2**26)
     with pytest.raises(RequestError) as refused:
         make(system, "a", seconds=86_400)
@@ -321,6 +332,13 @@ def test_the_length_that_is_said_to_fit_fits(system, monkeypatch):
         system.cascade, "generate_stream", lambda it: iter([torch.ones(1, 1, it.samples)])
     )
     assert make(system, "a", seconds=0.9 * fits)
+
+
+def test_a_day_in_windows_needs_no_more_memory_than_a_minute(system, monkeypatch):
+    monkeypatch.setattr("mousai_kit.models.memory.available_bytes", lambda: 2**26)
+    for seconds in (60, 86_400):
+        (job,) = make_jobs(["a"], seed=0, count=1, seconds=seconds, guidance=2.0)
+        generate.stream(system, job)  # which checks, and makes nothing yet
 
 
 def test_a_window_that_does_not_fit_into_memory_is_refused(trained, monkeypatch):
@@ -380,7 +398,7 @@ def test_ctrl_c_in_mid_clip_leaves_nothing_and_the_same_again_works(trained, mon
             system.cascade, "generate_stream", lambda _: _after_a_piece(KeyboardInterrupt(), 2)
         )
         with pytest.raises(KeyboardInterrupt):
-            make(system, "a", "b", batch=2, seconds=2)
+            make(system, "a", "b", batch=2, seconds=0.5)
     assert nano.names("out") == []
     assert [it.path.is_file() for it in make(system, "a", "b", batch=2, seconds=2)] == [True, True]
 

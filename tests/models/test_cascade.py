@@ -67,7 +67,7 @@ def seeds_heard(cascade, order, monkeypatch):
 
         return spy
 
-    for name, way in [("autoencoder", "stream"), ("generator", "decode")]:
+    for name, way in [("autoencoder", "stream_latents"), ("generator", "decode")]:
         stage = cascade.stages[name]
         monkeypatch.setattr(stage, way, spying(name, getattr(stage, way)))
     cascade.decode(None, order)

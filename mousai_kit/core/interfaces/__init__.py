@@ -18,6 +18,7 @@ from mousai_kit.core.interfaces.noise import NoiseSource, PositionalNoise, Varie
 from mousai_kit.core.interfaces.sampler import Sampler
 from mousai_kit.core.interfaces.schedule import Schedule
 from mousai_kit.core.interfaces.signal_space import SignalSpace
+from mousai_kit.core.interfaces.signal_stream import SignalStream
 from mousai_kit.core.interfaces.spectral_encoder import SpectralEncoder
 from mousai_kit.core.interfaces.stage import (
     Condition,
@@ -77,6 +78,7 @@ __all__ = [
     "SetMetric",
     "SetScore",
     "SignalSpace",
+    "SignalStream",
     "SpectralEncoder",
     "Split",
     "Stage",

@@ -76,6 +76,14 @@ class Conditioner(Component, nn.Module):
         """
         return None
 
+    def advance(self, data: Tensor, *, seconds: float) -> Tensor:
+        """Return the data [b, ...] of what begins so many seconds later; default: the same.
+
+        Long clips are made in windows: what tokens say of a place changes from one to the next. A
+        context over time is made of all data, and cut.
+        """
+        return data
+
     @abstractmethod
     def forward(self, data: Tensor, *, frames: int) -> Tensor:
         """Return tokens [b, tokens, text_features], or a context [b, context_channels, n].

@@ -18,6 +18,7 @@ from mousai_kit.core.interfaces.noise import NoiseSource, PositionalNoise, Varie
 from mousai_kit.core.interfaces.sampler import Sampler
 from mousai_kit.core.interfaces.schedule import Schedule
 from mousai_kit.core.interfaces.signal_space import SignalSpace
+from mousai_kit.core.interfaces.signal_stream import SignalStream
 from mousai_kit.core.interfaces.unet import JumpVelocity, UNet, Velocity
 from mousai_kit.core.seeds import derive_seed
 
@@ -51,8 +52,15 @@ class GenerationRequest:
     """How much noise it begins with: 0 gives the source, 1 makes a signal that has none of it."""
     keep: Tensor | None = None
     """Those of the source's frames, true in [frames], that stay as they are, exactly."""
+    start: int = 0
+    """Samples of the clip before what is made: more than 0 in later windows of a long clip."""
+    total: int | None = None
+    """Samples of the clip that a window is of; None: what is made is all of it."""
     window: int | None = None
     """Samples of audio that are made at a time, or about so many; None is all."""
+    first_window: int | None = None
+    """Samples that are made first, windows growing from there, so that sound begins soon; None:
+    windows are of one length."""
     together: int = 1
     """Windows that are made in one batch, at most. It changes no result."""
     progress: Callable[[], None] | None = None
@@ -230,6 +238,14 @@ class Stage(Component, nn.Module):
         """
         yield self.decode(latents, request)
 
+    def stream_latents(self, latents: SignalStream, request: GenerationRequest) -> Iterator[Tensor]:
+        """Yield the pieces of `stream` for latents that come piece by piece, as far as they come.
+
+        Default: once all have come. A stage that reads them window by window is heard while the
+        stage above it goes on, and needs memory for a window of them only.
+        """
+        yield from self.stream(latents.rest(), request)
+
     def windows(self, request: GenerationRequest) -> int:
         """Return in how many windows `stream` makes what is asked for; default: one."""
         return 1
@@ -290,6 +306,16 @@ class Stage(Component, nn.Module):
         beside latents where music is brought back.
         """
         return self.latent_space is None
+
+    @property
+    def continues(self) -> bool:
+        """Return whether a clip longer than what the stage learned from may be made in windows.
+
+        `decode` then gets a request for each: its `samples` from `start` on of a clip of `total`,
+        extras of the whole clip, and where there is a window before, what both share as `source`
+        with `keep`. Default: no, it makes any length at once.
+        """
+        return False
 
     @property
     def extras_type(self) -> type[Options] | None:
