@@ -25,7 +25,7 @@ from mousai_kit.core.interfaces.controls import printable
 from mousai_kit.distributed import Communicator
 from mousai_kit.generation.editing import Edit, Through
 from mousai_kit.generation.output import GeneratedAudio
-from mousai_kit.generation.rendering import FileSink, MemorySink, is_recorded
+from mousai_kit.generation.rendering import AudioSink, FileSink, MemorySink, is_recorded
 from mousai_kit.generation.source_file import control_tags, plan_edit, source_path
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.models.conditioning import CONDITION
@@ -34,7 +34,6 @@ from mousai_kit.models.device import autocast
 from mousai_kit.models.memory import check_memory, check_output_space, report_out_of_memory
 from mousai_kit.recipe import Recipe
 
-Sink = FileSink | MemorySink
 SOFTWARE = {"software": f"mousai-kit {__version__}"}
 """The tag of every file that is made."""
 STRICTEST = 1000
@@ -159,8 +158,8 @@ class Generator:
         missing = [(job, path) for job, path in pairs if not is_recorded(path, self._job_tags(job))]
         self.ranks.barrier()  # until each knows what is missing
         mine = self.ranks.share(missing)
-        sinks = [self._file(job, path) for job, path in mine]
-        self._generate([job for job, _ in mine], sinks, folder)
+        sinks = [self.file_sink(job, path) for job, path in mine]
+        self.play_into([job for job, _ in mine], sinks, folder)
         self.ranks.barrier()
         fresh = {path for _, path in missing}
         return [
@@ -171,7 +170,7 @@ class Generator:
     def play(self, jobs: Sequence[GenerationJob]) -> list[GeneratedAudio]:
         """Return the clips in memory: as `write` writes them."""
         sinks = [MemorySink() for _ in jobs]
-        self._generate(jobs, sinks)
+        self.play_into(jobs, sinks)
         rate = self.cascade.audio.sample_rate
         return [
             GeneratedAudio(sink.audio, rate, job.prompt, job.seed, self._job_tags(job))
@@ -218,10 +217,13 @@ class Generator:
         )
         return request, Through(self.cascade, wave, top=top)
 
-    def _generate(
-        self, jobs: Sequence[GenerationJob], sinks: Sequence[Sink], folder: Path | None = None
+    def play_into(
+        self, jobs: Sequence[GenerationJob], sinks: Sequence[AudioSink], folder: Path | None = None
     ) -> None:
-        """Hand the clips of jobs to their sinks, those together that are alike."""
+        """Hand the clips of jobs to their sinks piece by piece, those together that are alike.
+
+        `folder` is where sinks write to, if they do: it must have room for all.
+        """
         runs = [list(run) for _, run in groupby(jobs, lambda job: job.alike)]
         groups = [
             run[first : first + self.batch]
@@ -270,7 +272,7 @@ class Generator:
         self,
         label: str,
         work: Sequence[tuple[GenerationRequest, Edit]],
-        sinks: Sequence[Sink],
+        sinks: Sequence[AudioSink],
         *,
         folder: Path | None = None,
     ) -> None:
@@ -297,7 +299,7 @@ class Generator:
                         sink.finish()
                     self._tell_scaled(edit, group)
 
-    def _tell_scaled(self, edit: Edit, sinks: Sequence[Sink]) -> None:
+    def _tell_scaled(self, edit: Edit, sinks: Sequence[AudioSink]) -> None:
         """Say where a file's audio can't stay bit for bit, as its peaks do not fit into a file."""
         for sink in sinks:
             if edit.keeps and isinstance(sink, FileSink) and sink.peak > 1:
@@ -337,7 +339,8 @@ class Generator:
         given = self.cascade.parse_conditions(job.controls.conditions)
         return {**dict(control_tags(job.controls)), **condition_tags(given)}
 
-    def _file(self, job: GenerationJob, path: Path) -> FileSink:
+    def file_sink(self, job: GenerationJob, path: Path) -> FileSink:
+        """Return what writes a job's clip to a tagged file, with its picture beside it."""
         space, tags = self.cascade.audio, self._job_tags(job)
         return FileSink(path, space, self._edit(job).samples, title=job.prompt, tags=tags)
 
