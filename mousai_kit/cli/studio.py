@@ -14,6 +14,7 @@ from mousai_kit.cli.app import app, busy
 
 if TYPE_CHECKING:
     from mousai_kit.studio.studio import Studio
+    from mousai_kit.studio.trainings import Trainings
 
 PASSWORD = "MOUSAI_KIT_STUDIO_PASSWORD"  # noqa: S105 (the name of the variable that holds it)
 INSTALL = "pip install 'mousai-kit[studio]'"
@@ -26,13 +27,17 @@ def studio(
         list[str] | None,
         typer.Argument(
             metavar="[RUN]...",
-            help="Run folders, recipes that were run, or trained systems by name; default: starter.",
+            help="Run folders, recipes that were run, or systems by name; default: starter.",
         ),
     ] = None,
     gallery: Annotated[Path, typer.Option(help="Folder that keeps the clips.")] = GALLERY,
     adapter: Annotated[
         list[str] | None,
         typer.Option(metavar="PATH", help="A tuned run, or a file of adapters; repeatable."),
+    ] = None,
+    music: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of music that may be learned from; repeatable."),
     ] = None,
     host: Annotated[
         str, typer.Option(help=f"Address; one beyond this machine needs {PASSWORD}.")
@@ -59,6 +64,7 @@ def studio(
         from mousai_kit.studio.page.server import empty_folder, is_loopback
         from mousai_kit.studio.studio import Studio, StudioLimits
         from mousai_kit.studio.systems import Systems
+        from mousai_kit.studio.trainings import Trainings
 
         if not (password or is_loopback(host)):
             told = f"others can reach it there; set a password in {PASSWORD} first"
@@ -67,7 +73,8 @@ def studio(
         opened = Studio(Gallery(gallery), systems, StudioLimits(seconds=longest))
     with opened:
         empty_folder(opened.gallery.folder / ".cache")
-        _serve(opened, host, port, password, browser=not no_browser)
+        trainings = Trainings(opened.gallery.folder / "trainings", music or ())
+        _serve(opened, trainings, host, port, password, browser=not no_browser)
 
 
 def _require_gradio() -> None:
@@ -79,7 +86,13 @@ def _require_gradio() -> None:
 
 
 def _serve(
-    opened: Studio, host: str, port: int | None, password: str | None, *, browser: bool
+    opened: Studio,
+    trainings: Trainings,
+    host: str,
+    port: int | None,
+    password: str | None,
+    *,
+    browser: bool,
 ) -> None:
     """Serve until Ctrl-C."""
     from mousai_kit.core.errors import argument_error
@@ -88,7 +101,7 @@ def _serve(
     with busy("opening the page"):
         try:
             page, url = start_server(
-                opened, host=host, port=port, password=password, browser=browser
+                opened, trainings, host=host, port=port, password=password, browser=browser
             )
         except OSError as error:
             raise argument_error("port", f"can't be used ({error}); name another", port) from None

@@ -143,9 +143,7 @@ class ClipOrder:
             raise argument_error("seconds", f"{told} (got {job.seconds:g})")
         return job
 
-    def _record(
-        self, folder: Path, asked: GenerationJob, system: Run, took: float
-    ) -> ClipRecord:
+    def _record(self, folder: Path, asked: GenerationJob, system: Run, took: float) -> ClipRecord:
         name = f"clip.{self.settings.format}"
         info = audio.audio_info(folder / name)
         given = {"guidance": asked.guidance}

@@ -1,8 +1,8 @@
 """Gallery: clips on the disk, each in a folder of its own that is there whole or not at all.
 
-    clips/<key>/    clip.flac, clip.png, clip.json
-    uploads/        files that clips were made from, by their digest
-    .making/        what is not finished; emptied when a studio starts
+clips/<key>/    clip.flac, clip.png, clip.json
+uploads/        files that clips were made from, by their digest
+.making/        what is not finished; emptied when a studio starts
 """
 
 from __future__ import annotations

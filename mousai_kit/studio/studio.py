@@ -83,7 +83,6 @@ class Studio:
         """Take in a file that was uploaded; return the reference to it."""
         return take_upload(self.gallery, path, self.limits.uploads)
 
-
     def export(self, key: str, suffix: str) -> Path:
         """Return a clip's file in a format, tagged; RequestError where there is no such clip."""
         source = self.gallery.audio(key)

@@ -25,6 +25,8 @@ AT_ONCE = 3
 """Systems that stay loaded, the same one with other parts counting anew."""
 SWAPPED = ("sampler", "schedule")
 """Kinds of part that can be swapped, with all that is in them: weights are not theirs."""
+GUIDANCE = ("guidance", "controls.guidance_schedule", "controls.guidance_rescale")
+"""What can be swapped of how a recipe guides, below `generate`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ class Systems:
         """Raise RequestError where something else than a sampler or a schedule is changed."""
         if not overrides:
             return
-        slots = self.abilities(name).slots
+        slots = [*self.abilities(name).slots, *(f"generate.{item}" for item in GUIDANCE)]
         for change in overrides:
             place = change.partition("=")[0]
             if not any(f"{place}.".startswith(f"{slot}.") for slot in slots):

@@ -38,9 +38,9 @@ def take_upload(gallery: Gallery, path: Path, limits: UploadLimits) -> str:
     try:
         suffix = _check_contents(path, name, limits)
     except AudioError as error:
-        raise AudioError(*(Problem(str(name), "", fault.message) for fault in error.problems)) from (
-            None
-        )
+        raise AudioError(
+            *(Problem(str(name), "", fault.message) for fault in error.problems)
+        ) from (None)
     digest = audio.file_digest(path)
     kept = gallery.uploads / f"{digest}.{suffix}"
     if not kept.exists():

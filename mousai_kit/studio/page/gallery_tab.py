@@ -1,4 +1,4 @@
-"""Gallery: every clip that was made, to be heard again, made again, varied, gone on from, deleted."""
+"""Gallery on the page: clips to be heard, made again, varied, gone on from, deleted."""
 
 from __future__ import annotations
 
@@ -63,7 +63,10 @@ class GalleryTab:
     def _connect(self) -> None:
         listed = [self.chosen, self.pictures]
         self.chosen.input(
-            tell_errors(self._show), [self.chosen], self.player.outputs, show_progress="hidden",
+            tell_errors(self._show),
+            [self.chosen],
+            self.player.outputs,
+            show_progress="hidden",
             **PRIVATE,
         )
         self.pictures.select(
@@ -88,10 +91,13 @@ class GalleryTab:
                 (self.extend, lambda clip, _, longer: continue_clip(clip, longer), "continued"),
             )
         ]
-        self.cancel.click(lambda: "cancelled", None, [self.progress.status], cancels=events,
-                          **PRIVATE)
+        self.cancel.click(
+            lambda: "cancelled", None, [self.progress.status], cancels=events, **PRIVATE
+        )
         self.delete.click(
-            tell_errors(self._delete), [self.chosen, self.page], [*listed, *self.player.outputs],
+            tell_errors(self._delete),
+            [self.chosen, self.page],
+            [*listed, *self.player.outputs],
             **PRIVATE,
         )
 

@@ -26,8 +26,8 @@ class Progress:
         self.status = gr.Textbox(
             label="Progress", value="nothing was asked for yet", interactive=False, lines=1
         )
-        self.bar = gr.HTML(progress_bar(0.0))
-        self.sound = gr.HTML(visible=True)
+        self.bar = gr.HTML(progress_bar(0.0), padding=False)
+        self.sound = gr.HTML(padding=False)
         self.outputs = [self.status, self.bar, self.sound]
 
     def follow(
@@ -38,8 +38,7 @@ class Progress:
         for state in states:
             sound = gr.skip() if state.sound in (None, heard) else sound_player(state.sound)
             heard = state.sound or heard
-            told = "\n".join([state.told, *state.notes])
-            yield state, (told, progress_bar(state.share), sound)
+            yield state, (state.told, progress_bar(state.share), sound)
 
 
 def progress_bar(share: float) -> str:
@@ -98,8 +97,8 @@ class MakeTab:
             self.draw = gr.Checkbox(True, label="Draw a seed each time", min_width=150)
         with gr.Row():
             self.guidance = gr.Number(first.guidance, label="Guidance", min_width=90)
-            self.steps = gr.Number(
-                None, label="Steps (empty: as trained)", precision=0, min_width=90
+            self.steps = gr.Textbox(
+                label="Steps", placeholder="as in its recipe", min_width=90, elem_id="make-steps"
             )
         self.negative = gr.Textbox(
             label="Negative prompt", visible="negative" in first.controls, elem_id="make-negative"
@@ -152,7 +151,7 @@ class MakeTab:
             prompt=prompt,
             seconds=seconds,
             seed=None if draw else seed,
-            steps=steps,
+            steps=number_or_text(steps),
             guidance=guidance,
             format=suffix,
             controls={"negative": negative} if negative else {},
@@ -168,6 +167,12 @@ class MakeTab:
             able.guidance,
             gr.Textbox(visible="negative" in able.controls),
         ]
+
+
+def number_or_text(text: str | None) -> int | str | None:
+    """Return what was typed as a whole number, None where it is blank, else as it is."""
+    plain = (text or "").strip()
+    return int(plain) if plain.lstrip("-").isdecimal() else plain or None
 
 
 def _add_word(prompt: str, word: str | None) -> tuple[str, None]:

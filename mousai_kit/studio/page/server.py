@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from mousai_kit.studio.page.page import CSS, build_page, theme
 from mousai_kit.studio.studio import Studio
+from mousai_kit.studio.trainings import Trainings
 
 USER = "studio"
 """The name that goes with the password."""
@@ -21,11 +22,17 @@ QUEUE = 1000
 
 
 def start_server(
-    studio: Studio, *, host: str, port: int | None, password: str | None, browser: bool
+    studio: Studio,
+    trainings: Trainings,
+    *,
+    host: str,
+    port: int | None,
+    password: str | None,
+    browser: bool,
 ) -> tuple[Any, str]:
     """Serve a studio's page from another thread; return the page, and where it is."""
-    page = build_page(studio)
-    page.queue(max_size=QUEUE, default_concurrency_limit=8)
+    page = build_page(studio, trainings)
+    page.queue(max_size=QUEUE, default_concurrency_limit=8, status_update_rate=1.0)
     _, url, _ = page.launch(
         server_name=host,
         server_port=port,
@@ -48,7 +55,7 @@ def start_server(
 
 
 def _sound_endpoint(studio: Studio) -> Any:
-    """Return what plays a sound while it is made. Its key, which cannot be guessed, is asked for."""
+    """Return what plays a sound while it is made, to whoever has its key: none can be guessed."""
 
     async def sound(request: Request) -> Response:
         found = studio.sounds.find(str(request.path_params["name"]).removesuffix(".wav"))
