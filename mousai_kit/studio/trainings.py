@@ -9,7 +9,6 @@ trainings/<name>/run/           its run folder
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -54,8 +53,12 @@ class TrainingView:
 class Trainings:
     """The trainings of a gallery, and other runs to watch."""
 
-    def __init__(self, folder: Path, music: Sequence[Path], runs: Path = RUNS) -> None:
-        self.folder, self.runs = folder, runs
+    def __init__(
+        self, folder: Path, music: Sequence[Path], *, runs: Path = RUNS, recipe: str = TUNE
+    ) -> None:
+        """Keep them in a folder; they learn from folders of `music`, as `recipe` says."""
+        self.folder, self.runs, self.recipe = folder, runs, recipe
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
         self.music = [path.expanduser().resolve() for path in music]
 
     @property
@@ -77,7 +80,7 @@ class Trainings:
         logs = self.runs.glob("*/*/log.jsonl")
         return [*ours, *sorted({f"{self.runs}/{path.parents[1].name}" for path in logs})]
 
-    def start(self, name: str, music: str, *, steps: int, sets: Sequence[str] = ()) -> None:
+    def start(self, name: str, music: str, *, steps: int) -> None:
         """Begin to tune the starter to a folder of music; what is wrong its output tells.
 
         RequestError for a name that is none or taken, or a folder that may not be learned from.
@@ -93,9 +96,8 @@ class Trainings:
             f"data.path={music}",
             f"stages.generator.train.steps={steps}",
             f"demo.every={max(1, steps // 10)}",
-            *sets,
         ]
-        words = [TUNE, "--out", str(self.folder / name / RUN)]
+        words = [self.recipe, "--out", str(self.folder / name / RUN)]
         words += [word for change in changes for word in ("--set", change)]
         folder = self.folder / name
         folder.mkdir(parents=True)
@@ -117,6 +119,7 @@ class Trainings:
                 stderr=output,
                 start_new_session=True,
             )
+        self._children[process.pid] = process
         began = psutil.Process(process.pid).create_time()
         with atomic_write(folder / PROCESS) as file:
             file.write(json.dumps({"pid": process.pid, "began": began}).encode())
@@ -166,12 +169,13 @@ class Trainings:
         """Return the process of a training, None where it has ended."""
         with suppress(OSError, ValueError, KeyError, psutil.Error):
             found = json.loads((folder / PROCESS).read_text())
+            child = self._children.get(found["pid"])
+            if child is not None and child.poll() is not None:
+                del self._children[found["pid"]]
+                return None
             process = psutil.Process(found["pid"])
-            alive = process.status() != psutil.STATUS_ZOMBIE
-            if not alive:
-                with suppress(ChildProcessError):
-                    os.waitpid(found["pid"], os.WNOHANG)
-            if alive and abs(process.create_time() - found["began"]) < 1:
+            ended = process.status() == psutil.STATUS_ZOMBIE  # it is another studio's child
+            if not ended and abs(process.create_time() - found["began"]) < 1:
                 return process
         return None
 

@@ -53,20 +53,24 @@ class Server:
             environment["MOUSAI_KIT_STUDIO_PASSWORD"] = password
         words = ["studio", *map(str, targets), "--no-browser", "--gallery", str(folder)]
         words += ["--host", host, "--port", str(self.port), *map(str, options)]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "mousai_kit", *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=environment,
-        )
-        self.said = ""
+        self.output = Path(f"{folder}.txt")
+        self.output.parent.mkdir(parents=True, exist_ok=True)
+        with self.output.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mousai_kit", *words],
+                stdout=output,
+                stderr=output,
+                env=environment,
+            )
         until = time.monotonic() + 120
         while "Clips are kept" not in self.said:
-            line = self.process.stdout.readline()
-            assert line, f"the studio ended: {self.said}"
+            assert self.process.poll() is None, f"the studio ended: {self.said}"
             assert time.monotonic() < until
-            self.said += line
+            time.sleep(0.05)
+
+    @property
+    def said(self):
+        return self.output.read_text()
 
     def kill(self):
         """End it as a power cut would."""
@@ -81,7 +85,6 @@ class Server:
                 self.process.wait(20)
             except subprocess.TimeoutExpired:
                 self.kill()
-        self.said += self.process.stdout.read()
         return self.said
 
 

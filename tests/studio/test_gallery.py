@@ -14,7 +14,7 @@ from mousai_kit.studio.studio import continue_clip, count_up, vary_clip
 
 
 def test_a_clip_is_there_with_its_settings_its_picture_and_its_tags(opened):
-    record = studio_parts.make(opened, negative=None) if False else studio_parts.make(opened)
+    record = studio_parts.make(opened)
     folder = opened.gallery.clips / record.key
     assert nano.names(folder) == ["clip.flac", "clip.json", "clip.png"]
     tags = audio.read_tags(opened.gallery.audio(record.key))
