@@ -26,6 +26,23 @@ CSS = """
 .studio-progress::-moz-progress-bar { background: var(--color-accent); }
 """
 
+PRIMARY, PRIMARY_HOVER, STOP, STOP_HOVER = "#c2410c", "#9a3412", "#b91c1c", "#991b1b"
+DARK = {
+    "button_primary_background_fill": PRIMARY,
+    "button_primary_background_fill_hover": PRIMARY_HOVER,
+    "button_cancel_background_fill": STOP,
+    "button_cancel_background_fill_hover": STOP_HOVER,
+    "body_text_color_subdued": "#a1a1aa",
+    "input_placeholder_color": "#a1a1aa",
+}
+"""Colours of the theme in which text is read on them: a contrast of 4.5 at least."""
+CONTRAST = {
+    **DARK,
+    "body_text_color_subdued": "#52525b",
+    "input_placeholder_color": "#52525b",
+    "block_info_text_color": "#52525b",
+}
+
 
 def build_page(studio: Studio, trainings: Trainings) -> Any:
     """Return the page of a studio, and its endpoints: Gradio's Blocks."""
@@ -62,6 +79,7 @@ def build_page(studio: Studio, trainings: Trainings) -> Any:
 
 def theme() -> Any:
     """Return Gradio's default look with the system's fonts: nothing is fetched from elsewhere."""
-    return gr.themes.Default(
+    plain = gr.themes.Default(
         font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
     )
+    return plain.set(**CONTRAST, **{f"{name}_dark": colour for name, colour in DARK.items()})

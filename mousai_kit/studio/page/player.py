@@ -21,6 +21,7 @@ class ClipPlayer:
             type="filepath",
             interactive=False,
             buttons=[],
+            visible=False,
             elem_id=f"{name}-audio",
         )
         self.picture = gr.Image(
@@ -28,6 +29,7 @@ class ClipPlayer:
             type="filepath",
             interactive=False,
             buttons=[],
+            visible=False,
             elem_id=f"{name}-picture",
         )
         self.facts = gr.Textbox(
@@ -52,11 +54,14 @@ class ClipPlayer:
         gallery = self.studio.gallery
         file = str(gallery.audio(clip.key))
         download = gr.DownloadButton(value=file, interactive=True)
-        return file, str(gallery.picture(clip.key)), describe_clip(clip), clip.key, download
+        sound = gr.Audio(file, visible=True)
+        picture = gr.Image(str(gallery.picture(clip.key)), visible=True)
+        return sound, picture, describe_clip(clip), clip.key, download
 
     def clear(self) -> tuple[Any, ...]:
         """Return outputs that show no clip."""
-        return None, None, "", "", gr.DownloadButton(value=None, interactive=False)
+        hidden = gr.Audio(None, visible=False), gr.Image(None, visible=False)
+        return *hidden, "", "", gr.DownloadButton(value=None, interactive=False)
 
     def _convert(self, key: str, suffix: str) -> Any:
         if not key:
