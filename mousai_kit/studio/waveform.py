@@ -22,12 +22,7 @@ def waveform_picture(
     info = audio.audio_info(path)
     wave = audio.read(path, sample_rate=info.sample_rate, channels=1)[0].numpy()
     edges = np.linspace(0, len(wave), WIDTH + 1).astype(int)
-    peaks = np.array(
-        [
-            np.abs(wave[a : max(b, a + 1)]).max(initial=0.0)
-            for a, b in pairwise(edges)
-        ]
-    )
+    peaks = np.array([np.abs(wave[a : max(b, a + 1)]).max(initial=0.0) for a, b in pairwise(edges)])
     heights = np.maximum(1, np.minimum(peaks, 1.0) * HEIGHT / 2)
     rows = np.abs(np.arange(HEIGHT) - HEIGHT / 2)[:, None]
     picture = np.empty((HEIGHT, WIDTH, 3), np.uint8)

@@ -17,7 +17,7 @@ from mousai_kit.training.trainer import Trainer
 
 COMMANDS = (
     *("run", "generate", "reconstruct", "evaluate", "compare"),
-    *("validate", "ls", "show", "plan", "plugins", "doctor", "cp", "schema"),
+    *("validate", "ls", "show", "plan", "plugins", "doctor", "cp", "schema", "studio"),
     *("import", "export", "publish"),
 )
 GROUPS = {"data": ("check", "encode"), "new": ("plugin", "recipe")}

@@ -75,7 +75,7 @@ def test_a_second_studio_is_told_who_has_the_gallery(opened, here):
     code = (
         "from pathlib import Path\nfrom mousai_kit.studio.gallery import Gallery\n"
         "from mousai_kit.core.errors import RequestError\n"
-        f"try: Gallery(Path('gallery')).__enter__()\nexcept RequestError as error: print(error)"
+        "try: Gallery(Path('gallery')).__enter__()\nexcept RequestError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=here)
     assert done.stdout == (

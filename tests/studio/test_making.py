@@ -40,24 +40,37 @@ def test_a_seed_that_is_not_given_is_drawn_and_kept():
     ("values", "told"),
     [
         ({"seconds": -1}, "seconds: must be greater than 0 (got -1)"),
-        ({"seconds": 21}, "seconds: must be at most 20, which this studio was started with (got 21)"),
+        (
+            {"seconds": 21},
+            "seconds: must be at most 20, which this studio was started with (got 21)",
+        ),
         ({"seconds": "x"}, "seconds: must be a number (got 'x')"),
         ({"steps": 0}, "steps: must be at least 1 (got 0)"),
         ({"format": "mp3"}, "format: must be 'flac', 'wav' or 'ogg' (got 'mp3')"),
         ({"system": "/etc"}, "system: there is no '/etc' here; there is 'nano'"),
         ({"adapters": {"x": 1.0}}, "adapters: there is no 'x' here; there are none"),
         ({"controls": {"melody": 1}}, "melody: unknown option"),
-        ({"controls": {"strength": 0.5}},
-         "strength: says how far to leave a file; name one to begin from, or to inpaint"),
-        ({"overrides": ["data.path=/etc"]},
-         "--set data.path=/etc: only what is under 'stages.autoencoder.model.schedule', "
-         "'stages.autoencoder.model.sampler', 'stages.generator.model.schedule', "
-         "'stages.generator.model.sampler', 'generate.guidance', "
-         "'generate.controls.guidance_schedule' and 'generate.controls.guidance_rescale' can be "
-         "swapped here"),
-        ({"overrides": ["stages.generator.model.sampler.steps=0"]},
-         "--set stages.generator.model.sampler.steps=0: stages.generator.model.sampler.steps: "
-         "must be at least 1 (got 0)"),
+        (
+            {"controls": {"strength": 0.5}},
+            "strength: says how far to leave a file; name one to begin from, or to inpaint",
+        ),
+        (
+            {"overrides": ["data.path=/etc"]},
+            (
+                "--set data.path=/etc: only what is under 'stages.autoencoder.model.schedule', "
+                "'stages.autoencoder.model.sampler', 'stages.generator.model.schedule', "
+                "'stages.generator.model.sampler', 'generate.guidance', "
+                "'generate.controls.guidance_schedule' and 'generate.controls.guidance_rescale' "
+                "can be swapped here"
+            ),
+        ),
+        (
+            {"overrides": ["stages.generator.model.sampler.steps=0"]},
+            (
+                "--set stages.generator.model.sampler.steps=0: "
+                "stages.generator.model.sampler.steps: must be at least 1 (got 0)"
+            ),
+        ),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line_and_leaves_nothing(opened, values, told):

@@ -58,10 +58,10 @@ def make(client, **values):
 
 def fetch(url, data=None):
     """Return the status and the body of an answer."""
-    request = urllib.request.Request(url, data and json.dumps(data).encode())  # noqa: S310
+    request = urllib.request.Request(url, data and json.dumps(data).encode())
     request.add_header("content-type", "application/json")
     try:
-        with urllib.request.urlopen(request) as answer:  # noqa: S310
+        with urllib.request.urlopen(request) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
@@ -172,11 +172,13 @@ def test_a_sound_has_a_key_that_can_not_be_guessed(server):
 
 def test_beyond_this_machine_it_demands_a_password(here, command, nano_run, monkeypatch):
     monkeypatch.delenv("MOUSAI_KIT_STUDIO_PASSWORD", raising=False)
-    answer = command("studio", nano_run, "--host", "0.0.0.0")  # noqa: S104
+    answer = command("studio", nano_run, "--host", "0.0.0.0")
     assert (answer.code, answer.err) == (
         2,
-        "--host 0.0.0.0: others can reach it there; set a password in "
-        "MOUSAI_KIT_STUDIO_PASSWORD first\n",
+        (
+            "--host 0.0.0.0: others can reach it there; set a password in "
+            "MOUSAI_KIT_STUDIO_PASSWORD first\n"
+        ),
     )
 
 
@@ -185,7 +187,7 @@ def test_with_a_password_nobody_is_let_in_without_it(nano_run, tmp_path):
     try:
         assert fetch(f"{served.url}/gradio_api/call/clips", {"data": []})[0] == 401
         assert fetch(f"{served.url}/gradio_api/info")[0] == 401
-        with pytest.raises(ValueError, match="[Ii]ncorrect|[Cc]redentials|login"):
+        with pytest.raises(ValueError, match=r"[Ii]ncorrect|[Cc]redentials|login"):
             connect(served, tmp_path, auth=("studio", "wrong"))
         client = connect(served, tmp_path, auth=("studio", "grand piano"))
         assert client.predict(api_name="/clips") == []

@@ -55,7 +55,7 @@ def test_a_training_is_a_process_of_its_own_that_stops_and_goes_on_from_anywhere
     trainings, music, here
 ):
     trainings.start("mine", str(music), steps=100_000)
-    with pytest.raises(RequestError, match="^training: 'mine' runs already$"):
+    with pytest.raises(RequestError, match=r"^training: 'mine' runs already$"):
         trainings.go_on("mine")
     wait(lambda: trainings.view("mine").step > 5)
     another = Trainings(here / "trainings", [music.parent], recipe="tune.yaml")  # another studio
@@ -66,7 +66,7 @@ def test_a_training_is_a_process_of_its_own_that_stops_and_goes_on_from_anywhere
     wait(lambda: not another.view("mine").running)
     stopped = another.view("mine")
     assert "interrupted" in stopped.told
-    with pytest.raises(RequestError, match="^training: 'mine' does not run$"):
+    with pytest.raises(RequestError, match=r"^training: 'mine' does not run$"):
         another.stop("mine")
     another.go_on("mine")
     wait(lambda: another.view("mine").step > stopped.step)
@@ -80,7 +80,7 @@ def test_a_run_that_others_started_is_watched_and_not_steered(trainings, trained
     assert (view.running, view.ours, view.step) == (False, False, 4)
     assert view.told.startswith("generator: step 4, loss ")
     for steer in (trainings.stop, trainings.go_on):
-        with pytest.raises(RequestError, match="^training: 'runs/nano' was not started here$"):
+        with pytest.raises(RequestError, match=r"^training: 'runs/nano' was not started here$"):
             steer("runs/nano")
-    with pytest.raises(RequestError, match="^training: there is no '../secret'$"):
+    with pytest.raises(RequestError, match=r"^training: there is no '../secret'$"):
         trainings.view("../secret")

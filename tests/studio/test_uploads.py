@@ -29,11 +29,15 @@ def cut_short(path):
     [
         (lambda path: path.write_text("<script>"), "song.wav: is no audio file that can be read"),
         (lambda path: path.write_bytes(b""), "song.wav: is empty (0 bytes); leave it out"),
-        (lambda path: nano.tone(path, seconds=11),
-         "song.wav: is 11 s long, more than 10 s; cut it"),
+        (
+            lambda path: nano.tone(path, seconds=11),
+            "song.wav: is 11 s long, more than 10 s; cut it",
+        ),
         (too_large, "song.wav: is larger than 1 MB; take a smaller one"),
-        (lambda path: nano.tone(path, format="AIFF"),
-         "song.wav: holds AIFF; WAV, FLAC, Ogg and MP3 are taken"),
+        (
+            lambda path: nano.tone(path, format="AIFF"),
+            "song.wav: holds AIFF; WAV, FLAC, Ogg and MP3 are taken",
+        ),
         (cut_short, "song.wav: "),
     ],
 )
