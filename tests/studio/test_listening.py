@@ -1,4 +1,5 @@
 import random
+import shutil
 
 import pytest
 import studio_parts
@@ -146,6 +147,22 @@ def test_x_is_one_of_both_in_an_abx_test_and_no_reconstruction_is_the_music(open
     ]
     assert waves[0].shape == waves[1].shape
     assert (waves[0] - waves[1]).abs().max() > 0.01
+
+
+def test_systems_are_asked_for_the_same_prompts_on_the_same_seed(trained, here):
+    other = shutil.copytree(trained, trained.with_name("other"))
+    with studio_parts.studio([trained, other], here / "gallery") as both:
+        asked = (["nano", "other"], ["low saw", " ", "high sine"])
+        *_, state = compare_systems(both, *asked, seconds=0.5, seed=4)
+        found = [(it.settings.system, it.settings.prompt, it.settings.seed) for it in state.clips]
+        assert found == [
+            (system, prompt, 4) for prompt in ("low saw", "high sine") for system in asked[0]
+        ]
+        waves = [
+            audio.read(both.gallery.audio(it.key), sample_rate=8000, channels=1)
+            for it in state.clips[:2]
+        ]
+        assert waves[0].equal(waves[1])  # they have the same weights
 
 
 def test_fewer_than_two_systems_are_no_comparison(opened):

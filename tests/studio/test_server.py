@@ -212,6 +212,16 @@ def test_a_studio_killed_in_the_midst_leaves_whole_clips_and_nothing_else(nano_r
         assert nano.names(gallery.clips / whole) == ["clip.flac", "clip.json", "clip.png"]
 
 
+def test_a_client_that_goes_away_gives_its_place_back(server, client):
+    asked = {"data": ["nano", "gone", 600.0, 77]}
+    _, answer = fetch(f"{server.url}/gradio_api/call/make", asked)
+    event = json.loads(answer)["event_id"]
+    with urllib.request.urlopen(f"{server.url}/gradio_api/call/make/{event}") as states:
+        assert states.readline() == b"event: generating\n"
+    assert make(client, seed=78)["clips"][0]["settings"]["seed"] == 78
+    assert 77 not in {it["settings"]["seed"] for it in client.predict(api_name="/clips")}
+
+
 def test_many_clients_at_once_all_get_their_clips(server, tmp_path):
     found, lock = [], threading.Lock()
 
