@@ -6,7 +6,7 @@ Legend: c channels, n samples of a piece.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ class ClipOrder:
         self.job = Job()
         self.sound: LiveSound | None = None
 
-    def follow(self) -> Iterator[MakingState]:
+    def follow(self) -> Generator[MakingState]:
         """Have it made, and yield how it stands; closed, it is cancelled."""
         self.parts.device.submit(self.job, self._make)
         said = 0.0

@@ -10,16 +10,18 @@ from pathlib import Path
 from mousai_kit import audio
 from mousai_kit.core.errors import argument_error
 from mousai_kit.generation import generate as making
+from mousai_kit.runs.run import Run
 from mousai_kit.studio.clip_order import MakingState
 from mousai_kit.studio.gallery import ClipRecord
 from mousai_kit.studio.jobs import Job, JobScreen
-from mousai_kit.studio.listening import HeardClip, ListeningTest, ListeningTests
-from mousai_kit.studio.settings import CLIP, clip_settings
+from mousai_kit.studio.listening import NAME, HeardClip, ListeningTest, ListeningTests
+from mousai_kit.studio.settings import CLIP, ClipSettings, clip_settings
 from mousai_kit.studio.studio import MOST, Studio
 
 SYSTEMS = range(2, 5)
 """How many systems are put side by side."""
 CLIPS_OF_A_TEST = 200
+"""Clips, or trials, that a test has at most."""
 
 
 def compare_systems(
@@ -120,11 +122,8 @@ def make_abx_test(
     return test
 
 
-def _reconstruct(studio: Studio, opened: object, path: Path, seed: int) -> list[str]:
+def _reconstruct(studio: Studio, opened: Run, path: Path, seed: int) -> list[str]:
     """Keep music as a system has it, and what it makes of its latents; return the references."""
-    from mousai_kit.runs.run import Run
-
-    assert isinstance(opened, Run)
     space = opened.cascade.audio
     real = audio.read(path, sample_rate=space.sample_rate, channels=space.channels)
     made = making.play_reconstruction(opened, real, seconds=None, start=0.0, seed=seed)
@@ -137,7 +136,7 @@ def _reconstruct(studio: Studio, opened: object, path: Path, seed: int) -> list[
     return references
 
 
-def _make_many(studio: Studio, orders: Sequence, how: str) -> Iterator[MakingState]:
+def _make_many(studio: Studio, orders: Sequence[ClipSettings], how: str) -> Iterator[MakingState]:
     """Make any number of clips, some at a time."""
     finished: tuple[ClipRecord, ...] = ()
     for first in range(0, len(orders), MOST):
@@ -153,8 +152,6 @@ def _make_many(studio: Studio, orders: Sequence, how: str) -> Iterator[MakingSta
 
 def check_test_name(tests: ListeningTests, name: str) -> str:
     """Return a name for a new test; RequestError where it is none, or one is called so already."""
-    from mousai_kit.studio.listening import NAME
-
     if not NAME.fullmatch(name):
         raise argument_error("name", "must be small letters, digits and hyphens, such as genres-1")
     if name in tests.names:

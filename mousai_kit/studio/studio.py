@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -54,7 +54,7 @@ class Studio:
 
     def make(
         self, orders: Sequence[ClipSettings], *, parent: str | None = None, how: str = ""
-    ) -> Iterator[MakingState]:
+    ) -> Generator[MakingState]:
         """Make clips, and yield how it stands now and then; closed, it makes no more.
 
         Those that are finished stay. An error, in lines that say which argument is wrong, where

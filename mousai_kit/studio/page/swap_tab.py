@@ -10,6 +10,7 @@ import gradio as gr
 
 from mousai_kit.core.plugins import installed_registry
 from mousai_kit.studio.forms import GENERATE, FormField, PartForm, form_changes, part_form
+from mousai_kit.studio.gallery import ClipRecord
 from mousai_kit.studio.page.endpoints import DEVICE
 from mousai_kit.studio.page.errors import tell_errors
 from mousai_kit.studio.page.make_tab import Progress
@@ -141,7 +142,7 @@ class SwapTab:
             orders = [clip_settings(**asked), clip_settings(**asked, overrides=changes)]
             shown = 0
             for state, told in self.progress.follow(self.studio.make(orders)):
-                clips = [None, None]
+                clips: list[ClipRecord | None] = [None, None]
                 if len(state.clips) > shown:
                     clips[shown] = state.clips[-1]
                     shown = len(state.clips)
