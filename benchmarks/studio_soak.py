@@ -9,6 +9,7 @@ that ends before one that was taken in earlier has overtaken it.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import socket
 import statistics
@@ -17,11 +18,16 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import psutil
+
+PATIENCE = 900
+"""Seconds that a client waits."""
 
 
 @dataclass(frozen=True)
@@ -77,24 +83,16 @@ def soak(
     asked: argparse.Namespace, port: int, server: psutil.Process
 ) -> tuple[list[Answered], list[float]]:
     """Let the clients ask; return their requests, and the server's memory in MiB, each second."""
-    from gradio_client import Client
-
     name, end = Path(asked.target).stem, time.monotonic() + 60 * asked.minutes
     found: list[Answered] = []
-    ready = threading.Barrier(asked.clients + 1)
 
     def ask(number: int) -> None:
-        client = Client(f"http://127.0.0.1:{port}/", verbose=False)
-        ready.wait()
         seed = 0
         while time.monotonic() < end:
             seed += 1
             began, error = time.monotonic(), ""
             try:
-                job = client.submit(
-                    name, "x", asked.seconds, 1000 * number + seed, api_name="/make"
-                )
-                made = job.result(600)
+                made = make(port, [name, "x", asked.seconds, 1000 * number + seed])
                 if made["clips"][0]["settings"]["seed"] != 1000 * number + seed:
                     error = "another's clip"
             except Exception as fault:  # it counts as lost
@@ -104,12 +102,32 @@ def soak(
     threads = [threading.Thread(target=ask, args=(n,)) for n in range(asked.clients)]
     for thread in threads:
         thread.start()
-    ready.wait()
     memory = []
     while any(thread.is_alive() for thread in threads):
         memory.append(server.memory_info().rss / 2**20)
         time.sleep(1)
     return found, memory
+
+
+def make(port: int, data: list[object]) -> dict[str, Any]:
+    """Ask for clips as curl would; return the last of what is told of them."""
+    place = f"http://127.0.0.1:{port}/gradio_api/call/make"
+    request = urllib.request.Request(place, json.dumps({"data": data}).encode())
+    request.add_header("content-type", "application/json")
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+        event = json.load(answer)["event_id"]
+    told: dict[str, Any] = {}
+    with urllib.request.urlopen(f"{place}/{event}", timeout=PATIENCE) as states:
+        kind = ""
+        for line in states:
+            name, _, value = line.decode().strip().partition(": ")
+            if name == "event":
+                kind = value
+            elif name == "data" and kind in ("generating", "complete"):
+                told = (json.loads(value) or [told])[0] or told
+            elif name == "data" and kind == "error":
+                raise RuntimeError(value)
+    return told
 
 
 def report(found: list[Answered], memory: list[float]) -> None:

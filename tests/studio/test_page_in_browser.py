@@ -52,16 +52,6 @@ def _has_playwright():
     return False
 
 
-@pytest.fixture(scope="module")
-def server(nano_run, browser, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("page")
-    (folder / "music").mkdir()
-    studio_parts.tone(folder / "music" / "tone.wav", seconds=2)
-    served = studio_parts.Server([nano_run], folder / "gallery", "--music", folder / "music")
-    yield served
-    assert "Traceback" not in served.stop()
-
-
 def open_page(browser, server, *, width=1280, theme="light"):
     """Return a page whose requests and errors are noted as `asked` and `faults`."""
     page = browser.new_page(viewport={"width": width, "height": 900})

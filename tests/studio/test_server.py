@@ -24,13 +24,6 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def server(nano_run, tmp_path_factory):
-    served = studio_parts.Server([nano_run], tmp_path_factory.mktemp("served") / "gallery")
-    yield served
-    assert "Traceback" not in served.stop()
-
-
 @pytest.fixture
 def client(server, tmp_path):
     return connect(server, tmp_path)
@@ -160,10 +153,12 @@ def test_a_file_on_the_server_that_a_client_only_names_is_not_read(server):
     assert b"root:" not in answer
 
 
-def test_what_is_uploaded_is_limited_in_size(nano_run, tmp_path):
-    from mousai_kit.studio.uploads import UploadLimits
-
-    assert UploadLimits().megabytes * 1e6 == 1e8  # what Gradio refuses beyond, before it is kept
+def test_what_is_uploaded_is_limited_in_size_before_anything_looks_at_it(server):
+    head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.wav"\r\n\r\n'
+    for megabytes, status in ((1, 200), (101, 413)):
+        body = head + bytes(megabytes * 1_000_000) + b"\r\n--x--\r\n"
+        kind = "multipart/form-data; boundary=x"
+        assert fetch(f"{server.url}/gradio_api/upload", body, kind)[0] == status
 
 
 def test_a_sound_has_a_key_that_can_not_be_guessed(server):

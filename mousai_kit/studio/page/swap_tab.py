@@ -41,12 +41,17 @@ class SwapTab:
                 self.component = gr.Dropdown(label="Component", elem_id="swap-component")
                 self.form = gr.Column()
             with gr.Column(scale=2, min_width=300):
-                self.prompt = gr.Textbox(label="Prompt", lines=2, elem_id="swap-prompt")
+                # what only events of the form take in must be told that it can be changed
+                self.prompt = gr.Textbox(
+                    label="Prompt", lines=2, interactive=True, elem_id="swap-prompt"
+                )
                 with gr.Row():
                     self.seconds = gr.Number(
-                        5, label="Seconds", min_width=90, elem_id="swap-seconds"
+                        5, label="Seconds", min_width=90, interactive=True, elem_id="swap-seconds"
                     )
-                    self.seed = gr.Number(0, label="Seed", precision=0, min_width=90)
+                    self.seed = gr.Number(
+                        0, label="Seed", precision=0, min_width=90, interactive=True
+                    )
                 self.progress = Progress()
         with gr.Row():
             with gr.Column(min_width=300):
@@ -163,7 +168,12 @@ class SwapTab:
 
 def _input(field: FormField) -> Any:
     """Return what a field is on the page. Numbers have no bounds there: the recipe's checks do."""
-    options = {"label": field.name, "info": field.info, "elem_id": f"swap-{field.name}"}
+    options: dict[str, Any] = {
+        "label": field.name,
+        "info": field.info,
+        "elem_id": f"swap-{field.name}",
+        "interactive": True,
+    }
     match field.kind:
         case "number" | "whole":
             return gr.Number(field.value, precision=0 if field.kind == "whole" else None, **options)
