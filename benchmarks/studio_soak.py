@@ -92,7 +92,9 @@ def soak(
             seed += 1
             began, error = time.monotonic(), ""
             try:
-                made = make(port, [name, "x", asked.seconds, 1000 * number + seed])
+                made = make(
+                    port, system=name, prompt="x", seconds=asked.seconds, seed=1000 * number + seed
+                )
                 if made["clips"][0]["settings"]["seed"] != 1000 * number + seed:
                     error = "another's clip"
             except Exception as fault:  # it counts as lost
@@ -109,10 +111,10 @@ def soak(
     return found, memory
 
 
-def make(port: int, data: list[object]) -> dict[str, Any]:
+def make(port: int, **asked: object) -> dict[str, Any]:
     """Ask for clips as curl would; return the last of what is told of them."""
-    place = f"http://127.0.0.1:{port}/gradio_api/call/make"
-    request = urllib.request.Request(place, json.dumps({"data": data}).encode())
+    place = f"http://127.0.0.1:{port}/gradio_api/call/v2/make"
+    request = urllib.request.Request(place, json.dumps(asked).encode())
     request.add_header("content-type", "application/json")
     with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         event = json.load(answer)["event_id"]

@@ -208,10 +208,11 @@ def test_a_studio_killed_in_the_midst_leaves_whole_clips_and_nothing_else(nano_r
 
 
 def test_a_client_that_goes_away_gives_its_place_back(server, client):
-    asked = {"data": ["nano", "gone", 600.0, 77]}
-    _, answer = fetch(f"{server.url}/gradio_api/call/make", asked)
+    place = f"{server.url}/gradio_api/call/v2/make"
+    asked = {"system": "nano", "prompt": "gone", "seconds": 600.0, "seed": 77}
+    _, answer = fetch(place, asked)
     event = json.loads(answer)["event_id"]
-    with urllib.request.urlopen(f"{server.url}/gradio_api/call/make/{event}") as states:
+    with urllib.request.urlopen(f"{place}/{event}") as states:
         assert states.readline() == b"event: generating\n"
     assert make(client, seed=78)["clips"][0]["settings"]["seed"] == 78
     assert 77 not in {it["settings"]["seed"] for it in client.predict(api_name="/clips")}
