@@ -28,7 +28,7 @@ def main() -> None:
     asked = words.parse_args()
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        options = ["--no-browser", "--port", str(port), "--gallery", f"{folder}/gallery"]
+        options = ["--headless", "--port", str(port), "--gallery", f"{folder}/gallery"]
         server = subprocess.Popen(
             [sys.executable, "-m", "mousai_kit", "studio", *options], env=dict(os.environ)
         )

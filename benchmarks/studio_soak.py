@@ -58,7 +58,7 @@ def main() -> None:
                     "mousai_kit",
                     "studio",
                     asked.target,
-                    "--no-browser",
+                    "--headless",
                     "--port",
                     str(port),
                     "--gallery",

@@ -46,8 +46,8 @@ def studio(
         int | None, typer.Option(help="Port; default: the first free one from 7860.", min=1)
     ] = None,
     longest: Annotated[float, typer.Option(help="Seconds of a clip, at most.", min=1)] = 600.0,
-    no_browser: Annotated[
-        bool, typer.Option("--no-browser", help="Say where the page is, and open nothing.")
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Say where the page is; open no browser.")
     ] = False,
 ) -> None:
     """Open a page in the browser where music is made, compared and judged.
@@ -58,7 +58,7 @@ def studio(
     password = os.environ.get(PASSWORD) or None
     with busy("starting"):
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-        os.environ["GRADIO_TEMP_DIR"] = str(gallery.expanduser().resolve() / ".cache")
+        os.environ["GRADIO_TEMP_DIR"] = str(gallery.expanduser().resolve() / ".studio-cache")
         from mousai_kit.core.errors import argument_error
         from mousai_kit.studio.gallery import Gallery
         from mousai_kit.studio.page.server import empty_folder, is_loopback
@@ -72,9 +72,9 @@ def studio(
         systems = Systems(targets or ["starter"], adapter or ())
         opened = Studio(Gallery(gallery), systems, StudioLimits(seconds=longest))
     with opened:
-        empty_folder(opened.gallery.folder / ".cache")
+        empty_folder(opened.gallery.folder / ".studio-cache")
         trainings = Trainings(opened.gallery.folder / "trainings", music or ())
-        _serve(opened, trainings, host, port, password, browser=not no_browser)
+        _serve(opened, trainings, host, port, password, browser=not headless)
 
 
 def _require_gradio() -> None:

@@ -86,7 +86,7 @@ class ClipOrder:
                     said = time.monotonic()
                 time.sleep(LOOK)
             with suppress(CancelledError, JobCancelledError):
-                yield self._finished(self.job.future.result())
+                yield self._final_state(self.job.future.result())
         finally:
             self.job.cancel()
 
@@ -97,7 +97,7 @@ class ClipOrder:
         share = job.done / job.total if job.total else 0.0
         return MakingState(told, min(1.0, share), left, sound, notes=tuple(job.notes))
 
-    def _finished(self, record: ClipRecord) -> MakingState:
+    def _final_state(self, record: ClipRecord) -> MakingState:
         told = f"{record.seconds:.1f} s of music in {record.took:.1f} s"
         sound = self.sound.key if self.sound else None
         return MakingState(told, 1.0, 0.0, sound, (record,), tuple(record.notes))

@@ -2,7 +2,7 @@
 
 clips/<key>/    clip.flac, clip.png, clip.json
 uploads/        files that clips were made from, by their digest
-.making/        what is not finished; emptied when a studio starts
+.studio-making/        what is not finished; emptied when a studio starts
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Gallery:
     def __init__(self, folder: Path) -> None:
         self.folder = folder.expanduser().resolve()
         self.clips, self.uploads = self.folder / "clips", self.folder / "uploads"
-        self.making = self.folder / ".making"
+        self.making = self.folder / ".studio-making"
         self._records: dict[str, ClipRecord] = {}
         self._stack = ExitStack()
 

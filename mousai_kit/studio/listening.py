@@ -154,7 +154,7 @@ class SystemJudged:
         return wilson_interval(self.right, self.total)
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return the accuracy in one line."""
         low, high = self.interval
         share = self.right / self.total if self.total else 0.0

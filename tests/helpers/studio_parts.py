@@ -51,7 +51,7 @@ class Server:
         environment.pop("MOUSAI_KIT_STUDIO_PASSWORD", None)
         if password:
             environment["MOUSAI_KIT_STUDIO_PASSWORD"] = password
-        words = ["studio", *map(str, targets), "--no-browser", "--gallery", str(folder)]
+        words = ["studio", *map(str, targets), "--headless", "--gallery", str(folder)]
         words += ["--host", host, "--port", str(self.port), *map(str, options)]
         self.output = Path(f"{folder}.txt")
         self.output.parent.mkdir(parents=True, exist_ok=True)

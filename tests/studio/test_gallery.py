@@ -85,7 +85,7 @@ def test_a_second_studio_is_told_who_has_the_gallery(opened, here):
 
 
 def test_what_a_killed_studio_left_half_made_is_gone_and_what_is_no_clip_is_left_alone(here, capfd):
-    half = here / "gallery" / ".making" / "20260101-000000-00000000"
+    half = here / "gallery" / ".studio-making" / "20260101-000000-00000000"
     half.mkdir(parents=True)
     (half / "clip.flac").write_bytes(b"half")
     strange = here / "gallery" / "clips" / "holiday"

@@ -61,7 +61,7 @@ def test_the_table_counts_what_was_asked_for_and_what_was_heard(tests, test):
     listen(tests, test, "Ada", lambda clip: heard[clip.right] if clip.system == "ours" else "Pop")
     ours, theirs = judge_systems(test, tests.answers("four"))
     assert ours.matrix.shares == [[1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0], [0, 0, 0, 1]]
-    assert ours.told == "ours: 6 right of 8, 75 % (95 % interval: 41 to 93 %)"
+    assert ours.summary == "ours: 6 right of 8, 75 % (95 % interval: 41 to 93 %)"
     assert (theirs.right, theirs.total) == (2, 8)
     assert theirs.counts == {(genre, "Pop"): 2 for genre in GENRES}
 

@@ -196,11 +196,11 @@ def test_a_studio_killed_in_the_midst_leaves_whole_clips_and_nothing_else(nano_r
     whole = make(client)["clips"][0]["key"]
     client.submit("nano", "x", 600.0, 4, api_name="/make")
     until = time.monotonic() + 30
-    while not list((tmp_path / "gallery" / ".making").glob("2*/")):
+    while not list((tmp_path / "gallery" / ".studio-making").glob("2*/")):
         assert time.monotonic() < until
         time.sleep(0.05)
     served.kill()
-    assert list((tmp_path / "gallery" / ".making").glob("2*/"))
+    assert list((tmp_path / "gallery" / ".studio-making").glob("2*/"))
     with Gallery(tmp_path / "gallery") as gallery:
         assert [record.key for record in gallery.records()] == [whole]
         assert nano.names(gallery.making) == []

@@ -303,7 +303,7 @@ class ListenTab:
         picture = folder / f"{test.name}.png"
         draw_matrices(picture, {one.system: one.matrix for one in judged})
         return (
-            "\n".join(one.told for one in judged),
+            "\n".join(one.summary for one in judged),
             gr.Dataframe(table, visible=True),
             gr.Image(str(picture), visible=True),
             gr.File(str(file), visible=True),
