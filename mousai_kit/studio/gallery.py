@@ -2,7 +2,7 @@
 
 clips/<key>/    clip.flac, clip.png, clip.json
 uploads/        files that clips were made from, by their digest
-.studio-making/        what is not finished; emptied when a studio starts
+.studio-making/ what is not finished; emptied when a studio starts
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ USER = "studio"
 """The name that goes with the password."""
 QUEUE = 1000
 """Requests that wait at most; one more is refused."""
+SESSIONS = 100
+"""Pages and programs whose state is kept, half a MiB each; the one that was silent longest goes."""
 
 
 def start_server(
@@ -46,6 +48,7 @@ def start_server(
         run_history=False,
         enable_monitoring=False,
         footer_links=["api"],
+        state_session_capacity=SESSIONS,
         max_file_size=int(studio.limits.uploads.megabytes * 1e6),
         app_kwargs={"routes": [Route("/studio/sound/{name}", _sound_endpoint(studio))]},
         theme=theme(),
