@@ -49,10 +49,11 @@ def make(client, **values):
     return client.predict(**(asked | values), api_name="/make")
 
 
-def fetch(url, data=None):
+def fetch(url, data=None, kind="application/json"):
     """Return the status and the body of an answer."""
-    request = urllib.request.Request(url, data and json.dumps(data).encode())
-    request.add_header("content-type", "application/json")
+    body = data if isinstance(data, bytes) else data and json.dumps(data).encode()
+    request = urllib.request.Request(url, body)
+    request.add_header("content-type", kind)
     try:
         with urllib.request.urlopen(request) as answer:
             return answer.status, answer.read()
