@@ -167,15 +167,14 @@ class Trainings:
 
     def _process(self, folder: Path) -> psutil.Process | None:
         """Return the process of a training, None where it has ended."""
+        ended = [pid for pid, child in self._children.items() if child.poll() is not None]
+        for pid in ended:
+            del self._children[pid]
         with suppress(OSError, ValueError, KeyError, psutil.Error):
             found = json.loads((folder / PROCESS).read_text())
-            child = self._children.get(found["pid"])
-            if child is not None and child.poll() is not None:
-                del self._children[found["pid"]]
-                return None
             process = psutil.Process(found["pid"])
-            ended = process.status() == psutil.STATUS_ZOMBIE  # it is another studio's child
-            if not ended and abs(process.create_time() - found["began"]) < 1:
+            is_over = process.status() == psutil.STATUS_ZOMBIE  # it is another studio's child
+            if not is_over and abs(process.create_time() - found["began"]) < 1:
                 return process
         return None
 

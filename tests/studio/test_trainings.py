@@ -72,6 +72,7 @@ def test_a_training_is_a_process_of_its_own_that_stops_and_goes_on_from_anywhere
     wait(lambda: another.view("mine").step > stopped.step)
     another.stop("mine")
     wait(lambda: not another.view("mine").running)
+    assert not trainings.view("mine").running
 
 
 def test_a_run_that_others_started_is_watched_and_not_steered(trainings, trained):
