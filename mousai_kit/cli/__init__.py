@@ -18,6 +18,7 @@ from mousai_kit.cli import (  # noqa: F401 (they add their commands to the app)
     inspect,
     new,
     plan,
+    studio,
     weights,
 )
 from mousai_kit.cli.app import INTERRUPTED, SIGNALLED, Interrupted, app

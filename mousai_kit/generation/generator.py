@@ -26,7 +26,7 @@ from mousai_kit.core.spin_wait import sleep_if_contended
 from mousai_kit.distributed import Communicator
 from mousai_kit.generation.editing import Edit, Through
 from mousai_kit.generation.output import GeneratedAudio
-from mousai_kit.generation.rendering import FileSink, MemorySink, is_recorded
+from mousai_kit.generation.rendering import AudioSink, FileSink, MemorySink, is_recorded
 from mousai_kit.generation.source_file import control_tags, plan_edit, source_path
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.models.conditioning import CONDITION
@@ -35,7 +35,6 @@ from mousai_kit.models.device import autocast
 from mousai_kit.models.memory import check_memory, check_output_space, report_out_of_memory
 from mousai_kit.recipe import Recipe
 
-Sink = FileSink | MemorySink
 SOFTWARE = {"software": f"mousai-kit {__version__}"}
 """The tag of every file that is made."""
 STRICTEST = 1000
@@ -160,8 +159,8 @@ class Generator:
         missing = [(job, path) for job, path in pairs if not is_recorded(path, self._job_tags(job))]
         self.ranks.barrier()  # until each knows what is missing
         mine = self.ranks.share(missing)
-        sinks = [self._file(job, path) for job, path in mine]
-        self._generate([job for job, _ in mine], sinks, folder)
+        sinks = [self.file_sink(job, path) for job, path in mine]
+        self.play_into([job for job, _ in mine], sinks, folder)
         self.ranks.barrier()
         fresh = {path for _, path in missing}
         return [
@@ -172,7 +171,7 @@ class Generator:
     def play(self, jobs: Sequence[GenerationJob]) -> list[GeneratedAudio]:
         """Return the clips in memory: as `write` writes them."""
         sinks = [MemorySink() for _ in jobs]
-        self._generate(jobs, sinks)
+        self.play_into(jobs, sinks)
         rate = self.cascade.audio.sample_rate
         return [
             GeneratedAudio(sink.audio, rate, job.prompt, job.seed, self._job_tags(job))
@@ -235,10 +234,13 @@ class Generator:
         )
         return request, Through(self.cascade, wave, top=top)
 
-    def _generate(
-        self, jobs: Sequence[GenerationJob], sinks: Sequence[Sink], folder: Path | None = None
+    def play_into(
+        self, jobs: Sequence[GenerationJob], sinks: Sequence[AudioSink], folder: Path | None = None
     ) -> None:
-        """Hand the clips of jobs to their sinks, those together that are alike."""
+        """Hand the clips of jobs to their sinks piece by piece, those together that are alike.
+
+        `folder` is where sinks write to, if they do: it must have room for all.
+        """
         runs = [list(run) for _, run in groupby(jobs, lambda job: job.alike)]
         groups = [
             run[first : first + self.batch]
@@ -288,7 +290,7 @@ class Generator:
         self,
         label: str,
         work: Sequence[tuple[GenerationRequest, Edit]],
-        sinks: Sequence[Sink],
+        sinks: Sequence[AudioSink],
         *,
         folder: Path | None = None,
     ) -> None:
@@ -319,7 +321,7 @@ class Generator:
         played = replace(request, samples=edit.length_played)
         check_memory(self.cascade, played, top=edit.top, at_a_time=edit.at_a_time)
 
-    def _tell_scaled(self, edit: Edit, sinks: Sequence[Sink]) -> None:
+    def _tell_scaled(self, edit: Edit, sinks: Sequence[AudioSink]) -> None:
         """Say where a file's audio can't stay bit for bit, as its peaks do not fit into a file."""
         for sink in sinks:
             if edit.keeps and isinstance(sink, FileSink) and sink.peak > 1:
@@ -359,7 +361,8 @@ class Generator:
         given = self.cascade.parse_conditions(job.controls.conditions)
         return {**dict(control_tags(job.controls)), **condition_tags(given)}
 
-    def _file(self, job: GenerationJob, path: Path) -> FileSink:
+    def file_sink(self, job: GenerationJob, path: Path) -> FileSink:
+        """Return what writes a job's clip to a tagged file, with its picture beside it."""
         space, tags = self.cascade.audio, self._job_tags(job)
         return FileSink(path, space, self._edit(job).samples, title=job.prompt, tags=tags)
 

@@ -7,13 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
 
 from mousai_kit import audio
 from mousai_kit.core.interfaces import SignalSpace
+
+
+class AudioSink(Protocol):
+    """Where a clip goes piece by piece, in a `with`: to memory, a file, or whoever listens."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *reason: object) -> None: ...
+
+    def add(self, piece: Tensor) -> None:
+        """Go on with a piece [c, n]."""
+
+    def finish(self) -> None:
+        """Take what came as the whole clip."""
 
 
 class MemorySink:

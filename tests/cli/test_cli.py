@@ -18,7 +18,7 @@ from mousai_kit_starter import FOLDER
 
 COMMANDS = (
     *("run", "generate", "reconstruct", "evaluate", "compare"),
-    *("validate", "ls", "show", "plan", "plugins", "doctor", "cp", "schema"),
+    *("validate", "ls", "show", "plan", "plugins", "doctor", "cp", "schema", "studio"),
     *("import", "export", "publish"),
 )
 GROUPS = {"data": ("check", "encode"), "new": ("plugin", "recipe")}

@@ -1,0 +1,51 @@
+"""Errors on the page: a user's mistake is told in its lines, and is never read as HTML."""
+
+from __future__ import annotations
+
+import html
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+import gradio as gr
+
+from mousai_kit.core.errors import MousaiError, escape_control_chars
+
+
+def tell_errors(function: Callable[..., Any], *, escape: bool = True) -> Callable[..., Any]:
+    """Return a function, or a generator, whose errors that a user can cause Gradio tells.
+
+    `escape` is for the page, which takes what it is told for HTML.
+    """
+    if inspect.isgeneratorfunction(function):
+
+        @wraps(function)
+        def generate(*arguments: Any, **named: Any) -> Iterator[Any]:
+            with _as_gradio_tells(escape=escape):
+                yield from function(*arguments, **named)
+
+        return generate
+
+    @wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        with _as_gradio_tells(escape=escape):
+            return function(*arguments, **named)
+
+    return call
+
+
+@contextmanager
+def _as_gradio_tells(*, escape: bool) -> Iterator[None]:
+    try:
+        yield
+    except MousaiError as error:
+        text = error_lines(error)
+        told = html.escape(text, quote=False) if escape else text
+        raise gr.Error(told, duration=None, print_exception=False) from None
+
+
+def error_lines(error: MousaiError) -> str:
+    """Return an error as it is told elsewhere: a line for each problem."""
+    return "\n".join(escape_control_chars(str(problem)) for problem in error.problems)

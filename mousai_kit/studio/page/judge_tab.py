@@ -1,0 +1,310 @@
+"""Judge: systems side by side, and listening tests: which genre, and which of two is the third."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from mousai_kit.core.errors import argument_error
+from mousai_kit.evaluation.matrices import draw_matrices
+from mousai_kit.studio.judging import compare_systems, make_abx_test, make_genre_test
+from mousai_kit.studio.listening import (
+    ListeningTests,
+    answers_csv,
+    chance_of_guessing,
+    judge_systems,
+    wilson_interval,
+)
+from mousai_kit.studio.page.endpoints import DEVICE
+from mousai_kit.studio.page.errors import tell_errors
+from mousai_kit.studio.page.gallery_tab import clip_choices
+from mousai_kit.studio.page.make_tab import Progress
+from mousai_kit.studio.page.player import clip_label
+from mousai_kit.studio.settings import CLIP
+from mousai_kit.studio.studio import Studio
+
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+PAPER = "Electronic\nHip Hop\nMetal\nPop"
+"""The genres of the paper's test."""
+
+
+class CompareTab:
+    """Two to four systems on the same prompts and seed."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        names = studio.systems.names
+        with gr.Row():
+            with gr.Column(min_width=300):
+                self.systems = gr.CheckboxGroup(names, value=names[:4], label="Systems: 2 to 4")
+                self.prompts = gr.Textbox(label="Prompts, a line each", lines=3)
+            with gr.Column(min_width=300):
+                with gr.Row():
+                    self.seconds = gr.Number(5, label="Seconds", min_width=90)
+                    self.seed = gr.Number(0, label="Seed", precision=0, min_width=90)
+                with gr.Row():
+                    self.button = gr.Button("Compare", variant="primary", elem_id="compare-button")
+                    self.cancel = gr.Button("Cancel", variant="stop")
+                self.progress = Progress()
+        self.made = gr.State([])
+        gr.render([self.made])(self._render_clips)
+        comparing = self.button.click(
+            tell_errors(self._compare),
+            [self.systems, self.prompts, self.seconds, self.seed],
+            [*self.progress.outputs, self.made],
+            show_progress="minimal",
+            show_progress_on=self.progress.status,
+            **DEVICE,
+            **PRIVATE,
+        )
+        self.cancel.click(
+            lambda: "cancelled", None, [self.progress.status], cancels=comparing, **PRIVATE
+        )
+
+    def _compare(
+        self, systems: list[str], prompts: str, seconds: float, seed: int
+    ) -> Iterator[tuple[Any, ...]]:
+        states = compare_systems(
+            self.studio, systems, prompts.splitlines(), seconds=seconds, seed=int(seed)
+        )
+        shown = 0
+        for state, told in self.progress.follow(states):
+            keys = [clip.key for clip in state.clips]
+            yield *told, keys if len(keys) > shown else gr.skip()
+            shown = len(keys)
+
+    def _render_clips(self, keys: list[str]) -> None:
+        """Show a player for each clip, those of a prompt in a row."""
+        clips = [self.studio.gallery.find(key) for key in keys]
+        for prompt in dict.fromkeys(clip.settings.prompt for clip in clips):
+            with gr.Row():
+                for clip in clips:
+                    if clip.settings.prompt == prompt:
+                        label = f"{clip.settings.system}: {clip_label(clip)}"
+                        file = str(self.studio.gallery.audio(clip.key))
+                        gr.Audio(file, label=label, interactive=False, buttons=[], min_width=240)
+
+
+class ListenTab:
+    """Listening tests: made, taken by whoever listens, and told as tables."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self.tests = ListeningTests(studio.gallery.folder / "listening")
+        with gr.Accordion("Make a test", open=not self.tests.names):
+            self._add_makers()
+        with gr.Row():
+            with gr.Column(min_width=300):
+                self._add_trial()
+            with gr.Column(min_width=300):
+                self._add_results()
+        self._connect()
+
+    def _add_makers(self) -> None:
+        names = self.studio.systems.names
+        able = [name for name in names if self.studio.systems.abilities(name).reconstructs]
+        with gr.Row():
+            with gr.Column(min_width=300):
+                gr.Markdown("### Which genre?")
+                self.name = gr.Textbox(label="Name of the test", elem_id="genre-name")
+                self.systems = gr.CheckboxGroup(names, value=names, label="Systems to judge")
+                self.genres = gr.Textbox(
+                    PAPER, label="Genres, a line each", lines=4, elem_id="genre-genres"
+                )
+                with gr.Row():
+                    self.clips = gr.Number(
+                        2, label="Clips of each", precision=0, min_width=90, elem_id="genre-clips"
+                    )
+                    self.seconds = gr.Number(
+                        5, label="Seconds", min_width=90, elem_id="genre-seconds"
+                    )
+                self.make = gr.Button("Make the test", variant="primary", elem_id="genre-make")
+            with gr.Column(min_width=300):
+                gr.Markdown("### ABX: is a reconstruction told from the music?")
+                self.abx_name = gr.Textbox(label="Name of the ABX test")
+                self.abx_system = gr.Dropdown(able, value=next(iter(able), None), label="System")
+                self.abx_clip = gr.Dropdown(clip_choices(self.studio), label="Clip of the gallery")
+                self.abx_file = gr.File(label="Or a file of music", type="filepath")
+                self.trials = gr.Number(8, label="Trials", precision=0)
+                self.abx_make = gr.Button("Make the ABX test", interactive=bool(able))
+        self.progress = Progress()
+
+    def _add_trial(self) -> None:
+        self.test = gr.Dropdown(self.tests.names, label="Test", elem_id="listen-test")
+        self.listener = gr.Textbox(label="Your name", elem_id="listen-name")
+        self.begin = gr.Button("Begin, or go on", variant="primary", elem_id="listen-begin")
+        self.trial = gr.State(None)
+        self.question = gr.Textbox(label="Question", interactive=False, elem_id="listen-question")
+        self.sounds = [
+            gr.Audio(
+                label=label,
+                interactive=False,
+                buttons=[],
+                visible=False,
+                type="filepath",
+                elem_id=f"listen-{label.lower()}",
+            )
+            for label in ("A", "B", "X")
+        ]
+        self.answer = gr.Radio([], label="Your answer", visible=False, elem_id="listen-answer")
+        self.next = gr.Button("Next", visible=False, elem_id="listen-next")
+
+    def _add_results(self) -> None:
+        self.show = gr.Button("Show the results", elem_id="listen-show")
+        self.told = gr.Textbox(label="Accuracy", interactive=False, lines=3, elem_id="listen-told")
+        self.table = gr.Dataframe(
+            label="Answers (rows: asked for; columns: heard as)",
+            interactive=False,
+            visible=False,
+            wrap=True,
+            elem_id="listen-table",
+        )
+        self.picture = gr.Image(
+            label="Confusion matrices",
+            interactive=False,
+            buttons=[],
+            visible=False,
+            type="filepath",
+            elem_id="listen-matrix",
+        )
+        self.csv = gr.File(label="Answers as CSV", interactive=False, visible=False)
+
+    def _connect(self) -> None:
+        making = {"show_progress": "minimal", "show_progress_on": self.progress.status, **PRIVATE}
+        self.make.click(
+            tell_errors(self._make_genres),
+            [self.name, self.systems, self.genres, self.clips, self.seconds],
+            [*self.progress.outputs, self.test],
+            **DEVICE,
+            **making,
+        )
+        self.abx_make.click(
+            tell_errors(self._make_abx),
+            [self.abx_name, self.abx_system, self.abx_clip, self.abx_file, self.trials],
+            [self.progress.status, self.test],
+            **DEVICE,
+            **making,
+        )
+        trial = [self.trial, self.question, *self.sounds, self.answer, self.next]
+        self.begin.click(tell_errors(self._begin), [self.test, self.listener], trial, **PRIVATE)
+        self.next.click(
+            tell_errors(self._answer),
+            [self.test, self.listener, self.trial, self.answer],
+            trial,
+            **PRIVATE,
+        )
+        self.show.click(
+            tell_errors(self._results),
+            [self.test],
+            [self.told, self.table, self.picture, self.csv],
+            **PRIVATE,
+        )
+
+    def refresh(self, chosen: str | None) -> tuple[Any, Any]:
+        """Return the tests and the clips as they are now."""
+        return self._tests(chosen), gr.Dropdown(clip_choices(self.studio))
+
+    def _tests(self, chosen: str | None) -> Any:
+        names = self.tests.names
+        return gr.Dropdown(names, value=chosen if chosen in names else None)
+
+    def _make_genres(
+        self, name: str, systems: list[str], genres: str, clips: int, seconds: float
+    ) -> Iterator[tuple[Any, ...]]:
+        states = make_genre_test(
+            self.studio,
+            self.tests,
+            name,
+            systems=systems,
+            genres=genres.splitlines(),
+            clips=int(clips),
+            seconds=seconds,
+            seed=0,
+        )
+        for _, (told, share, _) in self.progress.follow(states):
+            yield told, share, gr.skip(), gr.skip()
+        yield f"the test {name} is there", gr.skip(), gr.skip(), self._tests(name)
+
+    def _make_abx(
+        self, name: str, system: str, clip: str | None, file: str | None, trials: int
+    ) -> tuple[str, Any]:
+        sources = [f"{CLIP}{clip}"] if clip else []
+        sources += [self.studio.upload(Path(file))] if file else []
+        make_abx_test(
+            self.studio,
+            self.tests,
+            name,
+            system=system,
+            sources=sources,
+            trials=int(trials),
+            seed=0,
+        )
+        return f"the test {name} is there", self._tests(name)
+
+    def _begin(self, name: str | None, listener: str) -> tuple[Any, ...]:
+        test = self.tests.find(name or "")
+        trial = self.tests.next_trial(test, listener)
+        if trial is None:
+            hidden = [gr.Audio(None, visible=False) for _ in self.sounds]
+            told = f"thank you, {listener}: that was the last one"
+            return None, told, *hidden, gr.Radio([], visible=False), gr.Button(visible=False)
+        clip = test.clips[trial]
+        done = sum(answer.listener == listener for answer in self.tests.answers(test.name))
+        asked = "Which genre is X?" if test.kind == "genres" else "Which one is X: A, or B?"
+        files = [str(self.studio.gallery.resolve(file)) for file in clip.files]
+        padded = [*([None] * (3 - len(files))), *files]
+        return (
+            trial,
+            f"{done + 1} of {len(test.clips)}: {asked}",
+            *(gr.Audio(file, visible=file is not None) for file in padded),
+            gr.Radio(test.answers, value=None, visible=True),
+            gr.Button(visible=True),
+        )
+
+    def _answer(
+        self, name: str | None, listener: str, trial: int | None, heard: str | None
+    ) -> tuple[Any, ...]:
+        test = self.tests.find(name or "")
+        if trial is None:
+            return self._begin(name, listener)
+        if heard is None:
+            raise argument_error("answer", "choose one first")
+        self.tests.record(test, listener, trial, heard)
+        return self._begin(name, listener)
+
+    def _results(self, name: str | None) -> tuple[Any, ...]:
+        test = self.tests.find(name or "")
+        answers = self.tests.answers(test.name)
+        if not answers:
+            raise argument_error("test", "nobody has answered yet")
+        folder = self.studio.gallery.making / "exports"
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"{test.name}.csv"
+        file.write_text(answers_csv(answers), encoding="utf-8")
+        if test.kind == "abx":
+            right = sum(answer.right == answer.heard for answer in answers)
+            low, high = wilson_interval(right, len(answers))
+            told = (
+                f"{right} right of {len(answers)} (95 % interval: {100 * low:.0f} to "
+                f"{100 * high:.0f} %); by guessing so many or more: "
+                f"p = {chance_of_guessing(right, len(answers)):.3f}"
+            )
+            return told, gr.skip(), gr.skip(), gr.File(str(file), visible=True)
+        judged = judge_systems(test, answers)
+        rows = [
+            [one.system, right, *(one.counts.get((right, heard), 0) for heard in test.answers)]
+            for one in judged
+            for right in test.answers
+        ]
+        table = {"headers": ["system", "asked for", *test.answers], "data": rows}
+        picture = folder / f"{test.name}.png"
+        draw_matrices(picture, {one.system: one.matrix for one in judged})
+        return (
+            "\n".join(one.summary for one in judged),
+            gr.Dataframe(table, visible=True),
+            gr.Image(str(picture), visible=True),
+            gr.File(str(file), visible=True),
+        )

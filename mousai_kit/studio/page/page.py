@@ -1,0 +1,85 @@
+"""The page: a tab for each thing that is done, in a look that needs no other server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from mousai_kit.studio.page.endpoints import add_endpoints
+from mousai_kit.studio.page.gallery_tab import GalleryTab
+from mousai_kit.studio.page.judge_tab import CompareTab, ListenTab
+from mousai_kit.studio.page.make_tab import MakeTab
+from mousai_kit.studio.page.shape_tab import ShapeTab
+from mousai_kit.studio.page.swap_tab import SwapTab
+from mousai_kit.studio.page.train_tab import TrainTab
+from mousai_kit.studio.studio import Studio
+from mousai_kit.studio.trainings import Trainings
+
+TITLE = "mousai-kit studio"
+CSS = """
+.studio-progress, .studio-live { display: block; width: 100%; }
+.studio-progress { appearance: none; height: 8px; border: 0; border-radius: 4px; overflow: hidden;
+  background: var(--border-color-primary); accent-color: var(--color-accent); }
+.studio-progress::-webkit-progress-bar { background: var(--border-color-primary); }
+.studio-progress::-webkit-progress-value { background: var(--color-accent); }
+.studio-progress::-moz-progress-bar { background: var(--color-accent); }
+"""
+
+PRIMARY, PRIMARY_HOVER, STOP, STOP_HOVER = "#c2410c", "#9a3412", "#b91c1c", "#991b1b"
+DARK = {
+    "button_primary_background_fill": PRIMARY,
+    "button_primary_background_fill_hover": PRIMARY_HOVER,
+    "button_cancel_background_fill": STOP,
+    "button_cancel_background_fill_hover": STOP_HOVER,
+    "body_text_color_subdued": "#a1a1aa",
+    "input_placeholder_color": "#a1a1aa",
+}
+"""Colours of the theme in which text is read on them: a contrast of 4.5 at least."""
+CONTRAST = {
+    **DARK,
+    "body_text_color_subdued": "#52525b",
+    "input_placeholder_color": "#52525b",
+    "block_info_text_color": "#52525b",
+}
+
+
+def build_page(studio: Studio, trainings: Trainings) -> Any:
+    """Return the page of a studio, and its endpoints: Gradio's Blocks."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
+        gr.Markdown(f"# {TITLE}")
+        with gr.Tab("Make", elem_id="tab-make"):
+            MakeTab(studio)
+        with gr.Tab("Gallery") as gallery_tab:
+            gallery = GalleryTab(studio)
+        with gr.Tab("Shape") as shape_tab:
+            shape = ShapeTab(studio)
+        with gr.Tab("Swap"):
+            swap = SwapTab(studio)
+        if len(studio.systems.names) > 1:
+            with gr.Tab("Compare"):
+                CompareTab(studio)
+        with gr.Tab("Listen") as listen_tab:
+            listen = ListenTab(studio)
+        with gr.Tab("Train"):
+            TrainTab(trainings)
+        add_endpoints(studio)
+        private: dict[str, Any] = {"api_visibility": "private"}
+        page.load(swap.offer, None, [swap.component], **private)
+        shape_tab.select(shape.refresh, [shape.clip], [shape.clip], **private)
+        listen_tab.select(listen.refresh, [listen.test], [listen.test, listen.abx_clip], **private)
+        gallery_tab.select(
+            gallery.refresh,
+            [gallery.chosen, gallery.page],
+            [gallery.chosen, gallery.pictures],
+            **private,
+        )
+    return page
+
+
+def theme() -> Any:
+    """Return Gradio's default look with the system's fonts: nothing is fetched from elsewhere."""
+    plain = gr.themes.Default(
+        font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+    )
+    return plain.set(**CONTRAST, **{f"{name}_dark": colour for name, colour in DARK.items()})

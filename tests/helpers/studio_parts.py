@@ -1,0 +1,92 @@
+"""A studio with a system that makes a clip in a fraction of a second, and its server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nano
+
+from mousai_kit.studio.gallery import Gallery
+from mousai_kit.studio.settings import clip_settings
+from mousai_kit.studio.studio import Studio, StudioLimits
+from mousai_kit.studio.systems import Systems
+from mousai_kit.studio.uploads import UploadLimits
+
+LIMITS = StudioLimits(seconds=20.0, uploads=UploadLimits(megabytes=1.0, seconds=10.0))
+
+
+def studio(targets, folder, *, adapters=()):
+    """Return a studio that is not open yet."""
+    return Studio(Gallery(Path(folder)), Systems([str(it) for it in targets], adapters), LIMITS)
+
+
+def settings(**values):
+    asked = {"system": "nano", "prompt": "low saw chord", "seconds": 0.5, "seed": 3}
+    return clip_settings(**(asked | values))
+
+
+def make(opened, **values):
+    """Return the record of one clip."""
+    states = list(opened.make([settings(**values)]))
+    (record,) = states[-1].clips
+    return record
+
+
+class Server:
+    """`mousai-kit studio` as a process of its own."""
+
+    def __init__(self, targets, folder, *options, password=None, host="127.0.0.1"):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.gallery = Path(folder)
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        environment.pop("MOUSAI_KIT_STUDIO_PASSWORD", None)
+        if password:
+            environment["MOUSAI_KIT_STUDIO_PASSWORD"] = password
+        words = ["studio", *map(str, targets), "--headless", "--gallery", str(folder)]
+        words += ["--host", host, "--port", str(self.port), *map(str, options)]
+        self.output = Path(f"{folder}.txt")
+        self.output.parent.mkdir(parents=True, exist_ok=True)
+        with self.output.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mousai_kit", *words],
+                stdout=output,
+                stderr=output,
+                env=environment,
+            )
+        until = time.monotonic() + 120
+        while "Clips are kept" not in self.said:
+            assert self.process.poll() is None, f"the studio ended: {self.said}"
+            assert time.monotonic() < until
+            time.sleep(0.05)
+
+    @property
+    def said(self):
+        return self.output.read_text()
+
+    def kill(self):
+        """End it as a power cut would."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        """End it as Ctrl-C would; return what it said."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        return self.said
+
+
+def tone(path, **options):
+    return nano.tone(path, **options)
