@@ -105,6 +105,9 @@ class InitialWeights:
         expected = stage_fingerprint_values(recipe, stage)
         audio = diff_paths(said["audio"], expected["audio"], "audio")
         model, ours = found["model"], expected["stages"][stage]["model"]
+        if model["use"] != ours["use"]:  # of what has such a stage inside, that is taken
+            inside = (value for value in model.values() if isinstance(value, Mapping))
+            model = next((part for part in inside if part.get("use") == ours["use"]), model)
         return audio + diff_paths(model, ours, f"stages.{stage}.model")
 
     def load_into(self, stage: Stage, *, partial: bool = False) -> list[str]:
@@ -250,7 +253,9 @@ class FineTuning:
         Where none are given, the stage's are kept: it learns nothing.
         """
         self._load()
-        tensors = self.stage.state_dict() if self.given is None else self.given.tensors()
+        tensors: Mapping[str, Tensor] = self.stage.state_dict()
+        if self.given is not None:
+            tensors = _name_for(self.stage, self.given.tensors())
         checkpoint.write_checkpoint(files.weights, tensors, header)
 
     def begin(self) -> None:
