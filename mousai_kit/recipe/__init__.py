@@ -1,7 +1,7 @@
 """Recipes: YAML + extends + --set -> values that remember file:line -> a validated Recipe."""
 
 from mousai_kit.core.packaged import RECIPE
-from mousai_kit.recipe.distil import DistillationOptions
+from mousai_kit.recipe.distil import DistillationOptions, undistilled
 from mousai_kit.recipe.fingerprint import (
     diff_paths,
     model_key,
@@ -49,5 +49,6 @@ __all__ = [
     "stage_fingerprint_values",
     "stage_hash",
     "trainings",
+    "undistilled",
     "with_sampler_steps",
 ]

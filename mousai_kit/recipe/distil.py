@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
-from mousai_kit.core.component import Field, Options, PathOrName
+from mousai_kit.core.component import Field, Options, PathOrName, Use
 from mousai_kit.core.validation import option_error
 from mousai_kit.recipe.nodes import KeyPath, Node
 from mousai_kit.recipe.train_options import Train
@@ -118,6 +118,14 @@ def unwrap_model(stage: Plain) -> Plain:
     if TEACHER in first:
         distil["train"], found["train"] = stage["train"], first.pop(TEACHER)
         found["first"] = first
+    return found
+
+
+def undistilled(model: Use[Any]) -> Use[Any]:
+    """Return the model that stands beside `distil` in a recipe, or the model as it is."""
+    if model.component.name != DISTILLED:
+        return model
+    found: Use[Any] = vars(model.options)[TEACHER]
     return found
 
 

@@ -196,7 +196,7 @@ class Distilled(mk.Stage):
         teacher's; `on_path`, a share begins where own steps lead.
         """
         said, white = self.options, noise.like(full.signal)
-        place, own, free, level = (noise.uniform().double() for _ in range(4))
+        place, own, free, level = (noise.uniform().double().cpu() for _ in range(4))
         grid, index = self._grid, (place * said.steps).long() + 1
         followed = (own < said.own_path) & on_path
         part = torch.zeros_like(level)

@@ -1,3 +1,4 @@
+import nano
 import pytest
 
 from mousai_kit.core.errors import MousaiError
@@ -67,3 +68,14 @@ def test_guidance_is_a_form_too(trained, recipe):
     changed = Systems([str(trained)]).recipe("nano", changes)
     assert changed.generate.guidance == 5
     assert changed.generate.controls.guidance_schedule == "cosine"
+
+
+def test_a_part_of_a_distilled_model_is_changed_where_it_is_written_and_heard(here):
+    recipe = nano.recipe("stages.generator.distil={steps: 2}")
+    form = form_of(recipe, SAMPLER)
+    assert form.chosen == "ddim"
+    assert form_changes(form, recipe, filled(form)) == []
+    assert form_changes(form, recipe, filled(form, steps=7)) == [
+        f"{SAMPLER}.steps=7",
+        "stages.generator.distil.played=full",
+    ]
