@@ -144,12 +144,13 @@ class InitialWeights:
 def _name_for(stage: Stage, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """Return given weights under the names that a stage has for them.
 
-    Those of a stage alone go to the one inside that is enough to start from, and of what has such a
-    stage inside, the stage alone takes that.
+    Those of a stage alone go to the one inside that is enough to start from, as do those of the same
+    inside something else; and of what has such a stage inside, the stage alone takes that.
     """
     known, inner = stage.state_dict().keys(), stage.starts_from
     if inner is not None and not tensors.keys() <= known:
-        named = {f"{inner}.{name}": tensor for name, tensor in tensors.items()}
+        own = {name: tensors[name] for name in tensors if name.startswith(f"{inner}.")}
+        named = own or {f"{inner}.{name}": tensor for name, tensor in tensors.items()}
         return named if named.keys() & known else tensors
     if inner is None and known and not known & tensors.keys():
         for prefix in sorted({name.partition(".")[0] for name in tensors}):

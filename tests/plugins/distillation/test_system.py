@@ -64,6 +64,16 @@ def test_a_run_that_is_distilled_is_the_teacher_of_another(distilled, trained_on
     assert all(torch.equal(found[f"teacher.{name}"], tensor) for name, tensor in given.items())
 
 
+def test_a_distilled_system_is_the_teacher_of_one_of_another_rank(distilled, here):
+    said = f"{GENERATOR}.distil={{teacher: {distilled}, steps: 2, rank: 2, train: {{steps: 2}}}}"
+    frozen = [f"stages.autoencoder.weights={distilled}", "stages.autoencoder.freeze=['*']"]
+    train_run(nano.system(said, *frozen, folder="run"))
+    given, found = weights_of(distilled), weights_of(here / "run")
+    teacher = {name for name in given if name.startswith("teacher.")}
+    assert all(torch.equal(found[name], given[name]) for name in teacher)
+    assert any(name.startswith("change.down.") for name in found)
+
+
 def test_the_stage_alone_starts_from_a_distilled_systems_weights(distilled, here):
     said = [f"{GENERATOR}.weights={distilled}", f"{GENERATOR}.freeze=['*']"]
     frozen = [f"stages.autoencoder.weights={distilled}", "stages.autoencoder.freeze=['*']"]
