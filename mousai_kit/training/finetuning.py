@@ -144,8 +144,8 @@ class InitialWeights:
 def _name_for(stage: Stage, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """Return given weights under the names that a stage has for them.
 
-    Those of a stage alone go to the one inside that is enough to start from, as do those of the same
-    inside something else; and of what has such a stage inside, the stage alone takes that.
+    Those of a stage alone go to the one inside that is enough to start from, as do those of such a
+    one inside another; and of what has such a stage inside, the stage alone takes that.
     """
     known, inner = stage.state_dict().keys(), stage.starts_from
     if inner is not None and not tensors.keys() <= known:
