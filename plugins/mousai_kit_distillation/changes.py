@@ -29,7 +29,7 @@ class WeightChanges(nn.Module):
             weight, key = stage.get_parameter(name), _key(name)
             inputs = prod(weight.shape[1:])
             if rank is None or weight.dim() < 2 or rank >= min(len(weight), inputs):
-                self.whole[key] = nn.Parameter(torch.zeros_like(weight))
+                self.whole[key] = nn.Parameter(torch.zeros(weight.shape))
             else:
                 self.down[key] = nn.Parameter(torch.randn(rank, inputs) / sqrt(inputs))
                 self.up[key] = nn.Parameter(torch.zeros(len(weight), rank))
