@@ -68,6 +68,7 @@ SMALL: dict[tuple[str, str], dict[str, Any]] = {
     ("sampler", "ddim"): {"steps": 4},
     ("sampler", "dpmpp-2m"): {"steps": 4},
     ("sampler", "dpmpp-2m-sde"): {"steps": 4},
+    ("sampler", "few-step"): {"steps": 4},
     ("sampler", "heun"): {"steps": 5},
     ("domain", "mdct"): {},
     ("domain", "mel-picture"): {

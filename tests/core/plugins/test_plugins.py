@@ -131,6 +131,7 @@ class TestWhatLoads:
             "ddim",
             "dpmpp-2m",
             "dpmpp-2m-sde",
+            "few-step",
             "heun",
         ]
 
