@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from mousai_kit_mousai.archinet.names import unet_pairs
 from mousai_kit_mousai.schedules import Cosine
 from mousai_kit_mousai.unet import UNet1d
 
+import_module("mousai_kit.audio.torchaudio_compat")  # which lets theirs import torchaudio anywhere
 try:
     from audio_diffusion_pytorch import UNetV0, VDiffusion, VSampler
 except ImportError:

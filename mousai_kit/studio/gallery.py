@@ -87,8 +87,9 @@ class Gallery:
 
     def begin(self) -> Path:
         """Return a new folder for a clip that is being made, called as the clip will be."""
-        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        folder = self.making / f"{stamp}-{secrets.token_hex(4)}"
+        now = datetime.now(UTC)
+        order = f"{now.microsecond:05x}{secrets.token_hex(2)[:3]}"  # keys sort as clips were begun
+        folder = self.making / f"{now:%Y%m%d-%H%M%S}-{order}"
         folder.mkdir()
         return folder
 

@@ -345,6 +345,7 @@ def test_a_window_that_does_not_fit_into_memory_is_refused(trained, monkeypatch)
     system = nano.system("generate.window=20").load()
     monkeypatch.setattr("mousai_kit.models.memory.SAFE_SHARE", 1e-3)
     monkeypatch.setattr("mousai_kit.models.memory.available_bytes", lambda: 2**33)
+    monkeypatch.setattr(type(system.cascade.top), "continues", False)  # all latents at once
     with pytest.raises(RequestError) as refused:
         make(system, "a", seconds=21)
     assert str(refused.value) == (

@@ -31,7 +31,9 @@ def test_each_line_is_a_clip_and_blank_lines_are_none(lines, trained):
 
 def test_the_weights_are_loaded_once(lines, monkeypatch):
     loaded, load = [], Run.load_for_inference
-    monkeypatch.setattr(Run, "load_for_inference", lambda run: loaded.append(1) or load(run))
+    monkeypatch.setattr(
+        Run, "load_for_inference", lambda run, **how: loaded.append(1) or load(run, **how)
+    )
     assert lines("a\nb\nc\n").code == 0
     assert loaded == [1]
 

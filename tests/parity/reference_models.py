@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import mousai_kit.api as mk
+import mousai_kit.audio.torchaudio_compat  # noqa: F401  before what imports torchaudio itself
 from mousai_kit.core.component import resolve_slot
 from mousai_kit.core.plugins import installed_registry
 from mousai_kit.runs.weight_matching import NameMatch
@@ -25,7 +26,7 @@ authors = pytest.importorskip("audio_diffusion_pytorch", reason=reason)
 authors_encoders = pytest.importorskip("audio_encoders_pytorch", reason=reason)
 a_unet = pytest.importorskip("a_unet", reason=reason)
 apex = pytest.importorskip("a_unet.apex", reason=reason)
-"""Theirs, imported after ours, which make torchaudio importable where its extension is not."""
+"""Theirs, imported after what makes torchaudio importable where its extension is not."""
 
 RATE = 48000
 

@@ -12,6 +12,7 @@ import small_t5
 import torch
 
 import mousai_kit.api as mk
+import mousai_kit.audio.torchaudio_compat  # noqa: F401  before diffusers imports torchaudio itself
 from mousai_kit.core.component import Use
 from mousai_kit.core.console import Screen
 from mousai_kit.core.plugins import installed_registry

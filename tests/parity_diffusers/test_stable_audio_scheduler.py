@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import mousai_kit.api as mk
+import mousai_kit.audio.torchaudio_compat  # noqa: F401  before diffusers imports torchaudio itself
 from mousai_kit.core.component import Use
 from mousai_kit_solvers.dpmpp import DPMSolverPlusPlus2MSDE
 

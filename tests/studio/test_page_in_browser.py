@@ -116,6 +116,7 @@ def told(page):
     toast = page.get_by_test_id("toast-body").first
     text = toast.get_by_test_id("toast-text").inner_text()
     toast.get_by_test_id("toast-close").click()
+    page.wait_for_function("!document.querySelector('[data-testid=toast-body]')")  # it fades
     return text
 
 

@@ -17,6 +17,7 @@ from mousai_kit.recipe import load_recipe
 from mousai_kit.runs import checkpoint
 from mousai_kit.runs.model_card import card_in
 from mousai_kit.runs.run_folder import RunFolder
+from mousai_kit.runs.vocabulary import encoder_in
 from mousai_kit.training.finetuning import check_weights_fit, find_initial_weights
 
 HERE = Path(mousai_kit_starter.__file__).parent
@@ -100,7 +101,7 @@ class TestTheWeights:
         assert 0.01 < saved.square().mean().sqrt() < 0.4
 
     def test_they_know_words(self, system):
-        assert len(system.stages["generator"].text.known_words()) > 50
+        assert len(encoder_in(system.stages["generator"]).known_words()) > 50
 
 
 @pytest.mark.parametrize("name", ["mousai", "mousai-tune"])
