@@ -100,10 +100,11 @@ class TestVariationalAutoencoder(StageContract):
 class TestVariationalAutoencoderOfAnotherEncoder(StageContract):
     component = VariationalAutoencoder
     options = VARIATIONAL | {
-        "encoder": AUTOENCODER["encoder"] | {"bottleneck": "none"},
+        "encoder": AUTOENCODER["encoder"] | {"bottleneck": "none", "latent_channels": 8},
         "decoder": OOBLECK | {"factors": [4, 8]},
     }
     input_space = AUDIO
+    learning_rate = 2e-2
 
 
 class TestTextToLatentWithoutANull(StageContract):
