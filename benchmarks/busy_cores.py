@@ -131,7 +131,7 @@ def sampling() -> Callable[[], object]:
     """Return what makes a clip of two seconds."""
     cascade = trained_system("starter", None).load_for_inference().cascade
     request = GenerationRequest([PROMPT], [0], 2 * cascade.audio.sample_rate, guidance=3.0)
-    return lambda: list(cascade.stream(None, request))
+    return lambda: list(cascade.decode_stream(None, request))
 
 
 def training() -> Callable[[], object]:
