@@ -145,5 +145,4 @@ def test_a_system_says_that_it_compiles(monkeypatch, capsys):
     monkeypatch.setattr("mousai_kit.models.compiled.check_compiler", lambda device: None)
     system = mk.load("starter", compile=True)
     assert "6 blocks of networks compile as they first run" in capsys.readouterr().err
-    unets = [it for it in system.stages["generator"].modules() if isinstance(it, mk.UNet)]
-    assert [it.compiled for it in unets] == [True]
+    assert [it.compiled for it in system.stages["generator"].playing_networks()] == [True]
