@@ -1,7 +1,7 @@
 """Recipes: YAML + extends + --set -> values that remember file:line -> a validated Recipe."""
 
 from mousai_kit.core.packaged import RECIPE
-from mousai_kit.recipe.distil import DistillationOptions, undistilled
+from mousai_kit.recipe.distil import DistillationOptions, teacher_or_model
 from mousai_kit.recipe.fingerprint import (
     diff_paths,
     model_key,
@@ -48,7 +48,7 @@ __all__ = [
     "shipped_recipes",
     "stage_fingerprint_values",
     "stage_hash",
+    "teacher_or_model",
     "trainings",
-    "undistilled",
     "with_sampler_steps",
 ]

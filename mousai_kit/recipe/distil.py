@@ -121,7 +121,7 @@ def unwrap_model(stage: Plain) -> Plain:
     return found
 
 
-def undistilled(model: Use[Any]) -> Use[Any]:
+def teacher_or_model(model: Use[Any]) -> Use[Any]:
     """Return the model that stands beside `distil` in a recipe, or the model as it is."""
     if model.component.name != DISTILLED:
         return model

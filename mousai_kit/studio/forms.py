@@ -16,7 +16,7 @@ from mousai_kit.core.component import Options, Use, to_plain_dict
 from mousai_kit.core.interfaces import Controls
 from mousai_kit.core.option_docs import describe_options
 from mousai_kit.core.registry import Registry
-from mousai_kit.recipe import Recipe, undistilled
+from mousai_kit.recipe import Recipe, teacher_or_model
 from mousai_kit.studio.systems import GUIDANCE
 
 FieldKind = Literal["number", "whole", "switch", "choice", "text"]
@@ -66,7 +66,7 @@ def find_slot(recipe: Recipe, place: str) -> Use[Any]:
     value: Any = recipe
     for key in place.split("."):
         if isinstance(value, Use):
-            value = undistilled(value).options
+            value = teacher_or_model(value).options
         value = value[key] if isinstance(value, Mapping) else getattr(value, key)
     assert isinstance(value, Use)
     return value
@@ -101,7 +101,7 @@ def form_changes(form: PartForm, recipe: Recipe, values: Sequence[Any]) -> list[
             changes.append(f"{form.place}.{field.name}={_as_yaml(value)}")
     if changes and form.place != GENERATE:
         stage = form.place.split(".")[1]
-        if recipe.stages[stage].model is not undistilled(recipe.stages[stage].model):
+        if recipe.stages[stage].model is not teacher_or_model(recipe.stages[stage].model):
             changes.append(f"stages.{stage}.distil.played=full")  # else it would not be heard
     return changes
 

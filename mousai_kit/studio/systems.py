@@ -14,7 +14,7 @@ from mousai_kit.core.component import iter_slots
 from mousai_kit.core.console import Screen
 from mousai_kit.core.errors import RequestError, argument_error, join_quoted, suggest
 from mousai_kit.models.cascade import Cascade
-from mousai_kit.recipe import Recipe, undistilled
+from mousai_kit.recipe import Recipe, teacher_or_model
 from mousai_kit.runs import resolve
 from mousai_kit.runs.adapter import load_adapters
 from mousai_kit.runs.run import Run
@@ -140,7 +140,7 @@ class Systems:
         slots = [
             (".".join(map(str, place)), use.component.kind)
             for stage, part in recipe.stages.items()
-            for place, use in iter_slots(undistilled(part.model), ("stages", stage, "model"))
+            for place, use in iter_slots(teacher_or_model(part.model), ("stages", stage, "model"))
         ]
         swapped = [place for place, kind in slots if kind in SWAPPED]
         outer = [one for one in swapped if not any(one.startswith(f"{o}.") for o in swapped)]

@@ -12,7 +12,7 @@ import nano
 from mousai_kit.core.component import Options, Use
 from mousai_kit.core.hookspecs import GROUP
 from mousai_kit.core.plugins import discover
-from mousai_kit.recipe import Recipe, undistilled
+from mousai_kit.recipe import Recipe, teacher_or_model
 
 SMALL: dict[tuple[str, str], dict[str, Any]] = {
     ("text_encoder", "t5-scratch"): {},
@@ -135,7 +135,7 @@ def choices(recipe: Recipe) -> dict[str, tuple[str, str]]:
     """Return (kind, name) of what stands in each slot of a recipe's stages, and its data."""
     found = {"data": ("dataset", recipe.data.component.name)}
     for stage, part in recipe.stages.items():
-        for path, use in _slots(undistilled(part.model).options, f"stages.{stage}.model"):
+        for path, use in _slots(teacher_or_model(part.model).options, f"stages.{stage}.model"):
             found[path] = (use.component.kind, use.component.name)
     return found
 
