@@ -32,9 +32,9 @@ def level_below(levels: Tensor, grid: Tensor) -> Tensor:
 def solve(clips: mk.Denoising, x: Tensor, now: Tensor, later: Tensor, *, steps: int) -> Tensor:
     """Return x [b, c, n] brought from levels `now` [b] to `later` [b] in so many steps.
 
-    They are even in the level, of second order after the first: the signal that the network sees is
-    continued along a line to the middle of a step, as in DPM-Solver++(2M) (Lu et al., 2022), in the
-    angle instead of the signal-to-noise ratio, which is finite at both ends.
+    They are even in the level, and of second order after the first: to v comes half of what it
+    changed in the step before beyond the turn of a signal that stays, as in a two-step method of
+    Adams and Bashforth in the angle, in which nothing is infinite at either end.
     """
     before: Tensor | None = None
     for step in range(steps):
