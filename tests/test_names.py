@@ -88,3 +88,13 @@ def test_no_two_public_definitions_have_one_name():
             ):
                 places[node.name].add(path)
     assert {name: sorted(paths) for name, paths in places.items() if len(paths) > 1} == {}
+
+
+def test_no_two_test_files_have_one_name():
+    """Two of one name can't be collected together, though each alone passes."""
+    places = defaultdict(list)
+    for path in (ROOT / "tests").rglob("*.py"):
+        places[path.name].append(str(path.relative_to(ROOT)))
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {
+        "conftest.py": places["conftest.py"]
+    }
