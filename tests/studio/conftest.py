@@ -1,6 +1,8 @@
+import os
 import shutil
 
 import pytest
+import studio_page
 import studio_parts
 
 
@@ -28,3 +30,32 @@ def server(nano_run, tmp_path_factory):
     said = served.stop()
     forged = said.count("InvalidPathError: ")  # which Gradio tells with a traceback
     assert said.count("Traceback") == forged
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Return a browser, of a module: Playwright keeps a loop running. CI must have one."""
+    if studio_page.CHROMIUM is None or not studio_page.has_playwright():
+        told = "Chromium (apt-get install chromium) and Playwright are needed"
+        if os.environ.get("CI"):
+            pytest.fail(told)
+        pytest.skip(told)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=studio_page.CHROMIUM, args=studio_page.OPTIONS
+        )
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser, server):
+    """Return the page at desktop width; afterwards it asked no other machine and had no error."""
+    opened = studio_page.open_page(browser, server)
+    yield opened
+    assert [url for url in opened.asked if not url.startswith((server.url, "blob:", "data:"))] == []
+    assert opened.faults == []
+    assert opened.evaluate("window.hacked") is None
+    opened.close()

@@ -1,0 +1,82 @@
+"""The studio's page in Debian's Chromium, whose only network is this machine."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from contextlib import suppress
+
+CHROMIUM = shutil.which("chromium")
+SLOW = 40_000
+"""Milliseconds that a busy machine may take."""
+OPTIONS = [
+    "--no-sandbox",
+    "--autoplay-policy=no-user-gesture-required",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+
+
+def has_playwright():
+    with suppress(ImportError):
+        import playwright.sync_api
+
+        return bool(playwright)
+    return False
+
+
+def open_page(browser, server, *, width=1280, theme="light"):
+    """Return a page whose requests and errors are noted as `asked` and `faults`."""
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.set_default_timeout(SLOW)
+    page.asked, page.faults = [], []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("pageerror", lambda error: page.faults.append(str(error)))
+    page.goto(f"{server.url}/?__theme={theme}")
+    page.get_by_label("Prompt", exact=True).wait_for()
+    return page
+
+
+def choose_tab(page, name):
+    tab = page.get_by_role("tab", name=name, exact=True)
+    if not tab.is_visible():
+        page.locator(".overflow-menu > button").click()
+        page.locator(".overflow-dropdown button", has_text=name).click()
+    else:
+        tab.click()
+
+
+def wait_for(page, name, text):
+    """Wait until a text box holds a text; return all of it."""
+    box = page.locator(f"#{name} textarea:visible, #{name} input:visible")
+    until = time.monotonic() + SLOW / 1000
+    while text not in box.input_value():
+        assert time.monotonic() < until, f"#{name}: {box.input_value()!r} lacks {text!r}"
+        time.sleep(0.05)
+    return box.input_value()
+
+
+def fill(page, name, text):
+    page.locator(f"#{name} textarea, #{name} input").first.fill(text)
+
+
+def pick(page, name, text):
+    """Choose from a list that drops down, by what is written there."""
+    page.locator(f"#{name} input").click()
+    page.get_by_role("option", name=re.compile(text)).first.click()
+
+
+def make(page, prompt, seconds="2"):
+    fill(page, "make-prompt", prompt)
+    fill(page, "make-seconds", seconds)
+    page.locator("#make-button").click()
+    wait_for(page, "make-facts", "seed")
+
+
+def told(page):
+    """Return the error that the page shows, and close it."""
+    toast = page.get_by_test_id("toast-body").first
+    text = toast.get_by_test_id("toast-text").inner_text()
+    toast.get_by_test_id("toast-close").click()
+    page.wait_for_function("!document.querySelector('[data-testid=toast-body]')")  # it fades
+    return text
