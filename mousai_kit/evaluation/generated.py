@@ -32,7 +32,7 @@ from mousai_kit.evaluation.set_scores import (
 from mousai_kit.evaluation.tables import markdown_table
 from mousai_kit.generation.generator import GenerationJob
 from mousai_kit.recipe import Recipe
-from mousai_kit.recipe.schema import Evaluate
+from mousai_kit.recipe.evaluate_options import Evaluate
 from mousai_kit.runs.run import Run
 
 FOLDER, CLIPS, EMBEDDINGS = "evaluation", "generated", "embeddings"

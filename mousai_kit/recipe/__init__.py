@@ -2,20 +2,20 @@
 
 from mousai_kit.core.packaged import RECIPE
 from mousai_kit.recipe.distil import DistillationOptions, teacher_or_model
+from mousai_kit.recipe.evaluate_options import Evaluate
 from mousai_kit.recipe.fingerprint import (
     diff_paths,
     model_key,
     stage_fingerprint_values,
     stage_hash,
 )
+from mousai_kit.recipe.generate_options import Generate
 from mousai_kit.recipe.loading import load_recipe, recipe_from_yaml, with_sampler_steps
 from mousai_kit.recipe.phases import for_training, phases, trainings
 from mousai_kit.recipe.requirements import RUNS
 from mousai_kit.recipe.schema import (
     Audio,
     Demo,
-    Evaluate,
-    Generate,
     Recipe,
     StageRecipe,
     fingerprint,

@@ -8,9 +8,14 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from mousai_kit.core.component import ComponentLookup, Options, PathOption, Use
+from mousai_kit.core.component import ComponentLookup, Field, Options, PathOption, Use
 from mousai_kit.core.validation import is_options_class
 from mousai_kit.recipe.nodes import KeyPath, Node
+
+
+def optional_section(description: str) -> Any:
+    """Return a field of options that may be left out: each of them has a default."""
+    return Field(default_factory=dict, description=description)
 
 
 def option_type(

@@ -14,22 +14,22 @@ from pydantic import (
     BeforeValidator,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
-    PlainValidator,
     PrivateAttr,
-    ValidationError,
-    ValidationInfo,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, core_schema
 
 from mousai_kit.core.component import Field, Options, Use, to_plain_dict
 from mousai_kit.core.errors import Problem, RecipeError, format_path, format_value, suggest
-from mousai_kit.core.interfaces import Controls, Dataset, Metric, Prompt, Stage
-from mousai_kit.core.validation import flatten_errors, option_error
+from mousai_kit.core.interfaces import Dataset, Stage
+from mousai_kit.core.validation import option_error
 from mousai_kit.recipe import requirements, train_options
 from mousai_kit.recipe.distil import DISTILLED, Distil, unwrap_model, wrap_model, written_beside
+from mousai_kit.recipe.evaluate_options import Evaluate
+from mousai_kit.recipe.generate_options import Generate
 from mousai_kit.recipe.nodes import KeyPath, Node, Notice
+from mousai_kit.recipe.option_types import optional_section
 from mousai_kit.recipe.train_options import Train, written_place
 from mousai_kit.recipe.yaml import dump
 
@@ -80,11 +80,6 @@ class _Pattern:
         return text
 
 
-def _defaults(description: str) -> Any:
-    """Return a field that may be left out: each of its keys has a default."""
-    return Field(default_factory=dict, description=description)
-
-
 _FolderName = Annotated[
     str,
     _Pattern(
@@ -129,8 +124,8 @@ class StageRecipe(Options):
     """One rung of the cascade: what it is, and how it is trained."""
 
     model: Use[Stage] = Field(description="what it is made of")
-    train: Train = _defaults("how it is trained")
-    first: dict[str, Train] = _defaults(
+    train: Train = optional_section("how it is trained")
+    first: dict[str, Train] = optional_section(
         "how stages inside it are trained before it, each alone, by the option that names it: "
         "`draft: {steps: ...}`; what is left out has the defaults of `train`"
     )
@@ -181,116 +176,6 @@ class StageRecipe(Options):
         return f"'{what}' has no stage '{name}' inside{suggest(name, self.inner)}"
 
 
-def _read_prompt(value: Any, info: ValidationInfo) -> str | Prompt:
-    """Return a prompt of a recipe: text, or text with controls."""
-    if isinstance(value, str | Prompt):
-        return value
-    if not isinstance(value, Mapping):
-        quoted = "" if isinstance(value, list) else "; put it in quotes"
-        rule = f"must be text{quoted}, or a mapping with `prompt`"
-        raise option_error(f"{rule} (got {format_value(value)})")
-    try:
-        return Prompt.model_validate(value, context=info.context)
-    except ValidationError as error:
-        raise PydanticCustomError(
-            "nested", "nested problems", {"errors": flatten_errors(error, Prompt)}
-        ) from None
-
-
-_Prompt = Annotated[str | Prompt, PlainValidator(_read_prompt, json_schema_input_type=str | Prompt)]
-
-
-class Generate(Options):
-    """What is made after training."""
-
-    prompts: list[_Prompt] = Field(
-        [],
-        description="texts to make music from, each alone or with controls: `{prompt: Rock, "
-        "negative: vocals}`",
-    )
-    seconds: float = Field(10.0, gt=0, description="length of each clip")
-    guidance: float = Field(
-        5.0, ge=0, description="1 follows the prompt as learned, more insists on it"
-    )
-    controls: Controls = _defaults(
-        "what all prompts are asked for beside, in place of the defaults"
-    )
-    count: int = Field(1, ge=1, description="clips per prompt")
-    batch: int | None = Field(
-        None, ge=1, description="clips made at a time; null: one on a CPU, eight elsewhere"
-    )
-    window: float = Field(
-        10.0,
-        gt=0,
-        description="seconds that are made at a time: longer audio takes no more memory; windows "
-        "overlap by an eighth",
-    )
-    format: Literal["flac", "wav", "ogg"] = Field("flac", description="file format of the clips")
-
-    @property
-    def texts(self) -> list[str]:
-        """Return the prompts' texts."""
-        return [item if isinstance(item, str) else item.prompt for item in self.prompts]
-
-
-def _read_evaluation_prompts(value: Any) -> list[str] | dict[str, list[str]]:
-    """Return the prompts of an evaluation: a list of texts, or such lists by genre."""
-    if isinstance(value, list):
-        return _check_texts(value)
-    if not isinstance(value, Mapping):
-        rule = "must be a list of texts, or such lists by genre"
-        raise option_error(f"{rule} (got {format_value(value)})")
-    for genre, texts in value.items():
-        if not isinstance(genre, str) or not genre.strip():
-            raise option_error(f"a genre must have a name (got {format_value(genre)})")
-        if not isinstance(texts, list) or not texts:
-            rule = "must be a list of one text or more"
-            raise option_error(f"{rule} (got {format_value(texts)})", genre)
-        _check_texts(texts, genre)
-    return dict(value)
-
-
-def _check_texts(texts: list[Any], *place: str) -> list[str]:
-    """Return texts at a place; an error at the first that is none."""
-    for index, text in enumerate(texts):
-        if not isinstance(text, str):
-            told = f"must be text; put it in quotes (got {format_value(text)})"
-            raise option_error(told, *place, index)
-    return texts
-
-
-_EvaluationPrompts = Annotated[
-    list[str] | dict[str, list[str]],
-    PlainValidator(
-        _read_evaluation_prompts, json_schema_input_type=list[str] | dict[str, list[str]]
-    ),
-]
-
-
-class Evaluate(Options):
-    """What is measured after training."""
-
-    metrics: list[Use[Metric]] = Field(
-        [], description="measures of how near clips are to real ones, or to their prompts"
-    )
-    clips: int = Field(4, ge=1, description="held-out clips that are brought back and measured")
-    seconds: float = Field(8.0, gt=0, le=3600, description="length of each clip that is measured")
-    prompts: _EvaluationPrompts = Field(
-        [],
-        description="texts to make clips of, for metrics of sets and of texts: a list, or lists by "
-        "genre, `{Metal: [Death Metal], Pop: [Synth Pop]}`; empty: captions of held-out clips",
-    )
-    generated: int = Field(16, ge=1, le=100_000, description="clips that are made of the prompts")
-    real: int = Field(
-        64, ge=1, description="real clips that they are compared with, of each split at most"
-    )
-
-    @property
-    def genres(self) -> dict[str, list[str]]:
-        """Return the prompts by genre; none where they are a plain list."""
-        return self.prompts if isinstance(self.prompts, dict) else {}
-
-
 class Recipe(Options):
     """A whole system: audio, music to learn from, stages, and what to make."""
 
@@ -301,14 +186,14 @@ class Recipe(Options):
     )
     seed: int = Field(0, ge=0, lt=2**63, description="seed of all that is random")
     device: _Device = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
-    audio: Audio = _defaults("the audio that it learns and makes")
+    audio: Audio = optional_section("the audio that it learns and makes")
     data: Use[Dataset] = Field(description="music to learn from")
     stages: dict[_StageName, StageRecipe] = Field(
         min_length=1, description="stages from the waveform upwards"
     )
-    generate: Generate = _defaults("what is made after training")
-    evaluate: Evaluate = _defaults("what is measured after training")
-    demo: Demo = _defaults("what is heard during training")
+    generate: Generate = optional_section("what is made after training")
+    evaluate: Evaluate = optional_section("what is measured after training")
+    demo: Demo = optional_section("what is heard during training")
     track: list[Tracker] = Field(
         [], description="where training is reported to; wandb sends it to a service on the net"
     )
