@@ -14,7 +14,6 @@ from mousai_kit.core.interfaces import Clip, GenerationRequest, Metric
 from mousai_kit.core.seeds import derive_seed
 from mousai_kit.evaluation.tables import cell, markdown_table
 from mousai_kit.models.cascade import Cascade
-from mousai_kit.models.device import autocast
 from mousai_kit.training.validation import CONDITIONS
 
 VARIANTS = ("trained", "untrained", "other")
@@ -45,7 +44,6 @@ class Evaluation:
     untrained: Cascade
     metrics: Sequence[Metric]
     _: KW_ONLY
-    precision: str
     seed: int
     tick: Callable[[], None]
     window: int | None = None
@@ -56,7 +54,7 @@ class Evaluation:
         """Return the scores of stage `name` on clips, and draw what was heard."""
         wave = torch.stack([clip.wave for clip in clips])
         device = next(self.trained.top.parameters()).device
-        with torch.no_grad(), autocast(device, self.precision):
+        with torch.no_grad():
             latents = self.trained.encode_to(wave.to(device), name, window=self.window)
             fresh = self.untrained.encode_to(wave.to(device), name, window=self.window)
             ways = {
@@ -108,7 +106,9 @@ class Evaluation:
 def drafting(cascade: Cascade, name: str) -> Cascade | None:
     """Return the cascade with what stage `name` begins from in its place; None without it."""
     refines = cascade.stages[name].refines
-    return None if refines is None else Cascade(cascade.audio, cascade.stages | {name: refines})
+    if refines is None:
+        return None
+    return Cascade(cascade.audio, cascade.stages | {name: refines}, cascade.precision)
 
 
 def worse_than_drafts(

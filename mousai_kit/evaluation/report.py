@@ -162,7 +162,6 @@ def _reconstructions(system: Run) -> list[ReconstructionScores]:
             system.cascade,
             system.untrained_copy(),
             metrics,
-            precision=system.recipe.stages[names[0]].train.precision if names else "fp32",
             seed=system.recipe.seed,
             tick=bar.advance,
             window=system.recipe.window_samples,

@@ -31,7 +31,6 @@ from mousai_kit.generation.source_file import control_tags, plan_edit, source_pa
 from mousai_kit.models.cascade import Cascade
 from mousai_kit.models.conditioning import CONDITION
 from mousai_kit.models.conditions import condition_tags
-from mousai_kit.models.device import autocast
 from mousai_kit.models.memory import check_memory, check_output_space, report_out_of_memory
 from mousai_kit.recipe import Recipe
 
@@ -126,7 +125,7 @@ def _check_types(prompts: Sequence[str], **numbers: float) -> None:
 
 
 class Generator:
-    """Makes clips with a recipe's cascade, in its windows and precision, `batch` at a time.
+    """Makes clips with a recipe's cascade, in its windows, `batch` at a time.
 
     `tags` say beside the recipe's what every file is made with.
     """
@@ -145,7 +144,6 @@ class Generator:
         self.window, self.ranks = recipe.window_samples, ranks or Communicator()
         top = recipe.stages[[*cascade.stages][-1]]
         self.trained = top.train.length
-        self.precision = next(iter(recipe.stages.values())).train.precision
         self.tags = {"recipe": recipe.name, "recipe_hash": recipe.hash, **tags, **SOFTWARE}
 
     def write(
@@ -329,16 +327,12 @@ class Generator:
                 self.screen.print(f"{audio.display_path(sink.path)}: {told}")
 
     def _report_computed(self, pieces: Iterator[Tensor], samples: int) -> Iterator[Tensor]:
-        """Yield pieces [b, c, n] as float32 on the CPU; RequestError where memory runs out.
-
-        Precision is lowered while a piece is computed, not while it is used.
-        """
-        device = next(self.cascade.top.parameters()).device
+        """Yield pieces [b, c, n] as float32 on the CPU; RequestError where memory runs out."""
         seconds = samples / self.cascade.audio.sample_rate
         too_long = f"{seconds:g} s do not fit into memory; ask for less"
         told = Problem(Argument("seconds"), "", too_long)
         while True:
-            with report_out_of_memory(told), autocast(device, self.precision):
+            with report_out_of_memory(told):
                 piece = next(pieces, None)
                 if piece is None:
                     return

@@ -17,17 +17,24 @@ from mousai_kit.core.interfaces import GenerationRequest, SignalSpace, SignalStr
 from mousai_kit.core.seeds import derive_seed
 from mousai_kit.models.conditioning import Conditioners
 from mousai_kit.models.conditions import conditions_type, parse_conditions
+from mousai_kit.models.device import autocast_to_play
 from mousai_kit.models.overlap import overlap_add, overlapping_windows, scale_range
 from mousai_kit.models.weight_init import build_to_load
-from mousai_kit.recipe import Recipe
+from mousai_kit.recipe import Precision, Recipe
 
 
 class Cascade:
-    """The stages of a system by name, the lowest first."""
+    """The stages of a system by name, the lowest first, and in what each computes when it plays."""
 
-    def __init__(self, audio: SignalSpace, stages: Mapping[str, Stage]) -> None:
+    def __init__(
+        self,
+        audio: SignalSpace,
+        stages: Mapping[str, Stage],
+        precision: Mapping[str, Precision] | None = None,
+    ) -> None:
         self.audio = audio
         self.stages = dict(stages)
+        self.precision = dict(precision or {})
 
     @classmethod
     def build(
@@ -62,7 +69,7 @@ class Cascade:
                 ("stages", unreachable[0]),
                 f"stands above '{name}', which makes signals from text alone; leave it out",
             )
-        return cls(audio, stages)
+        return cls(audio, stages, recipe.played_precision)
 
     def prepare_for_inference(self) -> None:
         """Let all networks keep their weights as sampling reads them: nothing is trained or saved.
@@ -93,9 +100,11 @@ class Cascade:
         Audio of more than `window` samples is encoded in overlapping windows of that length.
         """
         *above, lowest = self.down_from(top)
-        signal = _in_windows(self.stages[lowest], wave, window)
+        with self._precision_of(lowest):
+            signal = _in_windows(self.stages[lowest], wave, window).float()
         for name in reversed(above):
-            signal = self.stages[name].encode(signal)
+            with self._precision_of(name):
+                signal = self.stages[name].encode(signal).float()
         return signal
 
     @torch.no_grad()
@@ -114,9 +123,10 @@ class Cascade:
         for name in self.down_from(top):
             stage, order = self.stages[name], _for_stage(request, name)
             if isinstance(signal, SignalStream):
-                signal = SignalStream(stage.stream_latents(signal, order))
+                pieces = stage.stream_latents(signal, order)
             else:
-                signal = SignalStream(stage.stream(signal, order))
+                pieces = stage.stream(signal, order)
+            signal = SignalStream(self._compute(name, pieces))
         assert isinstance(signal, SignalStream)
         yield from signal
 
@@ -128,7 +138,8 @@ class Cascade:
         """
         self._require_text()
         name = next(reversed(self.stages))
-        return self.stages[name].decode(None, _for_stage(request, name))
+        with self._precision_of(name):
+            return self.stages[name].decode(None, _for_stage(request, name)).float()
 
     def play_signal(
         self, signal: Tensor | SignalStream, request: GenerationRequest
@@ -158,6 +169,20 @@ class Cascade:
         """Make audio from the request's prompts, and yield it [b, c, n] piece by piece."""
         self._require_text()
         return self.decode_stream(None, request)
+
+    def _compute(self, name: str, pieces: Iterator[Tensor]) -> Iterator[Tensor]:
+        """Yield a stage's pieces in float32, each computed in the stage's own precision."""
+        while True:
+            with self._precision_of(name):
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            yield piece.float()
+
+    def _precision_of(self, name: str) -> torch.autocast:
+        parameters = self.stages[name].parameters()
+        device = next((weight.device for weight in parameters), torch.device("cpu"))
+        return autocast_to_play(device, self.precision.get(name, "fp32"))
 
     def _require_text(self) -> None:
         if not (top := self.top).hears_text:

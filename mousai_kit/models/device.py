@@ -5,11 +5,10 @@ Precision: in which floating-point type a network computes; its weights stay in 
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 
 from mousai_kit.core.errors import RequestError
+from mousai_kit.recipe.train_options import Precision
 
 
 def resolve_device(name: str) -> torch.device:
@@ -29,14 +28,29 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
-Precision = Literal["fp32", "bf16", "fp16"]
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def autocast(device: torch.device, precision: str) -> torch.autocast:
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
     """Return the context in which a recipe's `precision` holds."""
     lower = _TYPES.get(precision)
     return torch.autocast(device.type, lower or torch.bfloat16, enabled=lower is not None)
+
+
+def autocast_to_play(device: torch.device, precision: Precision) -> torch.autocast:
+    """Return the context in which a network plays: fp32 on a CPU without products of a lower type.
+
+    Such a CPU computes them all the same, several times slower.
+    """
+    return autocast(device, precision if _has_products(device, precision) else "fp32")
+
+
+def _has_products(device: torch.device, precision: Precision) -> bool:
+    """Tell whether a device has instructions for products in a precision."""
+    if device.type != "cpu" or precision == "fp32":
+        return True
+    names = torch.cpu.get_capabilities()
+    return any(there for name, there in names.items() if name.endswith(precision))
 
 
 def without_autocast(device: torch.device) -> torch.autocast:

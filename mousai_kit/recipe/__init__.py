@@ -21,7 +21,7 @@ from mousai_kit.recipe.schema import (
     fingerprint,
 )
 from mousai_kit.recipe.shipped import copy_destination, copy_shipped, shipped_recipes
-from mousai_kit.recipe.train_options import Lora, Train, settings_place
+from mousai_kit.recipe.train_options import Lora, Precision, Train, settings_place
 
 __all__ = [
     "RECIPE",
@@ -32,6 +32,7 @@ __all__ = [
     "Evaluate",
     "Generate",
     "Lora",
+    "Precision",
     "Recipe",
     "StageRecipe",
     "Train",

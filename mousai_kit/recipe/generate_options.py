@@ -13,6 +13,7 @@ from mousai_kit.core.errors import format_value
 from mousai_kit.core.interfaces import Controls, Prompt
 from mousai_kit.core.validation import flatten_errors, option_error
 from mousai_kit.recipe.option_types import optional_section
+from mousai_kit.recipe.train_options import Precision
 
 
 def _read_prompt(value: Any, info: ValidationInfo) -> str | Prompt:
@@ -58,6 +59,11 @@ class Generate(Options):
         gt=0,
         description="seconds that are made at a time: longer audio takes no more memory; windows "
         "overlap by an eighth",
+    )
+    precision: dict[str, Precision] = Field(
+        {},
+        description="in what a stage computes when it plays, by its name, where that is not its "
+        "`train.precision`: `{generator: bf16}`; fp32 where the processor has no products of it",
     )
     format: Literal["flac", "wav", "ogg"] = Field("flac", description="file format of the clips")
 

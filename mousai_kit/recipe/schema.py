@@ -30,7 +30,7 @@ from mousai_kit.recipe.evaluate_options import Evaluate
 from mousai_kit.recipe.generate_options import Generate
 from mousai_kit.recipe.nodes import KeyPath, Node, Notice
 from mousai_kit.recipe.option_types import optional_section
-from mousai_kit.recipe.train_options import Train, written_place
+from mousai_kit.recipe.train_options import Precision, Train, written_place
 from mousai_kit.recipe.yaml import dump
 
 Tracker = Literal["tensorboard", "wandb"]
@@ -201,6 +201,14 @@ class Recipe(Options):
     _notices: tuple[Notice, ...] = PrivateAttr(())
     _whole: Recipe | None = PrivateAttr(None)
 
+    @model_validator(mode="after")
+    def _check_stage_names(self) -> Recipe:
+        for name in self.generate.precision:
+            if name not in self.stages:
+                told = f"there is no stage '{name}'{suggest(name, self.stages)}"
+                raise option_error(told, "generate", "precision", name)
+        return self
+
     def __eq__(self, other: object) -> bool:
         """Compare values: where they were written is no part of a recipe."""
         return isinstance(other, Recipe) and self.to_dict() == other.to_dict()
@@ -242,6 +250,12 @@ class Recipe(Options):
         return fingerprint({k: v for k, v in self.to_dict().items() if k not in KEYS})
 
     @property
+    def played_precision(self) -> dict[str, Precision]:
+        """Return in what each stage computes when it plays."""
+        learned = {name: stage.train.precision for name, stage in self.stages.items()}
+        return learned | self.generate.precision
+
+    @property
     def demo_prompts(self) -> list[str]:
         """Texts that demos are made from."""
         return self.generate.texts[:2] if self.demo.prompts is None else self.demo.prompts
@@ -272,8 +286,9 @@ class Recipe(Options):
     def _plain(self) -> dict[str, Any]:
         """Return plain values, without those that are empty: of what came later, hashes stay."""
         found = to_plain_dict(self)
-        if not found["generate"]["controls"]:
-            del found["generate"]["controls"]
+        for name in ("controls", "precision"):
+            if not found["generate"][name]:
+                del found["generate"][name]
         for name, stage in found["stages"].items():
             del stage["distil"]
             found["stages"][name] = written = unwrap_model(stage)

@@ -14,6 +14,8 @@ from mousai_kit.recipe.nodes import KeyPath
 INSIDE = "/"
 """Stands between a stage's name and that of a stage inside it, in the name of a training."""
 
+Precision = Literal["fp32", "bf16", "fp16"]
+"""In which floating-point type a network computes; its weights stay in fp32."""
 _Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -82,7 +84,7 @@ class Train(Options):
         description="a loss explodes that is so many times the largest, whatever its sign, of "
         "those up to 100 steps before; null: never",
     )
-    precision: Literal["fp32", "bf16", "fp16"] = Field(
+    precision: Precision = Field(
         "fp32", description="bf16 trains with autocast; so does fp16, with a scaled loss"
     )
     recompute: bool = Field(

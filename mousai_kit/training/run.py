@@ -286,7 +286,7 @@ class PhaseSystem(Run):
         below = {
             stage: whole.cascade.stages[stage] for stage in self.recipe.stages if stage != name
         }
-        self.cascade = Cascade(built.audio, built.stages | below)
+        self.cascade = Cascade(built.audio, built.stages | below, built.precision)
 
 
 def check_distributed(recipe: Recipe, ranks: Communicator) -> None:

@@ -21,6 +21,7 @@ from mousai_kit.data.datasets import ClipSource, Counted, audio_extractor, with_
 from mousai_kit.data.loader import collate_extras
 from mousai_kit.models.conditioning import loss_keywords
 from mousai_kit.models.device import autocast
+from mousai_kit.recipe import Precision
 
 CONDITIONS: tuple[Condition, ...] = ("right", "other", "none")
 GROUP = 8
@@ -49,7 +50,7 @@ def draws(
     clips: ClipSource,
     *,
     seed: int,
-    precision: str,
+    precision: Precision,
     at_least: int = AT_LEAST,
     screen: Screen | None = None,
 ) -> ValidationLosses:

@@ -29,7 +29,6 @@ def decoded(system, count, *, metric=None, ticks=None):
         system.cascade,
         system.untrained_copy(),
         [metric or Loudness()],
-        precision="fp32",
         seed=0,
         tick=lambda: ticks.append(1),
     )

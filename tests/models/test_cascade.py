@@ -246,3 +246,51 @@ def test_audio_of_any_rate_and_channels_is_the_lowest_space(specs):
     }
     recipe = Recipe.model_validate(values, context={"registry": installed_registry()})
     assert Cascade.build(recipe).input_space("only") == SignalSpace(1, 1, 44100)
+
+
+class TestPrecision:
+    @pytest.fixture
+    def heard(self, cascade, monkeypatch):
+        """Return a function that plays, and tells in what each stage's linear layers computed."""
+
+        def play():
+            found = {name: set() for name in cascade.stages}
+            for name, stage in cascade.stages.items():
+                for layer in stage.modules():
+                    if isinstance(layer, torch.nn.Linear):
+                        layer.register_forward_hook(
+                            lambda _, __, out, name=name: found[name].add(out.dtype)
+                        )
+            wave = cascade.decode(None, request())
+            assert wave.dtype == torch.float32
+            return found
+
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+        return play
+
+    def test_each_stage_plays_in_its_own(self, cascade, heard):
+        cascade.precision = {"generator": "bf16"}
+        found = heard()
+        assert torch.bfloat16 in found["generator"]
+        assert found["autoencoder"] <= {torch.float32}
+        cascade.precision = {}
+        assert torch.bfloat16 not in heard()["generator"]
+
+    def test_a_processor_without_such_products_plays_in_float32(self, cascade, heard, monkeypatch):
+        monkeypatch.setattr(
+            torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False, "avx2": True}
+        )
+        cascade.precision = {"generator": "bf16"}
+        assert heard()["generator"] == {torch.float32}
+
+    def test_a_recipe_says_it_else_it_is_what_the_stage_learned_in(self, recipe):
+        plain = recipe()
+        assert Cascade.build(plain, device="meta").precision == {
+            "autoencoder": "fp32",
+            "generator": "fp32",
+        }
+        values = plain.to_dict() | {"generate": {"precision": {"autoencoder": "bf16"}}}
+        values["stages"]["generator"]["train"]["precision"] = "fp16"
+        found = Recipe.model_validate(values, context={"registry": installed_registry()})
+        assert found.played_precision == {"autoencoder": "bf16", "generator": "fp16"}
+        assert "precision" not in plain.to_dict()["generate"]  # so that hashes stay
