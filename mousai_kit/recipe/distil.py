@@ -5,14 +5,15 @@ The model becomes the teacher of a stage `distilled`, which is trained as `disti
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
 from mousai_kit.core.component import Field, Options, PathOrName, Use
+from mousai_kit.core.errors import Problem, format_path
 from mousai_kit.core.validation import option_error
-from mousai_kit.recipe.nodes import KeyPath, Node
+from mousai_kit.recipe.nodes import KeyPath, Location, Node, Notice
 from mousai_kit.recipe.train_options import Train
 
 DISTILLED, TEACHER = "distilled", "teacher"
@@ -127,6 +128,39 @@ def teacher_or_model(model: Use[Any]) -> Use[Any]:
         return model
     found: Use[Any] = vars(model.options)[TEACHER]
     return found
+
+
+def unheard_samplers(tree: Node, models: Mapping[str, Use[Any]]) -> Iterator[Notice]:
+    """Yield a notice for each sampler that was changed of a stage that plays in its few steps.
+
+    Changed is what a recipe says that extends the one with `distil`, or `--set`.
+    """
+    for name, model in models.items():
+        if model.component.name != DISTILLED or vars(model.options)["played"] == "full":
+            continue
+        stage = tree.value["stages"].value[name].value
+        said, distil = stage["model"].value, stage.get("distil")
+        sampler = said.get("sampler") if isinstance(said, Mapping) else None
+        if sampler is None or distil is None:
+            continue
+        last = max(_origins(sampler), key=_precedence)
+        if _precedence(last) > max(map(_precedence, _origins(distil))):
+            told = f"is not heard: `distil` plays; add `stages.{name}.distil.played: full`"
+            place = format_path(("stages", name, "model", "sampler"))
+            yield Notice(last, Problem(str(last), place, told))
+
+
+def _origins(node: Node) -> Iterator[Location]:
+    """Yield where a value and all that is in it were written."""
+    yield node.origin
+    if isinstance(node.value, Mapping):
+        for item in node.value.values():
+            yield from _origins(item)
+
+
+def _precedence(origin: Location) -> int:
+    """Return a number that grows from the last base by the recipe to `--set`."""
+    return -origin.rank if origin.has_lines else 1
 
 
 def written_beside(tree: Node | None, place: KeyPath) -> KeyPath:

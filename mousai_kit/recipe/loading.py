@@ -17,7 +17,7 @@ from mousai_kit.core.plugins import installed_registry
 from mousai_kit.core.registry import Registry
 from mousai_kit.core.validation import flatten_errors
 from mousai_kit.recipe.deprecations import DeprecationPass
-from mousai_kit.recipe.distil import written_beside
+from mousai_kit.recipe.distil import unheard_samplers, written_beside
 from mousai_kit.recipe.merging import apply_overrides, read_with_bases
 from mousai_kit.recipe.nodes import KeyPath, Location, Node, ProblemCollector
 from mousai_kit.recipe.option_types import option_type
@@ -48,7 +48,7 @@ def load_recipe(
     for (`run`; by default `runs/<name>`) says so. Relative paths are beside the file that says
     them, those of overrides in the current folder; the recipe that is returned has them absolute.
     It requires the packages of all its components, and of trained systems that it starts from;
-    `notices` tells what it says in words of an earlier version.
+    `notices` tells what it says in words of an earlier version, and which sampler is not heard.
     """
     faults = ProblemCollector()
     registry = installed_registry() if registry is None else registry
@@ -92,9 +92,9 @@ def _validate(
     starts = (part.weights for part in recipe.stages.values())
     owners = [systems[name].owner for name in starts if name in systems]
     requires = add_plugin_requirements(recipe.requires, [*finder.owners, *owners])
-    return recipe.model_copy(update={"requires": requires}).with_source(
-        tree, [*today.notices, *paths.notices]
-    )
+    models = {name: part.model for name, part in recipe.stages.items()}
+    notices = [*today.notices, *paths.notices, *unheard_samplers(tree, models)]
+    return recipe.model_copy(update={"requires": requires}).with_source(tree, notices)
 
 
 def with_sampler_steps(recipe: Recipe, steps: int) -> Recipe:

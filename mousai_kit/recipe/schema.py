@@ -223,7 +223,7 @@ class Recipe(Options):
 
     @property
     def notices(self) -> list[str]:
-        """A line for each word of an earlier version, in the order in which they were read."""
+        """A line for each word of an earlier version, and each sampler that is not heard."""
         in_order = sorted(self._notices, key=lambda notice: notice.origin)
         return [str(notice.problem) for notice in in_order]
 

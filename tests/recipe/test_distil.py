@@ -4,7 +4,7 @@ import nano
 import pytest
 
 from mousai_kit.core.errors import RecipeError
-from mousai_kit.recipe import phases, stage_fingerprint_values, with_sampler_steps
+from mousai_kit.recipe import load_recipe, phases, stage_fingerprint_values, with_sampler_steps
 
 GENERATOR = "stages.generator"
 IN_ORDER = "must be two scales of 0 or more, the lower one first"
@@ -88,3 +88,39 @@ def test_mistakes_are_told_where_they_are_written(here, said, told):
     with pytest.raises(RecipeError) as raised:
         nano.recipe(DISTIL, said)
     assert str(raised.value) == f"--set {said}: {told}"
+
+
+class TestASamplerThatIsNotHeard:
+    """A sampler changed of a stage that plays in its few steps, by who comes after `distil`."""
+
+    SAMPLER = f"{GENERATOR}.model.sampler"
+    TOLD = f"{SAMPLER}: is not heard: `distil` plays; add `{GENERATOR}.distil.played: full`"
+
+    @pytest.fixture
+    def base(self, here):
+        (here / "base.yaml").write_text(nano.recipe(DISTIL).to_yaml())
+        return "base.yaml"
+
+    @pytest.mark.parametrize("said", ["steps=9", "use=heun"])
+    def test_by_an_argument(self, base, said):
+        recipe = load_recipe(base, [f"{self.SAMPLER}.{said}"])
+        assert recipe.notices == [f"--set {self.SAMPLER}.{said}: {self.TOLD}"]
+
+    def test_by_a_recipe_that_extends_it(self, base, here):
+        (here / "mine.yaml").write_text(
+            "extends: base.yaml\nstages:\n  generator:\n    model: {sampler: {steps: 9}}\n"
+        )
+        (told,) = load_recipe("mine.yaml").notices
+        assert told == f"mine.yaml:4: {self.TOLD}"
+
+    @pytest.mark.parametrize(
+        "more",
+        [
+            [],
+            [f"{SAMPLER}.steps=9", f"{GENERATOR}.distil.played=full"],
+            [f"{SAMPLER}.steps=9", f"{GENERATOR}.distil=null"],
+            [f"{GENERATOR}.distil.steps=4"],
+        ],
+    )
+    def test_nothing_is_told_of_one_that_is_heard_or_stands_beside_distil(self, base, more):
+        assert load_recipe(base, more).notices == []
