@@ -9,6 +9,7 @@ import gradio as gr
 from mousai_kit.studio.page.endpoints import add_endpoints
 from mousai_kit.studio.page.gallery_tab import GalleryTab
 from mousai_kit.studio.page.judge_tab import CompareTab, ListenTab
+from mousai_kit.studio.page.listening_endpoints import add_listening_endpoints
 from mousai_kit.studio.page.make_tab import MakeTab
 from mousai_kit.studio.page.shape_tab import ShapeTab
 from mousai_kit.studio.page.swap_tab import SwapTab
@@ -64,6 +65,7 @@ def build_page(studio: Studio, trainings: Trainings) -> Any:
         with gr.Tab("Train"):
             TrainTab(trainings)
         add_endpoints(studio)
+        add_listening_endpoints(studio)
         private: dict[str, Any] = {"api_visibility": "private"}
         page.load(swap.offer, None, [swap.component], **private)
         shape_tab.select(shape.refresh, [shape.clip], [shape.clip], **private)
