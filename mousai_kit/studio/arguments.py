@@ -10,9 +10,11 @@ from typing import Any, TypeVar, get_type_hints
 from pydantic import BaseModel, ValidationError, create_model
 
 from mousai_kit.core.component import Options
-from mousai_kit.core.errors import Argument, Problem, RequestError, format_path
+from mousai_kit.core.errors import Argument, Problem, RequestError, argument_error, format_path
 from mousai_kit.core.validation import flatten_errors
 
+DEEPEST = 20
+"""Lists and mappings in each other, at most."""
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -27,6 +29,9 @@ def check_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def check(arguments: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
         given = signature.bind_partial(*arguments, **named).arguments
+        for name, value in given.items():
+            if is_too_deep(value):
+                raise argument_error(name, f"holds lists in lists, more than {DEEPEST} deep")
         return dict(validate_values(model, given))
 
     if inspect.isgeneratorfunction(function):
@@ -59,6 +64,15 @@ def validate_values(model: type[Model], values: dict[str, Any]) -> Model:
             for place, told in problems
         )
     )
+
+
+def is_too_deep(value: Any, deepest: int = DEEPEST) -> bool:
+    """Tell whether lists and mappings lie in each other more than so deep."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(deepest):
+        inner = [one.values() if isinstance(one, dict) else one for one in level]
+        level = [item for one in inner for item in one if isinstance(item, dict | list)]
+    return bool(level)
 
 
 def _whole(value: Any) -> Any:

@@ -144,14 +144,13 @@ def test_no_other_file_is_handed_out(server, path):
     assert status in (403, 404)
 
 
-def test_a_file_on_the_server_that_a_client_only_names_is_not_read(server):
-    data = {"data": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}]}
-    status, answer = fetch(f"{server.url}/gradio_api/call/upload", data)
-    assert status == 200
-    event = json.loads(answer)["event_id"]
-    _, answer = fetch(f"{server.url}/gradio_api/call/upload/{event}")
-    assert answer.startswith(b"event: error")
-    assert b"root:" not in answer
+@pytest.mark.parametrize("path", ["/etc/passwd", "{gallery}/clips", "http://127.0.0.1/x.wav"])
+def test_a_file_that_a_client_only_names_is_not_read(server, path):
+    named = {"path": path.format(gallery=server.gallery), "meta": {"_type": "gradio.FileData"}}
+    status, answer = fetch(f"{server.url}/gradio_api/call/upload", {"data": [named]})
+    assert status == 422
+    assert answer.startswith(b"file: must be {")
+    assert answer.endswith(b" with an upload's path\n")
 
 
 def test_what_is_uploaded_is_limited_in_size_before_anything_looks_at_it(server):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+from gradio.utils import get_upload_folder
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mousai_kit.core.errors import escape_control_chars, suggest
+from mousai_kit.studio.arguments import DEEPEST, is_too_deep
 
 CALL = re.compile(
     r"(?P<place>/api|/gradio_api/(?:call/v2|call|run|api))/(?P<name>[^/]*)(?:/(?P<event>[^/]+))?/?"
@@ -131,13 +134,23 @@ def _with_path(scope: Scope, path: str) -> Scope:
 
 
 def _check_file(facts: dict[str, Any], value: Any) -> None:
-    """Raise RefusedError where a file is asked for and something else was given."""
+    """Raise RefusedError where a file is asked for and no upload was given."""
     if facts["component"] != "File":
         return
-    is_file = isinstance(value, dict) and isinstance(value.get("path"), str)
-    if not is_file or value.get("meta") != {"_type": FILE}:
-        told = f'must be {{"path": ..., "meta": {{"_type": "{FILE}"}}}}, with an upload\'s path'
+    path = value.get("path") if isinstance(value, dict) else None
+    if not isinstance(path, str) or value.get("meta") != {"_type": FILE} or not _is_upload(path):
+        told = f'must be {{"path": "...", "meta": {{"_type": "{FILE}"}}}} with an upload\'s path'
         raise RefusedError(422, f"{facts['parameter_name']}: {told}")
+
+
+def _is_upload(path: str) -> bool:
+    """Tell whether a path is that of a file that a client uploaded."""
+    try:
+        return Path(path).is_file() and Path(path).resolve().is_relative_to(
+            Path(get_upload_folder()).resolve()
+        )
+    except (OSError, ValueError):
+        return False
 
 
 def _parse(body: bytes) -> dict[str, Any]:
@@ -146,6 +159,8 @@ def _parse(body: bytes) -> dict[str, Any]:
         values = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise RefusedError(422, "the body is no JSON") from None
+    if is_too_deep(values, DEEPEST + 2):
+        raise RefusedError(422, f"the body holds lists in lists, more than {DEEPEST} deep")
     if not isinstance(values, dict):
         raise RefusedError(422, "the body must be a JSON object, of arguments by their names")
     return values
