@@ -1,5 +1,7 @@
+import gc
 import random
 import shutil
+from pathlib import Path
 
 import pytest
 import studio_parts
@@ -147,6 +149,26 @@ def test_x_is_one_of_both_in_an_abx_test_and_no_reconstruction_is_the_music(open
     ]
     assert waves[0].shape == waves[1].shape
     assert (waves[0] - waves[1]).abs().max() > 0.01
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_the_page_plays_three_files_that_differ(opened, here):
+    gradio = pytest.importorskip("gradio")
+    from mousai_kit.studio.page.judge_tab import ListenTab
+
+    source = opened.upload(studio_parts.tone(here / "tone.wav", seconds=1.0))
+    made = {"system": "nano", "sources": [source], "trials": 2, "seed": 1}
+    make_abx_test(opened, opened.listening, "abx", **made)
+    with gradio.Blocks():
+        number, question, *sounds, _, _ = ListenTab(opened)._begin("abx", "Ada")
+    assert (number, question) == (1, "1 of 2: Which one is X: A, or B?")
+    files = [Path(sound.value["path"]) for sound in sounds]
+    assert [file.name for file in files] == ["A.wav", "B.wav", "X.wav"]
+    assert len({file.parent for file in files}) == len({file.read_bytes() for file in files}) == 3
+    waves = [audio.read(file, sample_rate=8000, channels=1) for file in files]
+    assert waves[2].equal(waves[0]) != waves[2].equal(waves[1])
+    gc.collect()  # Gradio leaves sockets open, which are told of here and not in another test
 
 
 def test_systems_are_asked_for_the_same_prompts_on_the_same_seed(trained, here):
