@@ -36,6 +36,12 @@ def test_a_body_that_is_none_is_refused(server, place, body, line):
     assert studio_api.refusal(server, "make", body, place) == line
 
 
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded"])
+def test_a_call_that_does_not_say_that_it_is_json_is_refused(server, kind):
+    found = studio_api.fetch(f"{server.url}/api/make", MAKE, kind=kind)
+    assert found == (415, b"a call is JSON: send `Content-Type: application/json`\n")
+
+
 @pytest.mark.parametrize(
     ("name", "data", "line"),
     [

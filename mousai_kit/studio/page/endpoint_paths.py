@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gradio.utils import get_upload_folder
+from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -92,6 +93,8 @@ class EndpointPaths:
             if not self._is_known(event):
                 raise RefusedError(404, "there is no such event_id, or its result was taken")
             return receive
+        if not Headers(scope=scope).get("content-type", "").startswith("application/json"):
+            raise RefusedError(415, "a call is JSON: send `Content-Type: application/json`")
         body = await _read_body(receive)
         if found["place"] in ("/api", "/gradio_api/call/v2"):
             self._check_named(name, _parse(body))
