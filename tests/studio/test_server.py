@@ -5,13 +5,13 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 
 import nano
 import pytest
 import soundfile
 import studio_parts
+from studio_api import fetch
 
 from mousai_kit.studio.gallery import Gallery
 
@@ -47,18 +47,6 @@ def said(call):
 def make(client, **values):
     asked = {"system": "nano", "prompt": "low saw chord", "seconds": 0.5, "seed": 3}
     return client.predict(**(asked | values), api_name="/make")
-
-
-def fetch(url, data=None, kind="application/json"):
-    """Return the status and the body of an answer."""
-    body = data if isinstance(data, bytes) else data and json.dumps(data).encode()
-    request = urllib.request.Request(url, body)
-    request.add_header("content-type", kind)
-    try:
-        with urllib.request.urlopen(request) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read()
 
 
 def test_a_client_makes_hears_takes_varies_and_deletes_a_clip(client, tmp_path):
@@ -158,7 +146,7 @@ def test_what_is_uploaded_is_limited_in_size_before_anything_looks_at_it(server)
     for megabytes, status in ((1, 200), (101, 413)):
         body = head + bytes(megabytes * 1_000_000) + b"\r\n--x--\r\n"
         kind = "multipart/form-data; boundary=x"
-        assert fetch(f"{server.url}/gradio_api/upload", body, kind)[0] == status
+        assert fetch(f"{server.url}/gradio_api/upload", body, kind=kind)[0] == status
 
 
 def test_a_sound_has_a_key_that_can_not_be_guessed(server):
