@@ -36,6 +36,13 @@ def test_a_body_that_is_none_is_refused(server, place, body, line):
     assert studio_api.refusal(server, "make", body, place) == line
 
 
+@pytest.mark.parametrize("place", ["call", "run", "api"])
+def test_a_call_names_no_other_function_than_its_path_does(server, place):
+    call = {"data": [0], "fn_index": 9999, "session_hash": "s", "event_id": 5, "batched": True}
+    status, answer = studio_api.fetch(f"{server.url}/gradio_api/{place}/clips", call)
+    assert (status, b"event_id" in answer) == ((200, True) if place == "call" else (404, False))
+
+
 @pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded"])
 def test_a_call_that_does_not_say_that_it_is_json_is_refused(server, kind):
     found = studio_api.fetch(f"{server.url}/api/make", MAKE, kind=kind)

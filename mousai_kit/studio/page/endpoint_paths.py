@@ -98,8 +98,9 @@ class EndpointPaths:
         body = await _read_body(receive)
         if found["place"] in ("/api", "/gradio_api/call/v2"):
             self._check_named(name, _parse(body))
-        else:
-            self._check_positional(name, _parse(body))
+        else:  # whatever else is said could name another function
+            values = self._check_positional(name, _parse(body))
+            body = json.dumps({"data": values}).encode()
         return _replay(body, receive)
 
     def _is_known(self, event: str) -> bool:
@@ -120,7 +121,7 @@ class EndpointPaths:
             elif not facts["parameter_has_default"]:
                 raise RefusedError(422, f"{parameter}: is missing")
 
-    def _check_positional(self, name: str, values: dict[str, Any]) -> None:
+    def _check_positional(self, name: str, values: dict[str, Any]) -> list[Any]:
         parameters, data = self.endpoints[name], values.get("data")
         if not isinstance(data, list):
             raise RefusedError(422, 'data: must be a list, as in {"data": []}')
@@ -130,6 +131,7 @@ class EndpointPaths:
             raise RefusedError(422, f"data: {told} (got {len(data)})")
         for facts, value in zip(parameters, data, strict=True):
             _check_file(facts, value)
+        return data
 
 
 def _with_path(scope: Scope, path: str) -> Scope:

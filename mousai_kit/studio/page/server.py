@@ -36,7 +36,7 @@ def start_server(
 ) -> tuple[Any, str]:
     """Serve a studio's page from another thread; return the page, and where it is."""
     page = build_page(studio, trainings)
-    page.queue(max_size=QUEUE, default_concurrency_limit=8, status_update_rate=1.0)
+    page.queue(max_size=QUEUE, default_concurrency_limit=8, status_update_rate=1.0, api_open=False)
     _, url, _ = page.launch(
         server_name=host,
         server_port=port,
