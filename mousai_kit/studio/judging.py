@@ -14,25 +14,28 @@ from mousai_kit.runs.run import Run
 from mousai_kit.studio.clip_order import MakingState
 from mousai_kit.studio.gallery import ClipRecord
 from mousai_kit.studio.jobs import Job, JobScreen
-from mousai_kit.studio.listening import NAME, HeardClip, ListeningTest, ListeningTests
+from mousai_kit.studio.listening import NAME, AskedTrial, HeardClip, ListeningTest, ListeningTests
 from mousai_kit.studio.settings import CLIP, ClipSettings, clip_settings
 from mousai_kit.studio.studio import MOST, Studio
 
 SYSTEMS = range(2, 5)
 """How many systems are put side by side."""
 CLIPS_OF_A_TEST = 200
-"""Clips, or trials, that a test has at most."""
+"""Clips, or trials, that a test has at most; clips of a comparison, too."""
 
 
 def compare_systems(
     studio: Studio, systems: Sequence[str], prompts: Sequence[str], *, seconds: float, seed: int
 ) -> Iterator[MakingState]:
     """Make a clip of each prompt with each system, on the same seed; prompt by prompt."""
-    if len(systems) not in SYSTEMS:
-        raise argument_error("systems", f"choose 2 to 4 (got {len(systems)})")
+    if len(systems) not in SYSTEMS or len(set(systems)) < len(systems):
+        raise argument_error("systems", f"choose 2 to 4 that differ (got {len(systems)})")
     texts = [text.strip() for text in prompts if text.strip()]
     if not texts:
         raise argument_error("prompts", "there is none; give one or more, a line each")
+    if len(texts) * len(systems) > CLIPS_OF_A_TEST:
+        told = f"a comparison has {CLIPS_OF_A_TEST} clips at most"
+        raise argument_error("prompts", f"{told} (got {len(texts)} for each system)")
     orders = [
         clip_settings(system=system, prompt=text, seconds=seconds, seed=seed)
         for text in texts
@@ -58,9 +61,10 @@ def make_genre_test(
         raise argument_error("genres", "give two or more that differ, a line each")
     if not systems:
         raise argument_error("systems", "choose one or more")
+    total = len(systems) * len(genres) * clips
+    if not 1 <= total <= CLIPS_OF_A_TEST:
+        raise argument_error("clips", f"a test has 1 to {CLIPS_OF_A_TEST} (got {total})")
     pairs = [(system, genre) for system in systems for genre in genres for _ in range(clips)]
-    if not 1 <= len(pairs) <= CLIPS_OF_A_TEST:
-        raise argument_error("clips", f"a test has 1 to {CLIPS_OF_A_TEST} (got {len(pairs)})")
     draft = ListeningTest(
         name=check_test_name(tests, name),
         kind="genres",
@@ -148,6 +152,23 @@ def _make_many(studio: Studio, orders: Sequence[ClipSettings], how: str) -> Iter
             told = f"{len(clips)} of {len(orders)} made; {state.told}"
             yield replace(state, share=share, clips=clips, told=told)
         finished += state.clips if state else ()
+
+
+def trial_sounds(studio: Studio, asked: AskedTrial) -> dict[str, Path]:
+    """Return what is heard in a trial by its letters, in blind copies; nothing after the last.
+
+    RequestError where a clip of the test was deleted.
+    """
+    test = studio.listening.find(asked.test)
+    trial = studio.listening.next_trial(test, asked.listener)
+    if trial is None:
+        return {}
+    return {
+        letter: studio.blind_copies.copy(
+            studio.gallery.resolve(file), test=test.name, trial=trial, letter=letter
+        )
+        for letter, file in zip(asked.sounds, test.clips[trial].files, strict=True)
+    }
 
 
 def check_test_name(tests: ListeningTests, name: str) -> str:

@@ -11,6 +11,7 @@ import io
 import os
 import random
 import re
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +31,11 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
 """What a test is called."""
 TEST, ANSWERS = "test.json", "answers.csv"
 COLUMNS = ("time", "listener", "trial", "system", "right", "heard")
+QUESTIONS = {
+    "genres": ("Which genre is X?", ("X",)),
+    "abx": ("Which one is X: A, or B?", ("A", "B", "X")),
+}
+"""What is asked in a test of a kind, and the letters of what is heard."""
 CONFIDENT = 1.959963984540054
 """Standard deviations of a 95 % interval."""
 
@@ -63,11 +69,27 @@ class ListenerAnswer:
     heard: str
 
 
+@dataclass(frozen=True, slots=True)
+class AskedTrial:
+    """A trial as a listener is asked it: nothing here tells a system, or which answer is right."""
+
+    test: str
+    listener: str
+    trial: int | None
+    """Its number in the listener's own order, from 1; None after the last."""
+    total: int
+    question: str
+    answers: tuple[str, ...]
+    sounds: tuple[str, ...]
+    """Letters of what is heard."""
+
+
 class ListeningTests:
     """The tests of a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._lock = threading.Lock()
 
     @property
     def names(self) -> list[str]:
@@ -100,9 +122,27 @@ class ListeningTests:
         """
         check_listener(listener)
         done = {answer.trial for answer in self.answers(test.name) if answer.listener == listener}
-        order = list(range(len(test.clips)))
-        random.Random(f"{test.name}/{listener}").shuffle(order)  # noqa: S311 (no secret)
+        order = _listener_order(test, listener)
         return next((trial for trial in order if trial not in done), None)
+
+    def ask(self, name: str, listener: str) -> AskedTrial:
+        """Return what a listener is asked next."""
+        test = self.find(name)
+        trial = self.next_trial(test, listener)
+        number = None if trial is None else _listener_order(test, listener).index(trial) + 1
+        question, sounds = QUESTIONS[test.kind]
+        total, answers = len(test.clips), tuple(test.answers)
+        return AskedTrial(name, listener, number, total, question, answers, sounds)
+
+    def answer(self, name: str, listener: str, trial: int, heard: str) -> AskedTrial:
+        """Write an answer to a trial down, called by its number; return what is asked next."""
+        test = self.find(name)
+        check_listener(listener)
+        if not 1 <= trial <= len(test.clips):
+            raise argument_error("trial", f"must be 1 to {len(test.clips)} (got {trial})")
+        with self._lock:
+            self.record(test, listener, _listener_order(test, listener)[trial - 1], heard)
+        return self.ask(name, listener)
 
     def record(self, test: ListeningTest, listener: str, trial: int, heard: str) -> None:
         """Write an answer down, on the disk when this returns.
@@ -127,6 +167,14 @@ class ListeningTests:
             file.write(start + line.encode())
             os.fsync(file.fileno())
 
+    def results(self, name: str) -> ListeningResults:
+        """Return what listeners said; RequestError where nobody has answered yet."""
+        test = self.find(name)
+        answers = self.answers(name)
+        if not answers:
+            raise argument_error("test", "nobody has answered yet")
+        return ListeningResults(test, answers)
+
     def answers(self, name: str) -> list[ListenerAnswer]:
         """Return all answers to a test. A line that was cut short by a kill is none."""
         path = self.folder / name / ANSWERS
@@ -139,12 +187,45 @@ class ListeningTests:
 
 
 @dataclass(frozen=True, slots=True)
+class ListeningResults:
+    """What listeners said of a test, one answer or more."""
+
+    test: ListeningTest
+    answers: list[ListenerAnswer]
+
+    @property
+    def systems(self) -> list[SystemJudged]:
+        """Return what they said of each system."""
+        return judge_systems(self.test, self.answers)
+
+    @property
+    def chance(self) -> float | None:
+        """Return how likely an ABX test has so many right answers by guessing; None of genres."""
+        right = sum(one.right for one in self.systems)
+        return chance_of_guessing(right, len(self.answers)) if self.test.kind == "abx" else None
+
+    @property
+    def summary(self) -> str:
+        """Return accuracies in words, a line for each system."""
+        lines = [one.summary for one in self.systems]
+        if self.chance is not None:
+            lines.append(f"by guessing so many or more: p = {self.chance:.3f}")
+        return "\n".join(lines)
+
+    @property
+    def csv(self) -> str:
+        """Return the answers as CSV."""
+        return answers_csv(self.answers)
+
+
+@dataclass(frozen=True, slots=True)
 class SystemJudged:
     """What listeners said of a system: the paper's table."""
 
     system: str
     matrix: Matrix
-    counts: dict[tuple[str, str], int]
+    rows: list[list[int]]
+    """How often each answer (a column) was given to what was asked for (a row)."""
     right: int
     total: int
 
@@ -175,7 +256,7 @@ def judge_systems(test: ListeningTest, answers: Sequence[ListenerAnswer]) -> lis
         title = f"{system}, {len({answer.listener for answer in said})} listeners"
         matrix = Matrix(test.answers, test.answers, shares, title)
         right = sum(answer.right == answer.heard for answer in said)
-        judged.append(SystemJudged(system, matrix, dict(counts), right, len(said)))
+        judged.append(SystemJudged(system, matrix, rows, right, len(said)))
     return judged
 
 
@@ -199,6 +280,13 @@ def wilson_interval(right: int, total: int) -> tuple[float, float]:
 def chance_of_guessing(right: int, total: int) -> float:
     """Return how likely who guesses between two has at least so many right."""
     return sum(comb(total, n) for n in range(right, total + 1)) / 2**total
+
+
+def _listener_order(test: ListeningTest, listener: str) -> list[int]:
+    """Return the trials in a listener's own order."""
+    order = list(range(len(test.clips)))
+    random.Random(f"{test.name}/{listener}").shuffle(order)  # noqa: S311 (no secret)
+    return order
 
 
 def check_listener(name: str) -> None:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import secrets
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from mousai_kit.core.component import Field, Options
-from mousai_kit.core.errors import Argument, Problem, RequestError, format_path
-from mousai_kit.core.validation import flatten_errors
 from mousai_kit.generation.source_file import FILES
+from mousai_kit.studio.arguments import validate_values
 
 CLIP, UPLOAD = "clip:", "upload:"
 """How references to clips and to uploads begin."""
 LONGEST_PROMPT = 2000
 """Characters of a prompt."""
+SEEDS_BELOW = 2**53
+"""Seeds are smaller."""
 DRAWN_BELOW = 2**31
 """Seeds that are drawn are smaller: a browser's numbers hold them exactly."""
 
@@ -26,7 +25,7 @@ class ClipSettings(Options):
     system: str = Field(description="one of the studio's systems, by its name")
     prompt: str = Field("", max_length=LONGEST_PROMPT, description="text to make music from")
     seconds: float | None = Field(None, gt=0, description="length; null: the recipe's")
-    seed: int = Field(ge=0, lt=2**53, description="seed of the noise")
+    seed: int = Field(ge=0, lt=SEEDS_BELOW, description="seed of the noise")
     steps: int | None = Field(None, ge=1, le=1000, description="steps of every sampler")
     guidance: float | None = Field(None, ge=0, le=1000, description="null: the recipe's")
     format: Literal["flac", "wav", "ogg"] = Field("flac", description="of the audio file")
@@ -52,18 +51,4 @@ def clip_settings(**values: Any) -> ClipSettings:
     """Return settings; a seed that is None is drawn. RequestError, a line for each wrong value."""
     if values.get("seed") is None:
         values["seed"] = secrets.randbelow(DRAWN_BELOW)
-    try:
-        return ClipSettings.model_validate({key: _whole(item) for key, item in values.items()})
-    except ValidationError as error:
-        problems = flatten_errors(error, ClipSettings)
-    raise RequestError(
-        *(
-            Problem(Argument(str(place[0])), format_path(place[1:]), told)
-            for place, told in problems
-        )
-    )
-
-
-def _whole(value: Any) -> Any:
-    """Return a number without a fraction as a whole one: JSON, and forms, do not tell them."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return validate_values(ClipSettings, values)

@@ -11,11 +11,13 @@ from typing import Self
 from mousai_kit import audio
 from mousai_kit.core.errors import argument_error
 from mousai_kit.generation.generator import clip_file_name
+from mousai_kit.studio.blind_copies import BlindCopies
 from mousai_kit.studio.clip_order import ClipOrder, MakingState
 from mousai_kit.studio.gallery import ClipRecord, Gallery
 from mousai_kit.studio.jobs import DeviceThread
+from mousai_kit.studio.listening import ListeningTests
 from mousai_kit.studio.live_sound import LiveSounds
-from mousai_kit.studio.settings import DRAWN_BELOW, ClipSettings
+from mousai_kit.studio.settings import DRAWN_BELOW, SEEDS_BELOW, ClipSettings
 from mousai_kit.studio.systems import Systems
 from mousai_kit.studio.uploads import UploadLimits, take_upload
 
@@ -42,6 +44,8 @@ class Studio:
         self.limits = limits or StudioLimits()
         self.longest = self.limits.seconds
         self.sounds = LiveSounds(gallery.making / "sounds")
+        self.listening = ListeningTests(gallery.folder / "listening")
+        self.blind_copies = BlindCopies(gallery.making / "heard")
         self.device = DeviceThread()
 
     def __enter__(self) -> Self:
@@ -60,8 +64,7 @@ class Studio:
         Those that are finished stay. An error, in lines that say which argument is wrong, where
         more is asked for than a studio makes or a system can.
         """
-        if not 1 <= len(orders) <= MOST:
-            raise argument_error("count", f"must be 1 to {MOST} (got {len(orders)})")
+        check_order_size(len(orders))
         if parent is not None:
             self.gallery.find(parent)
         finished: tuple[ClipRecord, ...] = ()
@@ -105,13 +108,25 @@ class Studio:
 FORMATS = ("flac", "wav", "ogg")
 
 
+def check_order_size(count: int) -> None:
+    """Raise RequestError where so many clips are none, or more than an order has."""
+    if not 1 <= count <= MOST:
+        raise argument_error("count", f"must be 1 to {MOST} (got {count})")
+
+
 def count_up(settings: ClipSettings, count: int) -> list[ClipSettings]:
-    """Return so many settings, their seeds counting up."""
-    return [settings.model_copy(update={"seed": settings.seed + n}) for n in range(count)]
+    """Return so many settings, their seeds counting up; RequestError where they are too many."""
+    check_order_size(count)
+    seeds = [(settings.seed + number) % SEEDS_BELOW for number in range(count)]
+    return [settings.model_copy(update={"seed": seed}) for seed in seeds]
 
 
 def vary_clip(record: ClipRecord, count: int, spread: float) -> list[ClipSettings]:
-    """Return settings of clips near one: the next numbers of its variations."""
+    """Return settings of clips near one: the next numbers of its variations.
+
+    RequestError where they are too many.
+    """
+    check_order_size(count)
     first = int(record.settings.controls.get("variation", 0)) + 1
     return [
         with_controls(record.settings, variation=number, spread=spread)

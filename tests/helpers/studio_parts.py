@@ -41,7 +41,15 @@ def make(opened, **values):
 class Server:
     """`mousai-kit studio` as a process of its own."""
 
-    def __init__(self, targets, folder, *options, password=None, host="127.0.0.1"):
+    def __init__(
+        self,
+        targets,
+        folder,
+        *options,
+        password=None,
+        host="127.0.0.1",
+        program=("-m", "mousai_kit"),
+    ):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -57,7 +65,7 @@ class Server:
         self.output.parent.mkdir(parents=True, exist_ok=True)
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mousai_kit", *words],
+                [sys.executable, *program, *words],
                 stdout=output,
                 stderr=output,
                 env=environment,

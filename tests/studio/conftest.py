@@ -27,9 +27,7 @@ def server(nano_run, tmp_path_factory):
     studio_parts.tone(folder / "music" / "tone.wav", seconds=2)
     served = studio_parts.Server([nano_run], folder / "gallery", "--music", folder / "music")
     yield served
-    said = served.stop()
-    forged = said.count("InvalidPathError: ")  # which Gradio tells with a traceback
-    assert said.count("Traceback") == forged
+    assert "Traceback" not in served.stop()
 
 
 @pytest.fixture(scope="module")

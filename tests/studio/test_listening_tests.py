@@ -1,5 +1,7 @@
+import gc
 import random
 import shutil
+from pathlib import Path
 
 import pytest
 import studio_parts
@@ -63,7 +65,7 @@ def test_the_table_counts_what_was_asked_for_and_what_was_heard(tests, test):
     assert ours.matrix.shares == [[1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0], [0, 0, 0, 1]]
     assert ours.summary == "ours: 6 right of 8, 75 % (95 % interval: 41 to 93 %)"
     assert (theirs.right, theirs.total) == (2, 8)
-    assert theirs.counts == {(genre, "Pop"): 2 for genre in GENRES}
+    assert theirs.rows == [[0, 0, 0, 2]] * 4
 
 
 def test_answers_outlive_the_program_and_a_line_that_was_cut_short_is_none(tests, test, tmp_path):
@@ -149,6 +151,26 @@ def test_x_is_one_of_both_in_an_abx_test_and_no_reconstruction_is_the_music(open
     assert (waves[0] - waves[1]).abs().max() > 0.01
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_the_page_plays_three_files_that_differ(opened, here):
+    gradio = pytest.importorskip("gradio")
+    from mousai_kit.studio.page.judge_tab import ListenTab
+
+    source = opened.upload(studio_parts.tone(here / "tone.wav", seconds=1.0))
+    made = {"system": "nano", "sources": [source], "trials": 2, "seed": 1}
+    make_abx_test(opened, opened.listening, "abx", **made)
+    with gradio.Blocks():
+        number, question, *sounds, _, _ = ListenTab(opened)._begin("abx", "Ada")
+    assert (number, question) == (1, "1 of 2: Which one is X: A, or B?")
+    files = [Path(sound.value["path"]) for sound in sounds]
+    assert [file.name for file in files] == ["A.wav", "B.wav", "X.wav"]
+    assert len({file.parent for file in files}) == len({file.read_bytes() for file in files}) == 3
+    waves = [audio.read(file, sample_rate=8000, channels=1) for file in files]
+    assert waves[2].equal(waves[0]) != waves[2].equal(waves[1])
+    gc.collect()  # Gradio leaves sockets open, which are told of here and not in another test
+
+
 def test_systems_are_asked_for_the_same_prompts_on_the_same_seed(trained, here):
     other = shutil.copytree(trained, trained.with_name("other"))
     with studio_parts.studio([trained, other], here / "gallery") as both:
@@ -166,5 +188,5 @@ def test_systems_are_asked_for_the_same_prompts_on_the_same_seed(trained, here):
 
 
 def test_fewer_than_two_systems_are_no_comparison(opened):
-    with pytest.raises(RequestError, match=r"^systems: choose 2 to 4 \(got 1\)$"):
+    with pytest.raises(RequestError, match=r"^systems: choose 2 to 4 that differ \(got 1\)$"):
         list(compare_systems(opened, ["nano"], ["x"], seconds=1, seed=0))

@@ -14,6 +14,7 @@ from mousai_kit.core.errors import MousaiError, RequestError
 from mousai_kit.studio.jobs import DeviceThread, Job
 from mousai_kit.studio.live_sound import LiveSounds
 from mousai_kit.studio.settings import clip_settings
+from mousai_kit.studio.studio import count_up
 
 
 def lines(error):
@@ -34,6 +35,11 @@ def test_a_seed_that_is_not_given_is_drawn_and_kept():
     drawn = {clip_settings(system="nano").seed for _ in range(5)}
     assert len(drawn) == 5
     assert max(drawn) < 2**31
+
+
+def test_after_the_largest_seed_comes_0_so_that_every_clip_can_be_read_again():
+    found = [it.seed for it in count_up(studio_parts.settings(seed=2**53 - 2), 3)]
+    assert found == [2**53 - 2, 2**53 - 1, 0]
 
 
 @pytest.mark.parametrize(

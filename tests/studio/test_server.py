@@ -5,13 +5,13 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 
 import nano
 import pytest
 import soundfile
 import studio_parts
+from studio_api import fetch
 
 from mousai_kit.studio.gallery import Gallery
 
@@ -47,18 +47,6 @@ def said(call):
 def make(client, **values):
     asked = {"system": "nano", "prompt": "low saw chord", "seconds": 0.5, "seed": 3}
     return client.predict(**(asked | values), api_name="/make")
-
-
-def fetch(url, data=None, kind="application/json"):
-    """Return the status and the body of an answer."""
-    body = data if isinstance(data, bytes) else data and json.dumps(data).encode()
-    request = urllib.request.Request(url, body)
-    request.add_header("content-type", kind)
-    try:
-        with urllib.request.urlopen(request) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read()
 
 
 def test_a_client_makes_hears_takes_varies_and_deletes_a_clip(client, tmp_path):
@@ -144,14 +132,13 @@ def test_no_other_file_is_handed_out(server, path):
     assert status in (403, 404)
 
 
-def test_a_file_on_the_server_that_a_client_only_names_is_not_read(server):
-    data = {"data": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}]}
-    status, answer = fetch(f"{server.url}/gradio_api/call/upload", data)
-    assert status == 200
-    event = json.loads(answer)["event_id"]
-    _, answer = fetch(f"{server.url}/gradio_api/call/upload/{event}")
-    assert answer.startswith(b"event: error")
-    assert b"root:" not in answer
+@pytest.mark.parametrize("path", ["/etc/passwd", "{gallery}/clips", "http://127.0.0.1/x.wav"])
+def test_a_file_that_a_client_only_names_is_not_read(server, path):
+    named = {"path": path.format(gallery=server.gallery), "meta": {"_type": "gradio.FileData"}}
+    status, answer = fetch(f"{server.url}/gradio_api/call/upload", {"data": [named]})
+    assert status == 422
+    assert answer.startswith(b"file: must be {")
+    assert answer.endswith(b" with an upload's path\n")
 
 
 def test_what_is_uploaded_is_limited_in_size_before_anything_looks_at_it(server):
@@ -159,7 +146,7 @@ def test_what_is_uploaded_is_limited_in_size_before_anything_looks_at_it(server)
     for megabytes, status in ((1, 200), (101, 413)):
         body = head + bytes(megabytes * 1_000_000) + b"\r\n--x--\r\n"
         kind = "multipart/form-data; boundary=x"
-        assert fetch(f"{server.url}/gradio_api/upload", body, kind)[0] == status
+        assert fetch(f"{server.url}/gradio_api/upload", body, kind=kind)[0] == status
 
 
 def test_a_sound_has_a_key_that_can_not_be_guessed(server):

@@ -12,6 +12,7 @@ from typing import Any
 
 import gradio as gr
 
+from mousai_kit.studio.arguments import check_arguments
 from mousai_kit.studio.clip_order import MakingState
 from mousai_kit.studio.gallery import ClipRecord
 from mousai_kit.studio.page.errors import tell_errors
@@ -23,15 +24,32 @@ DEVICE: dict[str, Any] = {"concurrency_id": "device", "concurrency_limit": 1}
 
 
 def add_endpoints(studio: Studio) -> None:
-    """Add the endpoints to the page that is being built."""
-    for function in (*_device_endpoints(studio), *_quick_endpoints(studio)):
-        needs_device = function.__name__ in ("make", "again", "vary", "extend")
-        gr.api(
-            tell_errors(function, escape=False),
-            api_name=function.__name__,
-            **(DEVICE if needs_device else {"concurrency_limit": 8}),
-        )
+    """Add the endpoints of clips to the page that is being built."""
+    for function in _device_endpoints(studio):
+        add_endpoint(function, needs_device=True)
+    for function in _quick_endpoints(studio):
+        add_endpoint(function)
     _add_file_endpoints(studio)
+
+
+def add_endpoint(function: Callable[..., Any], *, needs_device: bool = False) -> None:
+    """Add an endpoint that is called as a function is; its arguments are checked by their types."""
+    gr.api(
+        tell_errors(check_arguments(function), escape=False),
+        api_name=function.__name__,
+        **(DEVICE if needs_device else {"concurrency_limit": 8}),
+    )
+
+
+def add_file_endpoint(function: Callable[..., Any], inputs: list[Any], output: Any) -> None:
+    """Add an endpoint of which an argument or the result is a file, as these components say."""
+    gr.Button(visible=False).click(
+        tell_errors(check_arguments(function), escape=False),
+        inputs,
+        output,
+        api_name=function.__name__,
+        concurrency_limit=4,
+    )
 
 
 def _device_endpoints(studio: Studio) -> list[Callable[..., Any]]:
@@ -125,18 +143,9 @@ def _add_file_endpoints(studio: Studio) -> None:
     with gr.Group(visible=False):
         given, taken = gr.File(type="filepath"), gr.File()
         word, suffix, answer = gr.Textbox(), gr.Textbox(value="flac"), gr.Textbox()
-    for function, inputs, output in (
-        (upload, [given], answer),
-        (audio, [word, suffix], taken),
-        (picture, [word], taken),
-    ):
-        gr.Button(visible=False).click(
-            tell_errors(function, escape=False),
-            inputs,
-            output,
-            api_name=function.__name__,
-            concurrency_limit=4,
-        )
+    add_file_endpoint(upload, [given], answer)
+    add_file_endpoint(audio, [word, suffix], taken)
+    add_file_endpoint(picture, [word], taken)
 
 
 def _states(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import inspect
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -13,11 +14,15 @@ import gradio as gr
 
 from mousai_kit.core.errors import MousaiError, escape_control_chars
 
+FAILED = "the studio failed; see its output"
+"""What is told of an error that nobody foresaw."""
+
 
 def tell_errors(function: Callable[..., Any], *, escape: bool = True) -> Callable[..., Any]:
     """Return a function, or a generator, whose errors that a user can cause Gradio tells.
 
-    `escape` is for the page, which takes what it is told for HTML.
+    Any other error is told in one line that is always the same, and the server's output has its
+    traceback. `escape` is for the page, which takes what it is told for HTML.
     """
     if inspect.isgeneratorfunction(function):
 
@@ -44,6 +49,11 @@ def _as_gradio_tells(*, escape: bool) -> Iterator[None]:
         text = error_lines(error)
         told = html.escape(text, quote=False) if escape else text
         raise gr.Error(told, duration=None, print_exception=False) from None
+    except gr.Error:
+        raise
+    except Exception:
+        traceback.print_exc()
+        raise gr.Error(FAILED, duration=None, print_exception=False) from None
 
 
 def error_lines(error: MousaiError) -> str:

@@ -72,7 +72,7 @@ class GalleryTab:
         self.pictures.select(
             tell_errors(self._select), [self.page], [self.chosen, *self.player.outputs], **PRIVATE
         )
-        self.page.change(self.refresh, [self.chosen, self.page], listed, **PRIVATE)
+        self.page.change(tell_errors(self.refresh), [self.chosen, self.page], listed, **PRIVATE)
         inputs = [self.chosen, self.spread, self.longer, self.page]
         outputs = [*self.progress.outputs, *self.player.outputs, *listed]
         events = [

@@ -10,14 +10,14 @@ import gradio as gr
 
 from mousai_kit.core.errors import argument_error
 from mousai_kit.evaluation.matrices import draw_matrices
-from mousai_kit.studio.judging import compare_systems, make_abx_test, make_genre_test
-from mousai_kit.studio.listening import (
-    ListeningTests,
-    answers_csv,
-    chance_of_guessing,
-    judge_systems,
-    wilson_interval,
+from mousai_kit.studio.arguments import check_arguments
+from mousai_kit.studio.judging import (
+    compare_systems,
+    make_abx_test,
+    make_genre_test,
+    trial_sounds,
 )
+from mousai_kit.studio.listening import AskedTrial
 from mousai_kit.studio.page.endpoints import DEVICE
 from mousai_kit.studio.page.errors import tell_errors
 from mousai_kit.studio.page.gallery_tab import clip_choices
@@ -29,6 +29,7 @@ from mousai_kit.studio.studio import Studio
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 PAPER = "Electronic\nHip Hop\nMetal\nPop"
 """The genres of the paper's test."""
+LETTERS = ("A", "B", "X")
 
 
 class CompareTab:
@@ -50,9 +51,9 @@ class CompareTab:
                     self.cancel = gr.Button("Cancel", variant="stop")
                 self.progress = Progress()
         self.made = gr.State([])
-        gr.render([self.made])(self._render_clips)
+        gr.render([self.made])(tell_errors(self._render_clips))
         comparing = self.button.click(
-            tell_errors(self._compare),
+            tell_errors(check_arguments(self._compare)),
             [self.systems, self.prompts, self.seconds, self.seed],
             [*self.progress.outputs, self.made],
             show_progress="minimal",
@@ -68,7 +69,7 @@ class CompareTab:
         self, systems: list[str], prompts: str, seconds: float, seed: int
     ) -> Iterator[tuple[Any, ...]]:
         states = compare_systems(
-            self.studio, systems, prompts.splitlines(), seconds=seconds, seed=int(seed)
+            self.studio, systems, prompts.splitlines(), seconds=seconds, seed=seed
         )
         shown = 0
         for state, told in self.progress.follow(states):
@@ -93,7 +94,7 @@ class ListenTab:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
-        self.tests = ListeningTests(studio.gallery.folder / "listening")
+        self.tests = studio.listening
         with gr.Accordion("Make a test", open=not self.tests.names):
             self._add_makers()
         with gr.Row():
@@ -147,7 +148,7 @@ class ListenTab:
                 type="filepath",
                 elem_id=f"listen-{label.lower()}",
             )
-            for label in ("A", "B", "X")
+            for label in LETTERS
         ]
         self.answer = gr.Radio([], label="Your answer", visible=False, elem_id="listen-answer")
         self.next = gr.Button("Next", visible=False, elem_id="listen-next")
@@ -175,14 +176,14 @@ class ListenTab:
     def _connect(self) -> None:
         making = {"show_progress": "minimal", "show_progress_on": self.progress.status, **PRIVATE}
         self.make.click(
-            tell_errors(self._make_genres),
+            tell_errors(check_arguments(self._make_genres)),
             [self.name, self.systems, self.genres, self.clips, self.seconds],
             [*self.progress.outputs, self.test],
             **DEVICE,
             **making,
         )
         self.abx_make.click(
-            tell_errors(self._make_abx),
+            tell_errors(check_arguments(self._make_abx)),
             [self.abx_name, self.abx_system, self.abx_clip, self.abx_file, self.trials],
             [self.progress.status, self.test],
             **DEVICE,
@@ -220,7 +221,7 @@ class ListenTab:
             name,
             systems=systems,
             genres=genres.splitlines(),
-            clips=int(clips),
+            clips=clips,
             seconds=seconds,
             seed=0,
         )
@@ -229,7 +230,7 @@ class ListenTab:
         yield f"the test {name} is there", gr.skip(), gr.skip(), self._tests(name)
 
     def _make_abx(
-        self, name: str, system: str, clip: str | None, file: str | None, trials: int
+        self, name: str, system: str | None, clip: str | None, file: str | None, trials: int
     ) -> tuple[str, Any]:
         sources = [f"{CLIP}{clip}"] if clip else []
         sources += [self.studio.upload(Path(file))] if file else []
@@ -237,74 +238,63 @@ class ListenTab:
             self.studio,
             self.tests,
             name,
-            system=system,
+            system=system or "",
             sources=sources,
-            trials=int(trials),
+            trials=trials,
             seed=0,
         )
         return f"the test {name} is there", self._tests(name)
 
     def _begin(self, name: str | None, listener: str) -> tuple[Any, ...]:
-        test = self.tests.find(name or "")
-        trial = self.tests.next_trial(test, listener)
-        if trial is None:
+        return self._show_trial(self.studio.listening.ask(name or "", listener))
+
+    def _show_trial(self, asked: AskedTrial) -> tuple[Any, ...]:
+        """Return what is shown of a trial; after the last one it is hidden."""
+        if asked.trial is None:
             hidden = [gr.Audio(None, visible=False) for _ in self.sounds]
-            told = f"thank you, {listener}: that was the last one"
+            told = f"thank you, {asked.listener}: that was the last one"
             return None, told, *hidden, gr.Radio([], visible=False), gr.Button(visible=False)
-        clip = test.clips[trial]
-        done = sum(answer.listener == listener for answer in self.tests.answers(test.name))
-        asked = "Which genre is X?" if test.kind == "genres" else "Which one is X: A, or B?"
-        files = [str(self.studio.gallery.resolve(file)) for file in clip.files]
-        padded = [*([None] * (3 - len(files))), *files]
+        heard = trial_sounds(self.studio, asked)
+        files = [heard.get(letter) for letter in LETTERS]
         return (
-            trial,
-            f"{done + 1} of {len(test.clips)}: {asked}",
-            *(gr.Audio(file, visible=file is not None) for file in padded),
-            gr.Radio(test.answers, value=None, visible=True),
+            asked.trial,
+            f"{asked.trial} of {asked.total}: {asked.question}",
+            *(gr.Audio(file and str(file), visible=file is not None) for file in files),
+            gr.Radio(list(asked.answers), value=None, visible=True),
             gr.Button(visible=True),
         )
 
     def _answer(
         self, name: str | None, listener: str, trial: int | None, heard: str | None
     ) -> tuple[Any, ...]:
-        test = self.tests.find(name or "")
         if trial is None:
             return self._begin(name, listener)
         if heard is None:
             raise argument_error("answer", "choose one first")
-        self.tests.record(test, listener, trial, heard)
-        return self._begin(name, listener)
+        return self._show_trial(self.studio.listening.answer(name or "", listener, trial, heard))
 
     def _results(self, name: str | None) -> tuple[Any, ...]:
-        test = self.tests.find(name or "")
-        answers = self.tests.answers(test.name)
-        if not answers:
-            raise argument_error("test", "nobody has answered yet")
+        results = self.studio.listening.results(name or "")
+        test, judged = results.test, results.systems
         folder = self.studio.gallery.making / "exports"
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{test.name}.csv"
-        file.write_text(answers_csv(answers), encoding="utf-8")
+        file.write_text(results.csv, encoding="utf-8")
+        download = gr.File(str(file), visible=True)
         if test.kind == "abx":
-            right = sum(answer.right == answer.heard for answer in answers)
-            low, high = wilson_interval(right, len(answers))
-            told = (
-                f"{right} right of {len(answers)} (95 % interval: {100 * low:.0f} to "
-                f"{100 * high:.0f} %); by guessing so many or more: "
-                f"p = {chance_of_guessing(right, len(answers)):.3f}"
-            )
-            return told, gr.skip(), gr.skip(), gr.File(str(file), visible=True)
-        judged = judge_systems(test, answers)
+            hidden = gr.Dataframe(visible=False), gr.Image(visible=False)
+            return results.summary, *hidden, download
         rows = [
-            [one.system, right, *(one.counts.get((right, heard), 0) for heard in test.answers)]
+            [one.system, right, *counts]
             for one in judged
-            for right in test.answers
+            for right, counts in zip(test.answers, one.rows, strict=True)
         ]
         table = {"headers": ["system", "asked for", *test.answers], "data": rows}
         picture = folder / f"{test.name}.png"
         draw_matrices(picture, {one.system: one.matrix for one in judged})
         return (
-            "\n".join(one.summary for one in judged),
+            results.summary,
             gr.Dataframe(table, visible=True),
             gr.Image(str(picture), visible=True),
-            gr.File(str(file), visible=True),
+            download,
         )

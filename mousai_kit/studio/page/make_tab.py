@@ -110,9 +110,11 @@ class MakeTab:
 
     def _connect(self) -> None:
         private: dict[str, Any] = {"api_visibility": "private"}
-        self.words.input(_add_word, [self.prompt, self.words], [self.prompt, self.words], **private)
+        self.words.input(
+            tell_errors(_add_word), [self.prompt, self.words], [self.prompt, self.words], **private
+        )
         self.system.change(
-            self._offer,
+            tell_errors(self._offer),
             [self.system],
             [self.words, self.seconds, self.guidance, self.negative],
             **private,

@@ -7,8 +7,10 @@ from typing import Any
 import gradio as gr
 
 from mousai_kit.studio.page.endpoints import add_endpoints
+from mousai_kit.studio.page.errors import tell_errors
 from mousai_kit.studio.page.gallery_tab import GalleryTab
 from mousai_kit.studio.page.judge_tab import CompareTab, ListenTab
+from mousai_kit.studio.page.listening_endpoints import add_listening_endpoints
 from mousai_kit.studio.page.make_tab import MakeTab
 from mousai_kit.studio.page.shape_tab import ShapeTab
 from mousai_kit.studio.page.swap_tab import SwapTab
@@ -64,12 +66,15 @@ def build_page(studio: Studio, trainings: Trainings) -> Any:
         with gr.Tab("Train"):
             TrainTab(trainings)
         add_endpoints(studio)
+        add_listening_endpoints(studio)
         private: dict[str, Any] = {"api_visibility": "private"}
-        page.load(swap.offer, None, [swap.component], **private)
-        shape_tab.select(shape.refresh, [shape.clip], [shape.clip], **private)
-        listen_tab.select(listen.refresh, [listen.test], [listen.test, listen.abx_clip], **private)
+        page.load(tell_errors(swap.offer), None, [swap.component], **private)
+        shape_tab.select(tell_errors(shape.refresh), [shape.clip], [shape.clip], **private)
+        listen_tab.select(
+            tell_errors(listen.refresh), [listen.test], [listen.test, listen.abx_clip], **private
+        )
         gallery_tab.select(
-            gallery.refresh,
+            tell_errors(gallery.refresh),
             [gallery.chosen, gallery.page],
             [gallery.chosen, gallery.pictures],
             **private,

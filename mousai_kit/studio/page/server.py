@@ -7,10 +7,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from mousai_kit.studio.page.endpoint_paths import EndpointPaths
 from mousai_kit.studio.page.page import CSS, build_page, theme
 from mousai_kit.studio.studio import Studio
 from mousai_kit.studio.trainings import Trainings
@@ -34,7 +36,7 @@ def start_server(
 ) -> tuple[Any, str]:
     """Serve a studio's page from another thread; return the page, and where it is."""
     page = build_page(studio, trainings)
-    page.queue(max_size=QUEUE, default_concurrency_limit=8, status_update_rate=1.0)
+    page.queue(max_size=QUEUE, default_concurrency_limit=8, status_update_rate=1.0, api_open=False)
     _, url, _ = page.launch(
         server_name=host,
         server_port=port,
@@ -42,7 +44,7 @@ def start_server(
         inbrowser=browser,
         prevent_thread_lock=True,
         quiet=True,
-        show_error=True,
+        show_error=False,  # what nobody foresaw is told by `tell_errors` alone
         share=False,
         ssr_mode=False,
         run_history=False,
@@ -50,7 +52,10 @@ def start_server(
         footer_links=["api"],
         state_session_capacity=SESSIONS,
         max_file_size=int(studio.limits.uploads.megabytes * 1e6),
-        app_kwargs={"routes": [Route("/studio/sound/{name}", _sound_endpoint(studio))]},
+        app_kwargs={
+            "routes": [Route("/studio/sound/{name}", _sound_endpoint(studio))],
+            "middleware": [Middleware(EndpointPaths, page=page)],
+        },
         theme=theme(),
         css=CSS,
     )

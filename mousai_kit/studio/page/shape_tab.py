@@ -115,9 +115,11 @@ class ShapeTab:
             self.cancel = gr.Button("Cancel", variant="stop")
 
     def _connect(self) -> None:
-        self.system.change(self._offer, [self.system], [self.way, self.guidance], **PRIVATE)
+        self.system.change(
+            tell_errors(self._offer), [self.system], [self.way, self.guidance], **PRIVATE
+        )
         self.way.change(
-            _show_details,
+            tell_errors(_show_details),
             [self.way],
             [
                 self.clip,

@@ -67,10 +67,10 @@ class SwapTab:
 
     def _connect(self) -> None:
         chosen = [self.system, self.place]
-        self.system.change(self._offer_places, [self.system], [self.place], **PRIVATE)
+        self.system.change(tell_errors(self._offer_places), [self.system], [self.place], **PRIVATE)
         gr.on(
             [self.place.change, self.system.change],
-            self._offer_components,
+            tell_errors(self._offer_components),
             chosen,
             [self.component],
             **PRIVATE,
@@ -78,7 +78,7 @@ class SwapTab:
         with self.form:
             gr.render(
                 [*chosen, self.component], triggers=[self.component.change, self.place.change]
-            )(self._render_form)
+            )(tell_errors(self._render_form))
 
     def offer(self) -> Any:
         """Return the component of the part that stands there at first, for the page's load."""
