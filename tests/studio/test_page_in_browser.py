@@ -139,12 +139,6 @@ def test_a_listening_test_is_made_taken_blind_and_told_as_a_matrix(page, server)
     assert len(answers) == 3
 
 
-def test_music_is_looked_at(page):
-    choose_tab(page, "Train")
-    page.locator("#train-check").click()
-    assert wait_for(page, "train-found", "tracks").startswith("1 tracks, 0.00 hours")
-
-
 def test_the_keyboard_alone_makes_a_clip(page):
     page.locator("#make-prompt textarea").focus()
     page.keyboard.type("by keyboard")
