@@ -166,7 +166,8 @@ def last_lines(file: Path) -> str:
     """Return what a training said last; empty where it said nothing."""
     if not file.is_file():
         return ""
-    return "\n".join(_last_text(file).splitlines()[-LAST_LINES:])
+    lines = filter(str.strip, _last_text(file).splitlines())
+    return "\n".join([*lines][-LAST_LINES:])
 
 
 def stages_in(run: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 import studio_parts
-from studio_page import choose_tab, fill, make, open_page, pick, told, wait_for
+from studio_page import choose_tab, fill, make, open_page, pick, serious_faults, told, wait_for
 
 from mousai_kit.studio.music import MusicFolders
 from mousai_kit.studio.trainings import Trainings
@@ -126,6 +126,7 @@ def test_music_is_brought_and_a_short_tuning_ends_with_demos_to_hear(page, train
     wait_for(page, "train-told", "'short' begins")
     wait_for(page, "train-state", "not running\ngenerator: step 4 of 4")
     page.locator("#train-demo-1").get_by_text("step-00000004").first.wait_for()
+    assert serious_faults(page) == []
     page.locator("#train-use").click()
     wait_for(page, "train-state", "'short' is a system now")
     shutil.rmtree(trained_at.gallery / "trainings" / "short")

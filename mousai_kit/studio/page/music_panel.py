@@ -42,11 +42,8 @@ class MusicPanel:
                 height=160,
                 elem_id="train-files",
             )
-            with gr.Row(equal_height=True):
-                self.name = gr.Textbox(
-                    label="Name of the folder", min_width=140, elem_id="train-folder"
-                )
-                self.keep = gr.Button("Keep it", min_width=100, elem_id="train-bring")
+            self.name = gr.Textbox(label="Name of the folder", elem_id="train-folder")
+            self.keep = gr.Button("Keep it", elem_id="train-bring")
         self.check = gr.Button("Look at the music", elem_id="train-check")
         self.found = gr.Textbox(
             label="What is in it",

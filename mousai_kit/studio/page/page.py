@@ -25,6 +25,8 @@ CSS = """
   background: var(--border-color-primary); accent-color: var(--color-accent); }
 .studio-progress::-webkit-progress-bar { background: var(--border-color-primary); }
 .studio-progress::-webkit-progress-value { background: var(--color-accent); }
+[role="tab"].selected { color: var(--body-text-color) !important; }
+.studio-picture { display: block; width: 100%; border-radius: 4px; }
 .studio-progress::-moz-progress-bar { background: var(--color-accent); }
 """
 

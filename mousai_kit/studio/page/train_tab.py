@@ -11,7 +11,7 @@ from mousai_kit.core.errors import MousaiError
 from mousai_kit.studio.learned_systems import LearnedSystems
 from mousai_kit.studio.page.errors import error_lines, tell_errors
 from mousai_kit.studio.page.music_panel import MusicPanel
-from mousai_kit.studio.page.shown_files import show_file
+from mousai_kit.studio.page.shown_files import picture_html, show_file
 from mousai_kit.studio.training_view import DEMOS, TrainingView
 from mousai_kit.studio.trainings import Trainings
 from mousai_kit.studio.tuning import ADAPTER, ALL, METHODS, RANK, STEPS, TuneOrder
@@ -83,15 +83,7 @@ class TrainTab:
         self.warnings = gr.Textbox(
             label="Warnings", interactive=False, visible=False, elem_id="train-warnings"
         )
-        self.curves = gr.Image(
-            label="Curves",
-            show_label=False,
-            interactive=False,
-            buttons=[],
-            visible=False,
-            type="filepath",
-            elem_id="train-curves",
-        )
+        self.curves = gr.HTML(visible=False, padding=False, elem_id="train-curves")
         self.demos = [
             gr.Audio(
                 label=f"Demo {number}",
@@ -226,13 +218,13 @@ class TrainTab:
 
 def _pictures_and_sounds(view: TrainingView) -> list[Any]:
     """Return what the curves and the demos show."""
-    curves = show_file(view.curves) if view.curves else None
+    curves = picture_html(view.curves, f"curves of {view.name}") if view.curves else ""
     heard: list[Any] = [
         gr.Audio(show_file(demo), label=f"{demo.parent.name}: {demo.stem}", visible=True)
         for demo in view.demos
     ]
     silent = [gr.Audio(None, visible=False) for _ in range(DEMOS - len(heard))]
-    return [gr.Image(curves, visible=curves is not None), *heard, *silent]
+    return [gr.HTML(curves, visible=bool(curves)), *heard, *silent]
 
 
 def _state_text(view: TrainingView) -> str:
