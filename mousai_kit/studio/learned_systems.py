@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from mousai_kit.core.console import Screen
-from mousai_kit.core.errors import MousaiError
+from mousai_kit.core.errors import MousaiError, RunError
 from mousai_kit.runs import checkpoint
 from mousai_kit.runs.adapter import FILE
 from mousai_kit.runs.run_folder import RunFolder
@@ -51,12 +51,19 @@ class LearnedSystems:
                 if self.systems.targets.get(target.name, str(target)) != str(target):
                     continue  # it is what another system is called
                 if not target.exists():
-                    found.write(target)
+                    self._write(found, target)
                     break
                 if _says_alike(found, target):
                     break
             self._add(target)
             return target.name
+
+    def _write(self, found: PlayableRun, target: Path) -> None:
+        try:
+            found.write(target)
+        except OSError as error:
+            told = f"can't be written ({error.strerror}); free some space"
+            raise RunError.about(target, told) from None
 
     def _add(self, path: Path) -> None:
         """Add a run to the systems, and its adapter to the adapters."""

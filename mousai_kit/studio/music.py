@@ -130,7 +130,11 @@ class MusicFolders:
             raise argument_error("name", f"there is music '{name}' already; name another")
         if not 1 <= len(files) <= FILES:
             raise argument_error("files", f"bring 1 to {FILES} (got {len(files)})")
-        yield from _follow(lambda job: self._bring(name, files, job))
+        try:
+            yield from _follow(lambda job: self._bring(name, files, job))
+        except OSError as error:
+            told = f"can't be kept ({error.strerror}); free some space"
+            raise argument_error("name", told, name) from None
 
     def _bring(self, name: str, files: Sequence[Path], job: Job) -> MusicState:
         self.brought.mkdir(parents=True, exist_ok=True)

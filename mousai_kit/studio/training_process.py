@@ -65,34 +65,37 @@ class TrainingProcesses:
         with atomic_write(folder / PROCESS) as file:
             file.write(json.dumps({"pid": process.pid, "began": began}).encode())
 
-    def find(self, folder: Path | None, run: Path) -> RunningTraining | None:
+    def find(self, folder: Path, run: Path) -> RunningTraining | None:
         """Return what trains in a run folder, None where nothing does.
 
         It is the process that holds the run's lock, or one that `begin` noted in a folder and that
         has not come so far. A number that another process has by now means nothing.
         """
         self._forget_ended()
-        if (holder := _lock_holder(run)) is not None:
-            return holder
-        with suppress(OSError, ValueError, KeyError, TypeError, psutil.Error):
-            noted = json.loads((folder / PROCESS).read_text()) if folder else {}
-            process = psutil.Process(noted["pid"])
-            is_over = process.status() == psutil.STATUS_ZOMBIE  # it is another studio's child
-            if not is_over and abs(process.create_time() - noted["began"]) < 1:
-                return RunningTraining(process)
-        return None
+        return _lock_holder(run) or self._noted_process(folder)
 
     def _forget_ended(self) -> None:
         """Take the end of children that have ended, so that none stays behind."""
-        ended = [pid for pid, child in self._children.items() if child.poll() is not None]
-        for pid in ended:
-            del self._children[pid]
+        for pid, child in [*self._children.items()]:  # another thread may begin one meanwhile
+            if child.poll() is not None:
+                self._children.pop(pid, None)
+
+    def _noted_process(self, folder: Path) -> RunningTraining | None:
+        """Return the process that was noted in a folder, if it is that one still."""
+        with suppress(OSError, ValueError, KeyError, TypeError, psutil.Error):
+            noted = json.loads((folder / PROCESS).read_text())
+            process = psutil.Process(noted["pid"])
+            # a zombie is another studio's child; one of ours may have threads that are still ending
+            is_over = process.status() == psutil.STATUS_ZOMBIE and process.pid not in self._children
+            if not is_over and abs(process.create_time() - noted["began"]) < 1:
+                return RunningTraining(process)
+        return None
 
 
 def _lock_holder(run: Path) -> RunningTraining | None:
     """Return the process that has a run folder's lock open and wrote its number there."""
     lock = run / LOCK
-    with suppress(OSError, ValueError, psutil.NoSuchProcess):
+    with suppress(OSError, ValueError, psutil.Error):
         process = psutil.Process(int(lock.read_text()))
         if process.status() == psutil.STATUS_ZOMBIE:
             return None

@@ -157,7 +157,7 @@ def newest_demos(log: TrainingLog) -> tuple[Path, ...]:
     if log.path is None:
         return ()
     for step in sorted(log.path.parent.glob("demos/step-*"), reverse=True):
-        if found := sorted(path for path in step.iterdir() if path.suffix in (".flac", ".wav")):
+        if found := sorted(step.glob("[!.]*.flac")):
             return tuple(found[:DEMOS])
     return ()
 

@@ -11,11 +11,12 @@ trainings/.curves/              pictures of curves that were drawn here
 from __future__ import annotations
 
 import json
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mousai_kit.core.errors import MousaiError, argument_error
+from mousai_kit.core.errors import MousaiError, RunError, argument_error
 from mousai_kit.core.files import atomic_write
 from mousai_kit.recipe import RECIPE, RUNS
 from mousai_kit.runs.resolve import resolve_recipe
@@ -59,6 +60,7 @@ class Trainings:
         self.recipe = TuneRecipe(recipe)
         self._processes = TrainingProcesses()
         self._curves = CurvePictures(folder / ".curves")
+        self._beginning = threading.Lock()
 
     @property
     def names(self) -> list[str]:
@@ -77,32 +79,39 @@ class Trainings:
         if not FOLDER_NAME.fullmatch(order.name):
             raise argument_error("name", PLAIN_RULE)
         folder = self.folder / order.name
+        taken = f"there is a training '{order.name}' already; name another"
         if folder.exists():
-            told = f"there is a training '{order.name}' already; name another"
-            raise argument_error("name", told)
+            raise argument_error("name", taken)
         music = self.music.find(order.music)
         words = self.recipe.words(order, music)
         advice = self.music.advise(order.music, self.recipe.needs)
-        folder.mkdir(parents=True)
-        with atomic_write(folder / COMMAND) as file:
-            file.write(json.dumps([*words, "--out", str(folder / RUN)]).encode())
-        self._processes.begin(self._words(folder, order.name), folder)
+        words += ["--out", str(folder / RUN)]
+        try:
+            folder.mkdir(parents=True)
+            with atomic_write(folder / COMMAND) as file:
+                file.write(json.dumps(words).encode())
+            self._processes.begin(words, folder)
+        except FileExistsError:  # another page was quicker
+            raise argument_error("name", taken) from None
+        except OSError as error:
+            raise RunError.about(folder, f"can't be written ({error.strerror})") from None
         return advice
 
     def go_on(self, name: str) -> None:
         """Let a training that was stopped go on; RequestError where it runs, or can't."""
-        place = self.find(name)
-        if self._process(place) is not None:
-            raise argument_error("training", f"'{name}' runs already")
-        if _is_complete(place.run):
-            raise argument_error("training", f"'{name}' is trained to the end")
-        if place.ours:
-            words = self._words(place.state, name)
-        else:
-            _check_resumable(place)
-            words = [str((place.run / RECIPE).resolve()), "--out", str(place.run.resolve())]
-        place.state.mkdir(parents=True, exist_ok=True)
-        self._processes.begin(words, place.state)
+        with self._beginning:
+            place = self.find(name)
+            if self._process(place) is not None:
+                raise argument_error("training", f"'{name}' runs already")
+            if _is_complete(place.run):
+                raise argument_error("training", f"'{name}' is trained to the end")
+            if place.ours:
+                words = self._words(place.state, name)
+            else:
+                _check_resumable(place)
+                words = [str((place.run / RECIPE).resolve()), "--out", str(place.run.resolve())]
+            place.state.mkdir(parents=True, exist_ok=True)
+            self._processes.begin(words, place.state)
 
     def stop(self, name: str) -> None:
         """Ask a training to stop, as Ctrl-C does: it keeps what it learned and can go on.

@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nano
@@ -150,6 +151,34 @@ def test_a_training_that_was_killed_goes_on_and_what_it_learned_is_played(endles
     endless.go_on("mine")
     wait(lambda: endless.view("mine").step > view.step)
     assert "going on from step" in endless.view("mine").told
+
+
+def test_of_two_pages_that_begin_or_go_on_at_once_one_does(trainings, music):
+    order = TuneOrder("mine", str(music), steps=100_000)
+    assert sorted(at_once(4, lambda: trainings.start(order))) == [
+        "None",
+        *["name: there is a training 'mine' already; name another"] * 3,
+    ]
+    kill(trainings)
+    assert sorted(at_once(4, lambda: trainings.go_on("mine"))) == [
+        "None",
+        *["training: 'mine' runs already"] * 3,
+    ]
+    kill(trainings)
+
+
+def at_once(count, call):
+    """Return what several threads are refused with; None where they are not."""
+
+    def told(_):
+        try:
+            call()
+        except MousaiError as error:
+            return str(error)
+        return "None"
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(told, range(count)))
 
 
 def test_a_number_that_another_process_has_by_now_is_not_stopped(endless, here):
