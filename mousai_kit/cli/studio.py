@@ -39,6 +39,9 @@ def studio(
         list[Path] | None,
         typer.Option(help="Folder of music that may be learned from; repeatable."),
     ] = None,
+    tune: Annotated[
+        str, typer.Option(metavar="RECIPE", help="Recipe that Train tunes the starter with.")
+    ] = "mousai-tune",
     host: Annotated[
         str, typer.Option(help=f"Address; one beyond this machine needs {PASSWORD}.")
     ] = "127.0.0.1",
@@ -61,19 +64,25 @@ def studio(
         os.environ["GRADIO_TEMP_DIR"] = str(gallery.expanduser().resolve() / ".studio-cache")
         from mousai_kit.core.errors import argument_error
         from mousai_kit.studio.gallery import Gallery
+        from mousai_kit.studio.music import MusicFolders
         from mousai_kit.studio.page.server import empty_folder, is_loopback
         from mousai_kit.studio.studio import Studio, StudioLimits
         from mousai_kit.studio.systems import Systems
         from mousai_kit.studio.trainings import Trainings
+        from mousai_kit.studio.tuning import TUNE, TuneRecipe
 
         if not (password or is_loopback(host)):
             told = f"others can reach it there; set a password in {PASSWORD} first"
             raise argument_error("host", told, host)
+        if tune != TUNE:
+            TuneRecipe(tune).check()
         systems = Systems(targets or ["starter"], adapter or ())
         opened = Studio(Gallery(gallery), systems, StudioLimits(seconds=longest))
     with opened:
         empty_folder(opened.gallery.folder / ".studio-cache")
-        trainings = Trainings(opened.gallery.folder / "trainings", music or ())
+        brought = opened.gallery.folder / "music"
+        folders = MusicFolders(music or (), brought, opened.limits.uploads)
+        trainings = Trainings(opened.gallery.folder / "trainings", folders, recipe=tune)
         _serve(opened, trainings, host, port, password, browser=not headless)
 
 

@@ -65,8 +65,16 @@ class Systems:
         self.adapters = {Path(path).stem or path: path for path in adapters}
         self._loaded: OrderedDict[tuple[object, ...], Run] = OrderedDict()
         self.abilities = cache(self._find_abilities)
-        for name in self.targets:
-            self._check(name)
+        for target in self.targets.values():
+            self._check(target)
+
+    def add(self, name: str, target: str) -> None:
+        """Add a system under a name; RequestError where another has it, or where it can't play."""
+        known = self.targets.get(name)
+        if known not in (None, target):
+            raise argument_error("system", f"'{name}' is called so already, and is {known}")
+        self._check(target)
+        self.targets[name] = target
 
     @property
     def names(self) -> list[str]:
@@ -114,13 +122,13 @@ class Systems:
             raise argument_error("adapters", f"there is no '{name[:60]}' here{there}")
         return self.adapters[name]
 
-    def _check(self, name: str) -> None:
+    def _check(self, target: str) -> None:
         """Raise an error where a system can't make music from text."""
-        recipe, folder = resolve.resolve_run(self.targets[name], None)
+        recipe, folder = resolve.resolve_run(target, None)
         folder.check_trained(recipe)
         if not Cascade.build(recipe, device="meta").top.hears_text:
             told = "makes no music from text; the studio needs a system that does"
-            raise RequestError.about(self.targets[name], told)
+            raise RequestError.about(target, told)
 
     def _check_swaps(self, name: str, overrides: Sequence[str]) -> None:
         """Raise RequestError where something else than a sampler or a schedule is changed."""

@@ -4,213 +4,206 @@ trainings/<name>/command.json   what was started, so that it can go on
 trainings/<name>/process.json   which process it is, and when it began
 trainings/<name>/output.txt     what it said
 trainings/<name>/run/           its run folder
+trainings/.runs/<name>/         process and output of a run of the command line that went on here
+trainings/.curves/              pictures of curves that were drawn here
 """
 
 from __future__ import annotations
 
 import json
-import re
-import signal
-import subprocess
-import sys
-from collections.abc import Sequence
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import psutil
-
-from mousai_kit.core.errors import argument_error
+from mousai_kit.core.errors import MousaiError, RunError, argument_error
 from mousai_kit.core.files import atomic_write
-from mousai_kit.recipe import RUNS
+from mousai_kit.recipe import RECIPE, RUNS
+from mousai_kit.runs.resolve import resolve_recipe
+from mousai_kit.runs.run_folder import RunFolder
+from mousai_kit.runs.status import is_up_to_date
+from mousai_kit.studio.music import FOLDER_NAME, PLAIN_RULE, MusicFolders
+from mousai_kit.studio.training_process import OUTPUT, RunningTraining, TrainingProcesses
+from mousai_kit.studio.training_view import (
+    LOG,
+    CurvePictures,
+    TrainingLog,
+    TrainingView,
+    last_lines,
+    newest_demos,
+    stages_in,
+)
+from mousai_kit.studio.tuning import TUNE, TuneOrder, TuneRecipe
 
-TUNE = "mousai-tune"
-"""The recipe that tunes the starter."""
-TRAINING_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
-COMMAND, PROCESS, OUTPUT, RUN = "command.json", "process.json", "output.txt", "run"
-LAST_LINES = 12
-"""Lines of output that are shown."""
+COMMAND, RUN, REPORT = "command.json", "run", "report.md"
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingView:
-    """A training as it stands."""
+class TrainingPlace:
+    """Where a training lies."""
 
     name: str
-    running: bool
+    state: Path
+    """What is kept of its process."""
+    run: Path
     ours: bool
-    """Whether a studio started it, so that it can be stopped and go on from here."""
-    step: int
-    told: str
-    """What it said last, or what its log says."""
-    warnings: tuple[str, ...]
-    curves: Path | None
-    demos: tuple[Path, ...]
-    """The newest ones."""
 
 
 class Trainings:
-    """The trainings of a gallery, and other runs to watch."""
+    """The trainings of a gallery, and other runs to watch and steer."""
 
     def __init__(
-        self, folder: Path, music: Sequence[Path], *, runs: Path = RUNS, recipe: str = TUNE
+        self, folder: Path, music: MusicFolders, *, runs: Path = RUNS, recipe: str = TUNE
     ) -> None:
         """Keep them in a folder; they learn from folders of `music`, as `recipe` says."""
-        self.folder, self.runs, self.recipe = folder, runs, recipe
-        self._children: dict[int, subprocess.Popen[bytes]] = {}
-        self.music = [path.expanduser().resolve() for path in music]
-
-    @property
-    def music_folders(self) -> list[str]:
-        """Return the folders that may be learned from: those named, and those in them."""
-        found = []
-        for root in self.music:
-            if root.is_dir():
-                found += [
-                    root,
-                    *sorted(p for p in root.iterdir() if p.is_dir() and p.name[0] != "."),
-                ]
-        return [str(path) for path in found]
+        self.folder, self.runs, self.music = folder, runs, music
+        self.recipe = TuneRecipe(recipe)
+        self._processes = TrainingProcesses()
+        self._curves = CurvePictures(folder / ".curves")
+        self._beginning = threading.Lock()
 
     @property
     def names(self) -> list[str]:
         """Return what can be watched: trainings that were started here, then runs with a log."""
         ours = sorted(path.parent.name for path in self.folder.glob(f"*/{COMMAND}"))
-        logs = self.runs.glob("*/*/log.jsonl")
+        logs = self.runs.glob(f"*/*/{LOG}")
         return [*ours, *sorted({f"{self.runs}/{path.parents[1].name}" for path in logs})]
 
-    def start(self, name: str, music: str, *, steps: int) -> None:
-        """Begin to tune the starter to a folder of music; what is wrong its output tells.
+    def start(self, order: TuneOrder) -> list[str]:
+        """Begin to tune the starter to a folder of music; return what is too little, a line each.
 
-        RequestError for a name that is none or taken, or a folder that may not be learned from.
+        RequestError for a name that is none or taken, or a folder that may not be learned from;
+        what `validate` would tell for values that the recipe does not take; AudioError where there
+        is no music.
         """
-        if not TRAINING_NAME.fullmatch(name):
-            raise argument_error("name", "must be small letters, digits and hyphens, as in mine-1")
-        if (self.folder / name).exists():
-            raise argument_error("name", f"there is a training '{name}' already; name another")
-        self.check_music(music)
-        if not 1 <= steps <= 1_000_000:
-            raise argument_error("steps", f"must be 1 to 1000000 (got {steps})")
-        changes = [
-            f"data.path={music}",
-            f"stages.generator.train.steps={steps}",
-            f"demo.every={max(1, steps // 10)}",
-        ]
-        words = [self.recipe, "--out", str(self.folder / name / RUN)]
-        words += [word for change in changes for word in ("--set", change)]
-        folder = self.folder / name
-        folder.mkdir(parents=True)
-        with atomic_write(folder / COMMAND) as file:
-            file.write(json.dumps(words).encode())
-        self.go_on(name)
+        if not FOLDER_NAME.fullmatch(order.name):
+            raise argument_error("name", PLAIN_RULE)
+        folder = self.folder / order.name
+        taken = f"there is a training '{order.name}' already; name another"
+        if folder.exists():
+            raise argument_error("name", taken)
+        music = self.music.find(order.music)
+        words = self.recipe.words(order, music)
+        advice = self.music.advise(order.music, self.recipe.needs)
+        words += ["--out", str(folder / RUN)]
+        try:
+            folder.mkdir(parents=True)
+            with atomic_write(folder / COMMAND) as file:
+                file.write(json.dumps(words).encode())
+            self._processes.begin(words, folder)
+        except FileExistsError:  # another page was quicker
+            raise argument_error("name", taken) from None
+        except OSError as error:
+            raise RunError.about(folder, f"can't be written ({error.strerror})") from None
+        return advice
 
     def go_on(self, name: str) -> None:
-        """Start a training, or let one that was stopped go on; RequestError where it runs."""
-        folder = self._own(name)
-        if self._process(folder) is not None:
-            raise argument_error("training", f"'{name}' runs already")
-        words = json.loads((folder / COMMAND).read_text())
-        with (folder / OUTPUT).open("ab") as output:
-            process = subprocess.Popen(  # noqa: S603 (our own program)
-                [sys.executable, "-m", "mousai_kit", "run", *words],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        self._children[process.pid] = process
-        began = psutil.Process(process.pid).create_time()
-        with atomic_write(folder / PROCESS) as file:
-            file.write(json.dumps({"pid": process.pid, "began": began}).encode())
+        """Let a training that was stopped go on; RequestError where it runs, or can't."""
+        with self._beginning:
+            place = self.find(name)
+            if self._process(place) is not None:
+                raise argument_error("training", f"'{name}' runs already")
+            if _is_complete(place.run):
+                raise argument_error("training", f"'{name}' is trained to the end")
+            if place.ours:
+                words = self._words(place.state, name)
+            else:
+                _check_resumable(place)
+                words = [str((place.run / RECIPE).resolve()), "--out", str(place.run.resolve())]
+            place.state.mkdir(parents=True, exist_ok=True)
+            self._processes.begin(words, place.state)
 
     def stop(self, name: str) -> None:
-        """Ask a training to stop, as Ctrl-C does: it keeps what it learned and can go on."""
-        process = self._process(self._own(name))
-        if process is None:
+        """Ask a training to stop, as Ctrl-C does: it keeps what it learned and can go on.
+
+        RequestError where it does not run, or is no `mousai-kit run` of the same user.
+        """
+        running = self._process(self.find(name))
+        if running is None:
             raise argument_error("training", f"'{name}' does not run")
-        process.send_signal(signal.SIGINT)
+        running.stop(name)
 
     def view(self, name: str) -> TrainingView:
         """Return how a training stands; RequestError where there is none of the name."""
-        ours = (self.folder / name / COMMAND).exists() and bool(TRAINING_NAME.fullmatch(name))
-        if not ours and name not in self.names:
-            raise argument_error("training", f"there is no '{name[:60]}'")
-        run = self.folder / name / RUN if ours else self.runs / Path(name).name
-        log, values = _newest_log(run)
-        warnings = [value["warning"] for value in values if "warning" in value]
-        last = values[-1] if values else {}
-        said = _last_lines(self.folder / name / OUTPUT) if ours else ""
+        place = self.find(name)
+        log, process = TrainingLog.newest(place.run), self._process(place)
+        said = last_lines(place.state / OUTPUT)
+        fault = f"it {process.fault}" if process and process.fault else ""
+        told = [log.describe(running=process is not None), fault, said]
         return TrainingView(
             name=name,
-            running=ours and self._process(self.folder / name) is not None,
-            ours=ours,
-            step=int(last.get("step", 0)),
-            told="\n".join(filter(None, [_describe(log, values), said])),
-            warnings=tuple(warnings[-5:]),
-            curves=_if_there(log.with_name("loss.png")) if log else None,
-            demos=tuple(_newest_demos(log.parent)) if log else (),
+            running=process is not None,
+            ours=place.ours,
+            steerable=not fault,
+            playable=_has_weights(place.run),
+            step=log.step,
+            steps=log.steps,
+            told="\n".join(filter(None, told)),
+            warnings=log.warnings,
+            curves=self._curves.find(name, log),
+            demos=newest_demos(log),
         )
 
-    def check_music(self, music: str) -> Path:
-        """Return a folder of music; RequestError where it is none that may be learned from."""
-        if music not in self.music_folders:
-            told = "is none of the folders of music; start the studio with --music FOLDER"
-            raise argument_error("music", told, music[:100])
-        return Path(music)
+    def is_running(self, name: str) -> bool:
+        """Return whether a process trains it; RequestError where there is none of the name."""
+        return self._process(self.find(name)) is not None
 
-    def _own(self, name: str) -> Path:
-        """Return the folder of a training that was started here."""
-        if not TRAINING_NAME.fullmatch(name) or not (self.folder / name / COMMAND).exists():
-            raise argument_error("training", f"'{name[:60]}' was not started here")
-        return self.folder / name
+    def find(self, name: str) -> TrainingPlace:
+        """Return where a training lies; RequestError where there is none of the name."""
+        folder = self.folder / name
+        if FOLDER_NAME.fullmatch(name) and (folder / COMMAND).exists():
+            return TrainingPlace(name, folder, folder / RUN, ours=True)
+        if name in self.names:
+            called = Path(name).name
+            return TrainingPlace(
+                name, self.folder / ".runs" / called, self.runs / called, ours=False
+            )
+        raise argument_error("training", f"there is no '{name[:60]}'")
 
-    def _process(self, folder: Path) -> psutil.Process | None:
-        """Return the process of a training, None where it has ended."""
-        ended = [pid for pid, child in self._children.items() if child.poll() is not None]
-        for pid in ended:
-            del self._children[pid]
-        with suppress(OSError, ValueError, KeyError, psutil.Error):
-            found = json.loads((folder / PROCESS).read_text())
-            process = psutil.Process(found["pid"])
-            is_over = process.status() == psutil.STATUS_ZOMBIE  # it is another studio's child
-            if not is_over and abs(process.create_time() - found["began"]) < 1:
-                return process
-        return None
+    def _process(self, place: TrainingPlace) -> RunningTraining | None:
+        return self._processes.find(place.state, place.run)
 
-
-def _newest_log(run: Path) -> tuple[Path | None, list[dict[str, Any]]]:
-    """Return the log that was written last in a run folder, and what its lines say."""
-    logs = sorted(run.glob("*/log.jsonl"), key=lambda path: path.stat().st_mtime)
-    if not logs:
-        return None, []
-    values = []
-    for line in logs[-1].read_text(encoding="utf-8", errors="replace").splitlines():
-        with suppress(ValueError):  # a line that is being written
-            values.append(json.loads(line))
-    return logs[-1], values
+    def _words(self, folder: Path, name: str) -> list[str]:
+        """Return the words that a training was started with."""
+        with suppress(OSError, ValueError):
+            words = json.loads((folder / COMMAND).read_text())
+            if isinstance(words, list) and all(isinstance(word, str) for word in words):
+                return words
+        raise argument_error("training", f"'{name}' can't go on: its {COMMAND} can't be read")
 
 
-def _describe(log: Path | None, values: Sequence[dict[str, Any]]) -> str:
-    """Return what a log says, in one line."""
-    losses = [value["loss"] for value in values if "loss" in value]
-    if log is None or not losses:
-        return "nothing is logged yet"
-    mean = sum(losses[-100:]) / len(losses[-100:])
-    return f"{log.parent.name}: step {values[-1]['step']}, loss {mean:.4g} (mean of the last 100)"
+def _has_weights(run: Path) -> bool:
+    """Return whether each stage of a run has weights or a checkpoint."""
+    stages = stages_in(run)
+    return bool(stages) and all(
+        RunFolder(run).stage(name).weights.is_file() or RunFolder(run).stage(name).checkpoint
+        for name in stages
+    )
 
 
-def _last_lines(file: Path) -> str:
-    if not file.exists():
-        return ""
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join(lines[-LAST_LINES:])
+def _is_complete(run: Path) -> bool:
+    """Return whether nothing of a run is left to do."""
+    if not (run / REPORT).is_file():
+        return False
+    with suppress(MousaiError):
+        recipe, folder = resolve_recipe(str(run / RECIPE), None, own=True), RunFolder(run)
+        return all(is_up_to_date(recipe, folder, name) for name in recipe.stages)
+    return False
 
 
-def _newest_demos(stage: Path) -> list[Path]:
-    steps = sorted(stage.glob("demos/step-*"))
-    return sorted(steps[-1].glob("*.flac"))[:4] if steps else []
-
-
-def _if_there(path: Path) -> Path | None:
-    return path if path.exists() else None
+def _check_resumable(place: TrainingPlace) -> None:
+    """Raise RequestError where a run would begin anew instead of going on from its own recipe."""
+    again = "go on in a terminal, with the command that began it"
+    folder = RunFolder(place.run)
+    if not RunFolder.is_run(place.run):
+        raise argument_error("training", f"'{place.name}' has no recipe.yaml; {again}")
+    recipe = resolve_recipe(str(folder.recipe), None, own=True)
+    for name in recipe.stages:
+        files = folder.stage(name)
+        if (path := files.latest_weights()) is None:
+            return
+        if folder.mismatches(path, folder.provenance(recipe, name)):
+            told = f"'{place.name}' has weights that its recipe.yaml did not make; {again}"
+            raise argument_error("training", told)
+        if path != files.weights:
+            return

@@ -31,16 +31,7 @@ def take_upload(gallery: Gallery, path: Path, limits: UploadLimits) -> str:
     Its name is not looked at, but for messages. RequestError where it is too large or too long;
     AudioError where it holds no music of a kind that is taken, or can't be decoded to its end.
     """
-    name = Path(audio.display_path(Path(path.name)))
-    if path.stat().st_size > limits.megabytes * 1e6:
-        told = f"is larger than {limits.megabytes:g} MB; take a smaller one"
-        raise RequestError.about(str(name), told)
-    try:
-        suffix = _check_contents(path, name, limits)
-    except AudioError as error:
-        raise AudioError(
-            *(Problem(str(name), "", fault.message) for fault in error.problems)
-        ) from (None)
+    suffix = check_upload(path, limits)
     digest = audio.file_digest(path)
     kept = gallery.uploads / f"{digest}.{suffix}"
     if not kept.exists():
@@ -48,6 +39,23 @@ def take_upload(gallery: Gallery, path: Path, limits: UploadLimits) -> str:
             copy = Path(shutil.copyfile(path, Path(folder, kept.name)))
             copy.replace(kept)
     return f"{UPLOAD}{kept.name}"
+
+
+def check_upload(path: Path, limits: UploadLimits) -> str:
+    """Return the suffix of what a file that was uploaded holds, decoded to its end.
+
+    RequestError where it is too large or too long; AudioError where it holds no music of a kind
+    that is taken, or can't be decoded to its end.
+    """
+    name = Path(audio.display_path(Path(path.name)))
+    if path.stat().st_size > limits.megabytes * 1e6:
+        told = f"is larger than {limits.megabytes:g} MB; take a smaller one"
+        raise RequestError.about(str(name), told)
+    try:
+        return _check_contents(path, name, limits)
+    except AudioError as error:
+        faults = (Problem(str(name), "", fault.message) for fault in error.problems)
+        raise AudioError(*faults) from None
 
 
 def _check_contents(path: Path, name: Path, limits: UploadLimits) -> str:

@@ -6,6 +6,7 @@ import re
 import shutil
 import time
 from contextlib import suppress
+from pathlib import Path
 
 CHROMIUM = shutil.which("chromium")
 SLOW = 40_000
@@ -80,3 +81,14 @@ def told(page):
     toast.get_by_test_id("toast-close").click()
     page.wait_for_function("!document.querySelector('[data-testid=toast-body]')")  # it fades
     return text
+
+
+def serious_faults(page):
+    """Return what axe says of a page that hinders people, with the HTML of the first place."""
+    import axe_core_python
+
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate((Path(axe_core_python.__file__).parent / "axe.min.js").read_text())
+    result = page.evaluate("axe.run(document, {runOnly: ['wcag2a', 'wcag2aa']})")
+    serious = [it for it in result["violations"] if it["impact"] in ("serious", "critical")]
+    return [(it["id"], it["nodes"][0]["html"]) for it in serious]

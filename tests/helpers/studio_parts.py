@@ -38,6 +38,37 @@ def make(opened, **values):
     return record
 
 
+def tune_recipe(path, base):
+    """Write a recipe that tunes a run's generator to a folder of music in a second."""
+    text = nano.RECIPE.replace(
+        "data: {use: tones, tracks: 4, held_out: 2}", "data: {use: folder, path: none}"
+    )
+    for stage, freeze in (("autoencoder", "['*']"), ("generator", "[]")):
+        begins = f"  {stage}:\n"
+        text = text.replace(begins, f"{begins}    weights: {base}\n    freeze: {freeze}\n")
+    text = text.replace("validate_every: 2", "validate_every: 500")
+    Path(path).write_text(text)
+    return Path(path)
+
+
+def music(folder, *, count=4, seconds=3):
+    """Write music, and a text beside each piece; return the folder."""
+    folder = Path(folder)
+    folder.mkdir(parents=True)
+    for number in range(count):
+        file = nano.tone(folder / f"{number}.wav", seconds=seconds, hertz=200 + 50 * number)
+        file.with_suffix(".txt").write_text("sine")
+    return folder
+
+
+def wait(condition, seconds=90):
+    """Wait until a condition is true."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
 class Server:
     """`mousai-kit studio` as a process of its own."""
 

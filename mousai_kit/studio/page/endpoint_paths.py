@@ -139,13 +139,16 @@ def _with_path(scope: Scope, path: str) -> Scope:
 
 
 def _check_file(facts: dict[str, Any], value: Any) -> None:
-    """Raise RefusedError where a file is asked for and no upload was given."""
+    """Raise RefusedError where a file is asked for, or several, and no upload was given."""
     if facts["component"] != "File":
         return
-    path = value.get("path") if isinstance(value, dict) else None
-    if not isinstance(path, str) or value.get("meta") != {"_type": FILE} or not _is_upload(path):
-        told = f'must be {{"path": "...", "meta": {{"_type": "{FILE}"}}}} with an upload\'s path'
-        raise RefusedError(422, f"{facts['parameter_name']}: {told}")
+    several = facts["type"].get("type") == "array"
+    for file in value if several and isinstance(value, list) else [value]:
+        path = file.get("path") if isinstance(file, dict) else None
+        if not isinstance(path, str) or file.get("meta") != {"_type": FILE} or not _is_upload(path):
+            form = f'{{"path": "...", "meta": {{"_type": "{FILE}"}}}}'
+            told = f"must be {form} with an upload's path{', in a list' if several else ''}"
+            raise RefusedError(422, f"{facts['parameter_name']}: {told}")
 
 
 def _is_upload(path: str) -> bool:

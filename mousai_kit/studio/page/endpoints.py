@@ -21,23 +21,23 @@ from mousai_kit.studio.studio import Studio, continue_clip, count_up, vary_clip
 
 DEVICE: dict[str, Any] = {"concurrency_id": "device", "concurrency_limit": 1}
 """How an event says that it needs the device."""
+QUICK: dict[str, Any] = {"concurrency_limit": 8}
+"""How an event says that it waits for nobody."""
 
 
 def add_endpoints(studio: Studio) -> None:
     """Add the endpoints of clips to the page that is being built."""
     for function in _device_endpoints(studio):
-        add_endpoint(function, needs_device=True)
+        add_endpoint(function, DEVICE)
     for function in _quick_endpoints(studio):
         add_endpoint(function)
     _add_file_endpoints(studio)
 
 
-def add_endpoint(function: Callable[..., Any], *, needs_device: bool = False) -> None:
+def add_endpoint(function: Callable[..., Any], queue: dict[str, Any] = QUICK) -> None:
     """Add an endpoint that is called as a function is; its arguments are checked by their types."""
     gr.api(
-        tell_errors(check_arguments(function), escape=False),
-        api_name=function.__name__,
-        **(DEVICE if needs_device else {"concurrency_limit": 8}),
+        tell_errors(check_arguments(function), escape=False), api_name=function.__name__, **queue
     )
 
 

@@ -20,14 +20,19 @@ from mousai_kit.studio.judging import (
     trial_sounds,
 )
 from mousai_kit.studio.listening import ListeningResults
-from mousai_kit.studio.page.endpoints import add_endpoint, add_file_endpoint, state_values
+from mousai_kit.studio.page.endpoints import (
+    DEVICE,
+    add_endpoint,
+    add_file_endpoint,
+    state_values,
+)
 from mousai_kit.studio.studio import Studio
 
 
 def add_listening_endpoints(studio: Studio) -> None:
     """Add the endpoints to the page that is being built."""
     for function in _making_endpoints(studio):
-        add_endpoint(function, needs_device=True)
+        add_endpoint(function, DEVICE)
     for function in _listener_endpoints(studio):
         add_endpoint(function)
 

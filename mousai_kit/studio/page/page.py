@@ -6,15 +6,17 @@ from typing import Any
 
 import gradio as gr
 
+from mousai_kit.studio.learned_systems import LearnedSystems
 from mousai_kit.studio.page.endpoints import add_endpoints
 from mousai_kit.studio.page.errors import tell_errors
 from mousai_kit.studio.page.gallery_tab import GalleryTab
 from mousai_kit.studio.page.judge_tab import CompareTab, ListenTab
 from mousai_kit.studio.page.listening_endpoints import add_listening_endpoints
 from mousai_kit.studio.page.make_tab import MakeTab
-from mousai_kit.studio.page.shape_tab import ShapeTab
+from mousai_kit.studio.page.shape_tab import ShapeTab, offer_adapters
 from mousai_kit.studio.page.swap_tab import SwapTab
 from mousai_kit.studio.page.train_tab import TrainTab
+from mousai_kit.studio.page.training_endpoints import add_training_endpoints
 from mousai_kit.studio.studio import Studio
 from mousai_kit.studio.trainings import Trainings
 
@@ -25,6 +27,8 @@ CSS = """
   background: var(--border-color-primary); accent-color: var(--color-accent); }
 .studio-progress::-webkit-progress-bar { background: var(--border-color-primary); }
 .studio-progress::-webkit-progress-value { background: var(--color-accent); }
+[role="tab"].selected { color: var(--body-text-color) !important; }
+.studio-picture { display: block; width: 100%; border-radius: 4px; }
 .studio-progress::-moz-progress-bar { background: var(--color-accent); }
 """
 
@@ -46,40 +50,75 @@ CONTRAST = {
 }
 
 
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+
+
 def build_page(studio: Studio, trainings: Trainings) -> Any:
     """Return the page of a studio, and its endpoints: Gradio's Blocks."""
+    learned = LearnedSystems(studio.gallery.folder / "learned", studio.systems)
+    learned.add_kept()
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown(f"# {TITLE}")
         with gr.Tab("Make", elem_id="tab-make"):
-            MakeTab(studio)
+            make = MakeTab(studio)
         with gr.Tab("Gallery") as gallery_tab:
             gallery = GalleryTab(studio)
         with gr.Tab("Shape") as shape_tab:
             shape = ShapeTab(studio)
         with gr.Tab("Swap"):
             swap = SwapTab(studio)
-        if len(studio.systems.names) > 1:
-            with gr.Tab("Compare"):
-                CompareTab(studio)
+        with gr.Tab("Compare", visible=len(studio.systems.names) > 1) as compare_tab:
+            compare = CompareTab(studio)
         with gr.Tab("Listen") as listen_tab:
             listen = ListenTab(studio)
-        with gr.Tab("Train"):
-            TrainTab(trainings)
+        with gr.Tab("Train") as train_tab:
+            train = TrainTab(trainings, learned)
         add_endpoints(studio)
         add_listening_endpoints(studio)
-        private: dict[str, Any] = {"api_visibility": "private"}
-        page.load(tell_errors(swap.offer), None, [swap.component], **private)
-        shape_tab.select(tell_errors(shape.refresh), [shape.clip], [shape.clip], **private)
+        add_training_endpoints(trainings, learned)
+        gr.on(
+            [page.load, train_tab.select],
+            tell_errors(train.refresh),
+            [train.music.music, train.chosen],
+            [train.music.music, train.chosen],
+            show_progress="hidden",
+            **PRIVATE,
+        )
+        offered = [make.system, shape.system, swap.system, compare.systems, listen.systems]
+        for happens in (page.load, train.taken.success):
+            happens(
+                tell_errors(lambda: _offer_systems(studio)),
+                None,
+                [*offered, listen.abx_system, compare_tab, *shape.adapters],
+                show_progress="hidden",
+                **PRIVATE,
+            )
+        page.load(tell_errors(swap.offer), None, [swap.component], **PRIVATE)
+        shape_tab.select(tell_errors(shape.refresh), [shape.clip], [shape.clip], **PRIVATE)
         listen_tab.select(
-            tell_errors(listen.refresh), [listen.test], [listen.test, listen.abx_clip], **private
+            tell_errors(listen.refresh), [listen.test], [listen.test, listen.abx_clip], **PRIVATE
         )
         gallery_tab.select(
             tell_errors(gallery.refresh),
             [gallery.chosen, gallery.page],
             [gallery.chosen, gallery.pictures],
-            **private,
+            **PRIVATE,
         )
     return page
+
+
+def _offer_systems(studio: Studio) -> list[Any]:
+    """Return what the tabs offer of systems and adapters now: trainings bring more of both."""
+    names, adapters = studio.systems.names, list(studio.systems.adapters)
+    able = [name for name in names if studio.systems.abilities(name).reconstructs]
+    several = len(names) > 1
+    return [
+        *(gr.Dropdown(names, visible=several) for _ in range(3)),
+        *(gr.CheckboxGroup(names) for _ in range(2)),
+        gr.Dropdown(able),
+        gr.Tab(visible=several),
+        *offer_adapters(adapters),
+    ]
 
 
 def theme() -> Any:

@@ -35,7 +35,7 @@ def start_server(
     browser: bool,
 ) -> tuple[Any, str]:
     """Serve a studio's page from another thread; return the page, and where it is."""
-    page = build_page(studio, trainings)
+    page, gallery = build_page(studio, trainings), studio.gallery
     page.queue(max_size=QUEUE, default_concurrency_limit=8, status_update_rate=1.0, api_open=False)
     _, url, _ = page.launch(
         server_name=host,
@@ -51,6 +51,7 @@ def start_server(
         enable_monitoring=False,
         footer_links=["api"],
         state_session_capacity=SESSIONS,
+        allowed_paths=[str(path) for path in (gallery.clips, gallery.uploads, gallery.making)],
         max_file_size=int(studio.limits.uploads.megabytes * 1e6),
         app_kwargs={
             "routes": [Route("/studio/sound/{name}", _sound_endpoint(studio))],

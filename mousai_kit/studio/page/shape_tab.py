@@ -27,12 +27,20 @@ NEEDS = {FROM: "source", REPAINT: "inpaint", CONTINUE: "extend", LOOP: "loop", B
 """Ways to shape, and the control that a run must heed for each."""
 MELODY = "melody"
 """The condition that a hummed tune is told as."""
+SLIDERS = 12
+"""Adapters that have a slider, at most: trainings bring more of them while the page is open."""
 
 
 def ways(able: Abilities) -> list[str]:
     """Return the ways to shape that a run can follow."""
     found = [way for way, control in NEEDS.items() if control in able.controls]
     return [*found, HUM] if MELODY in able.conditions else found
+
+
+def offer_adapters(names: list[str]) -> list[Any]:
+    """Return which adapter each slider is for; one that is for none is not shown."""
+    padded = [*names, *([""] * SLIDERS)][:SLIDERS]
+    return [gr.Slider(label=f"Adapter {name} (0: off)", visible=bool(name)) for name in padded]
 
 
 class ShapeTab:
@@ -96,9 +104,10 @@ class ShapeTab:
             visible=False,
             label="Share of the second prompt; below 0: it goes from one to the other",
         )
+        names = [*self.studio.systems.adapters, *([""] * SLIDERS)][:SLIDERS]
         self.adapters = [
-            gr.Slider(-2, 2, 0, step=0.05, label=f"Adapter {name} (0: off)")
-            for name in self.studio.systems.adapters
+            gr.Slider(-2, 2, 0, step=0.05, label=f"Adapter {name} (0: off)", visible=bool(name))
+            for name in names
         ]
 
     def _add_prompt(self) -> None:
@@ -238,7 +247,7 @@ class ShapeTab:
             controls = {"loop": True}
         elif way == BLEND:
             controls = {"blend": blend} | ({"blend_at": share} if share >= 0 else {})
-        pairs = zip(self.studio.systems.adapters, adapters, strict=True)
+        pairs = zip(self.studio.systems.adapters, adapters, strict=False)  # more are not shown
         settings = clip_settings(
             system=system,
             prompt=prompt,
