@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -43,6 +44,7 @@ class Studio:
         self.longest = self.limits.seconds
         self.sounds = LiveSounds(gallery.making / "sounds")
         self.device = DeviceThread()
+        self._exporting = threading.Lock()
 
     def __enter__(self) -> Self:
         self.gallery.__enter__()
@@ -93,16 +95,21 @@ class Studio:
         record = self.gallery.find(key)
         name = clip_file_name(record.settings.prompt)
         out = self.gallery.making / "exports" / key / f"{name}-{record.settings.seed}.{suffix}"
-        if not out.exists():
-            out.parent.mkdir(parents=True, exist_ok=True)
-            info = audio.audio_info(source)
-            wave = audio.read(source, sample_rate=info.sample_rate, channels=info.channels)
-            tags = audio.read_tags(source)
-            audio.write(out, wave, sample_rate=info.sample_rate, tags=tags)
+        with self._exporting:
+            if not out.exists():
+                _convert(source, out)
         return out
 
 
 FORMATS = ("flac", "wav", "ogg")
+
+
+def _convert(source: Path, out: Path) -> None:
+    """Write an audio file in the format that another name says, with its tags."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    info = audio.audio_info(source)
+    wave = audio.read(source, sample_rate=info.sample_rate, channels=info.channels)
+    audio.write(out, wave, sample_rate=info.sample_rate, tags=audio.read_tags(source))
 
 
 def count_up(settings: ClipSettings, count: int) -> list[ClipSettings]:

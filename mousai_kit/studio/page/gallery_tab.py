@@ -15,7 +15,7 @@ from mousai_kit.studio.page.player import ClipPlayer, clip_label
 from mousai_kit.studio.settings import ClipSettings
 from mousai_kit.studio.studio import Studio, continue_clip, vary_clip
 
-SHOWN = 12
+SHOWN = 6
 """Pictures on a page of the gallery."""
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
@@ -40,7 +40,7 @@ class GalleryTab:
         )
         self.pictures = gr.Gallery(
             label="Newest clips",
-            columns=2,
+            columns=1,
             height="auto",
             allow_preview=False,
             interactive=False,
@@ -51,11 +51,13 @@ class GalleryTab:
 
     def _add_actions(self) -> None:
         with gr.Row():
-            self.again = gr.Button("Make again", elem_id="gallery-again")
-            self.vary = gr.Button("Vary", elem_id="gallery-vary")
-            self.extend = gr.Button("Continue", elem_id="gallery-continue")
-            self.delete = gr.Button("Delete", variant="stop", elem_id="gallery-delete")
-            self.cancel = gr.Button("Cancel")
+            self.again = gr.Button("Make again", min_width=140, elem_id="gallery-again")
+            self.vary = gr.Button("Vary", min_width=90, elem_id="gallery-vary")
+            self.extend = gr.Button("Continue", min_width=90, elem_id="gallery-continue")
+            self.delete = gr.Button(
+                "Delete", variant="stop", min_width=90, elem_id="gallery-delete"
+            )
+            self.cancel = gr.Button("Cancel", min_width=90, elem_id="gallery-cancel")
         with gr.Row():
             self.spread = gr.Slider(0, 1, 0.2, label="Spread of variations")
             self.longer = gr.Slider(1, 60, 5, step=0.5, label="Seconds to continue for")
@@ -91,9 +93,7 @@ class GalleryTab:
                 (self.extend, lambda clip, _, longer: continue_clip(clip, longer), "continued"),
             )
         ]
-        self.cancel.click(
-            lambda: "cancelled", None, [self.progress.status], cancels=events, **PRIVATE
-        )
+        self.progress.cancel_by(self.cancel, events)
         self.delete.click(
             tell_errors(self._delete),
             [self.chosen, self.page],

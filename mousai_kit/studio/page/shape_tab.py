@@ -54,7 +54,11 @@ class ShapeTab:
 
     def _add_source(self, offered: list[str]) -> None:
         self.system = gr.Dropdown(
-            self.names, value=self.names[0], label="System", visible=len(self.names) > 1
+            self.names,
+            value=self.names[0],
+            label="System",
+            visible=len(self.names) > 1,
+            elem_id="shape-system",
         )
         self.way = gr.Radio(
             offered, value=offered[0] if offered else None, label="What to do", elem_id="shape-way"
@@ -72,7 +76,9 @@ class ShapeTab:
 
     def _add_details(self) -> None:
         self.wave = gr.Image(
-            label="Waveform: click where the range begins, then where it ends",
+            label="Waveform: click both ends of the range",
+            alt_text="Waveform",
+            elem_classes="studio-labelled",
             type="numpy",
             interactive=False,
             buttons=[],
@@ -83,7 +89,9 @@ class ShapeTab:
         with gr.Row(visible=False) as self.range:
             self.start = gr.Number(0, label="From second", elem_id="shape-start", min_width=90)
             self.stop = gr.Number(1, label="To second", elem_id="shape-stop", min_width=90)
-        self.strength = gr.Slider(0, 1, 0.6, label="Strength: 0 gives it back, 1 ignores it")
+        self.strength = gr.Slider(
+            0, 1, 0.6, label="Strength: 0 gives it back, 1 ignores it", elem_id="shape-strength"
+        )
         self.seconds = gr.Number(
             5, label="Seconds", visible=False, elem_id="shape-seconds", min_width=90
         )
@@ -95,9 +103,17 @@ class ShapeTab:
             step=0.05,
             visible=False,
             label="Share of the second prompt; below 0: it goes from one to the other",
+            elem_id="shape-share",
         )
         self.adapters = [
-            gr.Slider(-2, 2, 0, step=0.05, label=f"Adapter {name} (0: off)")
+            gr.Slider(
+                -2,
+                2,
+                0,
+                step=0.05,
+                label=f"Adapter {name} (0: off)",
+                elem_id=f"shape-adapter-{name}",
+            )
             for name in self.studio.systems.adapters
         ]
 
@@ -174,9 +190,7 @@ class ShapeTab:
             **DEVICE,
             **PRIVATE,
         )
-        self.cancel.click(
-            lambda: "cancelled", None, [self.progress.status], cancels=shaping, **PRIVATE
-        )
+        self.progress.cancel_by(self.cancel, shaping)
 
     def refresh(self, chosen: str | None) -> Any:
         """Return the list of clips as it is now."""
