@@ -281,7 +281,8 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     """Return what was found, as it is told."""
     splits = facts["splits"]
     counts = f"{splits.get('train', 0)} to learn from, {splits.get('validation', 0)} held out"
-    lines = [f"{facts['pieces']} tracks ({counts}), {facts['hours']:.2f} hours", *facts["advice"]]
+    tracks = f"{facts['pieces']} track{'' if facts['pieces'] == 1 else 's'}"
+    lines = [f"{tracks} ({counts}), {facts['hours']:.2f} hours", *facts["advice"]]
     if facts["captions"]:
         lines.append(f"described as: {join_quoted(facts['captions'])}")
     for kinds in (PROBLEMS, NOTES):

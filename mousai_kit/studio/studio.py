@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -47,6 +48,7 @@ class Studio:
         self.listening = ListeningTests(gallery.folder / "listening")
         self.blind_copies = BlindCopies(gallery.making / "heard")
         self.device = DeviceThread()
+        self._exporting = threading.Lock()
 
     def __enter__(self) -> Self:
         self.gallery.__enter__()
@@ -96,12 +98,9 @@ class Studio:
         record = self.gallery.find(key)
         name = clip_file_name(record.settings.prompt)
         out = self.gallery.making / "exports" / key / f"{name}-{record.settings.seed}.{suffix}"
-        if not out.exists():
-            out.parent.mkdir(parents=True, exist_ok=True)
-            info = audio.audio_info(source)
-            wave = audio.read(source, sample_rate=info.sample_rate, channels=info.channels)
-            tags = audio.read_tags(source)
-            audio.write(out, wave, sample_rate=info.sample_rate, tags=tags)
+        with self._exporting:
+            if not out.exists():
+                _convert(source, out)
         return out
 
 
@@ -112,6 +111,14 @@ def check_order_size(count: int) -> None:
     """Raise RequestError where so many clips are none, or more than an order has."""
     if not 1 <= count <= MOST:
         raise argument_error("count", f"must be 1 to {MOST} (got {count})")
+
+
+def _convert(source: Path, out: Path) -> None:
+    """Write an audio file in the format that another name says, with its tags."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    info = audio.audio_info(source)
+    wave = audio.read(source, sample_rate=info.sample_rate, channels=info.channels)
+    audio.write(out, wave, sample_rate=info.sample_rate, tags=audio.read_tags(source))
 
 
 def count_up(settings: ClipSettings, count: int) -> list[ClipSettings]:

@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from mousai_kit import audio
 
-WIDTH, HEIGHT = 1200, 160
+WIDTH, HEIGHT = 1200, 240
+QUIET = 1e-3
+"""Nothing softer is drawn as if it were loud."""
 INK, GROUND, CHOSEN = (249, 115, 22), (39, 39, 42), (120, 70, 30)
 """Colours of the wave, of what is behind it, and of what is behind the range that is chosen."""
 
@@ -18,12 +20,15 @@ INK, GROUND, CHOSEN = (249, 115, 22), (39, 39, 42), (120, 70, 30)
 def waveform_picture(
     path: Path, chosen: tuple[float, float] | None = None
 ) -> npt.NDArray[np.uint8]:
-    """Return a picture [height, width, 3] of an audio file; a range of seconds is marked."""
+    """Return a picture [height, width, 3] of an audio file, its loudest sample at the edge.
+
+    A range of seconds is marked.
+    """
     info = audio.audio_info(path)
     wave = audio.read(path, sample_rate=info.sample_rate, channels=1)[0].numpy()
     edges = np.linspace(0, len(wave), WIDTH + 1).astype(int)
     peaks = np.array([np.abs(wave[a : max(b, a + 1)]).max(initial=0.0) for a, b in pairwise(edges)])
-    heights = np.maximum(1, np.minimum(peaks, 1.0) * HEIGHT / 2)
+    heights = np.maximum(1, peaks / max(peaks.max(), QUIET) * HEIGHT / 2)
     rows = np.abs(np.arange(HEIGHT) - HEIGHT / 2)[:, None]
     picture = np.empty((HEIGHT, WIDTH, 3), np.uint8)
     picture[:] = GROUND

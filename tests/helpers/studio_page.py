@@ -17,6 +17,18 @@ OPTIONS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
 
+CANCELLED = "cancelled; what was finished is in the gallery"
+STATUS = "[...document.querySelectorAll('textarea, input')]"
+
+
+def microphone(file):
+    """Return options with which a file is heard again and again from a microphone."""
+    return [
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={file}",
+    ]
+
 
 def has_playwright():
     with suppress(ImportError):
@@ -68,10 +80,50 @@ def pick(page, name, text):
 
 
 def make(page, prompt, seconds="2"):
+    """Make a clip on the first tab; return its facts."""
     fill(page, "make-prompt", prompt)
     fill(page, "make-seconds", seconds)
-    page.locator("#make-button").click()
-    wait_for(page, "make-facts", "seed")
+    return press(page, "make")
+
+
+def press(page, tab):
+    """Press the main button of a tab; return the facts of the clip that comes of it."""
+    before = page.locator(f"#{tab}-facts textarea").input_value()
+    page.locator(f"#{tab}-button").click()
+    page.wait_for_function(
+        "([id, before]) => { const facts = document.querySelector(`#${id}-facts textarea`).value;"
+        " return facts && facts !== before }",
+        arg=[tab, before],
+    )
+    return page.locator(f"#{tab}-facts textarea").input_value()
+
+
+def cancel(page, tab):
+    """Cancel what a tab makes, as soon as some of it is done."""
+    page.wait_for_function("[...document.querySelectorAll('progress')].some(it => it.value > 0)")
+    page.locator(f"#{tab}-cancel").click()
+    page.wait_for_function(f"() => ({STATUS}).some(it => it.value === {CANCELLED!r})")
+
+
+def press_after_cancel(page, tab):
+    """Press a main button until something begins: Gradio hears of an end a moment late."""
+    while page.evaluate(f"() => ({STATUS}).some(it => it.value === {CANCELLED!r})"):
+        page.locator(f"#{tab}-button").click()
+        time.sleep(0.2)
+
+
+def bring(page, name, file):
+    """Choose a file to be uploaded; wait until it is there."""
+    chooser = page.locator(f"#{name} input[type=file]")
+    chooser.set_input_files(str(file))
+    chooser.wait_for(state="detached")
+
+
+def take(page, button):
+    """Press a button that downloads; return the file."""
+    with page.expect_download() as taken:
+        button.click()
+    return taken.value
 
 
 def told(page):

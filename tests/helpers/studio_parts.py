@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -11,12 +12,14 @@ import time
 from pathlib import Path
 
 import nano
+import soundfile
 
 from mousai_kit.studio.gallery import Gallery
 from mousai_kit.studio.settings import clip_settings
 from mousai_kit.studio.studio import Studio, StudioLimits
 from mousai_kit.studio.systems import Systems
 from mousai_kit.studio.uploads import UploadLimits
+from mousai_kit.training.run import train_run
 
 LIMITS = StudioLimits(seconds=20.0, uploads=UploadLimits(megabytes=1.0, seconds=10.0))
 
@@ -29,6 +32,21 @@ def studio(targets, folder, *, adapters=()):
 def settings(**values):
     asked = {"system": "nano", "prompt": "low saw chord", "seconds": 0.5, "seed": 3}
     return clip_settings(**(asked | values))
+
+
+def train_beside(base):
+    """Train, on a run's autoencoder, a system that hears melody, `hummer`, and an adapter, `tuned`.
+
+    Stands in an empty folder; returns the folders of both runs.
+    """
+    taken = [f"stages.autoencoder.weights={base}", "stages.autoencoder.freeze=['*']"]
+    adapted = [
+        *(f"stages.generator.weights={base}", "stages.generator.lora={rank: 2, alpha: 8}"),
+        "stages.generator.train.learning_rate=1e-1",  # four steps that are heard
+    ]
+    train_run(nano.system(*taken, text=nano.TOLD, folder="hummer"))
+    train_run(nano.system(*taken, *adapted, folder="tuned"))
+    return Path("hummer").resolve(), Path("tuned").resolve()
 
 
 def make(opened, **values):
@@ -79,11 +97,12 @@ class Server:
         *options,
         password=None,
         host="127.0.0.1",
+        port=None,
         program=("-m", "mousai_kit"),
     ):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+            self.port = port or probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.gallery = Path(folder)
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -110,6 +129,12 @@ class Server:
     @property
     def said(self):
         return self.output.read_text()
+
+    def clip(self, facts):
+        """Return the record and the samples of the clip that the page tells of, [t, c]."""
+        (folder,) = (it for it in (self.gallery / "clips").iterdir() if it.name in facts)
+        record = json.loads((folder / "clip.json").read_text())
+        return record, soundfile.read(folder / record["file"], always_2d=True)[0]
 
     def kill(self):
         """End it as a power cut would."""

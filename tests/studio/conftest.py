@@ -2,8 +2,10 @@ import os
 import shutil
 
 import pytest
+import soundfile
 import studio_page
 import studio_parts
+import sung
 
 
 @pytest.fixture
@@ -20,19 +22,35 @@ def nano_run(trained_once, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def server(nano_run, tmp_path_factory):
-    """Return a studio's server, with the system `nano` and a folder of music."""
+def beside_nano(nano_run, tmp_path_factory):
+    """Return a run `hummer`, which hears melody, and `tuned`, with an adapter for `nano`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("beside"))
+        return studio_parts.train_beside(nano_run)
+
+
+@pytest.fixture(scope="session")
+def server(nano_run, beside_nano, tmp_path_factory):
+    """Return a studio's server: systems `nano` and `hummer`, adapter `tuned`, a folder of music."""
+    hummer, tuned = beside_nano
     folder = tmp_path_factory.mktemp("served")
     (folder / "music").mkdir()
     studio_parts.tone(folder / "music" / "tone.wav", seconds=2)
-    served = studio_parts.Server([nano_run], folder / "gallery", "--music", folder / "music")
+    served = studio_parts.Server(
+        [nano_run, hummer],
+        folder / "gallery",
+        *("--music", folder / "music", "--adapter", tuned),
+    )
     yield served
     assert "Traceback" not in served.stop()
 
 
 @pytest.fixture(scope="module")
-def browser():
-    """Return a browser, of a module: Playwright keeps a loop running. CI must have one."""
+def browser(tmp_path_factory):
+    """Return a browser, of a module: Playwright keeps a loop running. CI must have one.
+
+    Who listens to its microphone hears a melody that is hummed.
+    """
     if studio_page.CHROMIUM is None or not studio_page.has_playwright():
         told = "Chromium (apt-get install chromium) and Playwright are needed"
         if os.environ.get("CI"):
@@ -40,9 +58,12 @@ def browser():
         pytest.skip(told)
     from playwright.sync_api import sync_playwright
 
+    tune = tmp_path_factory.mktemp("hummed") / "tune.wav"
+    soundfile.write(tune, sung.hum(sung.MELODIES[0])[0].numpy(), sung.RATE, subtype="PCM_16")
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(
-            executable_path=studio_page.CHROMIUM, args=studio_page.OPTIONS
+            executable_path=studio_page.CHROMIUM,
+            args=[*studio_page.OPTIONS, *studio_page.microphone(tune)],
         )
         yield opened
         opened.close()

@@ -94,7 +94,7 @@ def test_values_in_order_that_are_none_are_refused(server, name, data, line):
         ("make", MAKE | {"controls": {"strength": [[1]]}}, "strength: "),
         ("make", MAKE | {"overrides": [None]}, "overrides: 0: must be text (got null)"),
         ("make", MAKE | {"adapters": {"x": "y"}}, "adapters: x: must be a number (got 'y')"),
-        ("make", MAKE | {"adapters": {"x": 1}}, "adapters: there is no 'x' here; there are none"),
+        ("make", MAKE | {"adapters": {"x": 1}}, "adapters: there is no 'x' here; there is 'tuned'"),
         ("vary", {"clip": "x", "count": {}}, "count: must be a whole number (got a mapping)"),
         ("clips", {"limit": "all"}, "limit: must be a whole number (got 'all')"),
         ("clip", {"key": "../../etc/passwd"}, "clip: the gallery has no clip '../../etc/passwd'"),

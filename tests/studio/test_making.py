@@ -202,3 +202,24 @@ def test_a_clip_is_taken_home_in_another_format_with_its_tags(opened):
         assert audio.read_tags(file)["prompt"] == "low saw chord"
     with pytest.raises(RequestError, match=r"^format=exe: must be one of flac, wav, ogg$"):
         opened.export(record.key, "exe")
+
+
+def test_whoever_asks_for_a_format_at_once_gets_one_whole_file(opened):
+    records = [studio_parts.make(opened, seed=seed) for seed in range(3)]
+    found, gate = [], threading.Barrier(6)
+
+    def take(record):
+        gate.wait()
+        found.append(opened.export(record.key, "wav"))
+
+    for record in records:
+        threads = [threading.Thread(target=take, args=(record,)) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(found) == 18
+    assert len(set(found)) == 3
+    for file in set(found):
+        assert audio.read_tags(file)["prompt"] == "low saw chord"
+        assert audio.audio_info(file).seconds == pytest.approx(0.5, abs=0.01)

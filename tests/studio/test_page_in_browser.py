@@ -1,19 +1,15 @@
 """The page in Debian's Chromium: clips made, played, shaped, swapped and judged."""
 
-import json
 import re
-import time
 
 import pytest
-import studio_parts
-from studio_page import choose_tab, fill, make, open_page, pick, serious_faults, told, wait_for
+from studio_page import choose_tab, fill, make, pick, told, wait_for
 
 pytestmark = [
     pytest.mark.xdist_group("studio"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
-TABS = ("Make", "Gallery", "Shape", "Swap", "Listen", "Train")
 EVIL = "<img src=x onerror='window.hacked=1'><b>saw</b>"
 
 
@@ -71,17 +67,19 @@ def test_a_range_that_was_chosen_on_the_waveform_is_repainted(page):
     pick(page, "shape-clip", "to be repainted")
     wave = page.locator("#shape-wave img")
     wave.wait_for()
-    time.sleep(0.5)
     for share in (0.25, 0.75):
-        box = wave.bounding_box()
+        page.wait_for_function("document.querySelector('#shape-wave img').complete")
+        box, seen = wave.bounding_box(), wave.get_attribute("src")
         wave.click(position={"x": share * box["width"], "y": box["height"] / 2})
         name = "shape-start" if share < 0.5 else "shape-stop"
         wait_for(page, name, f"{2 * share:g}"[:3])
-        time.sleep(0.5)
+        page.wait_for_function(
+            "seen => document.querySelector('#shape-wave img').src !== seen", arg=seen
+        )
     fill(page, "shape-prompt", "high sine")
     page.locator("#shape-button").click()
     facts = wait_for(page, "shape-facts", "repaint a range of it from")
-    start, stop = map(float, re.search(r"ranges: \['([\d.]+)-([\d.]+)'\]", facts).groups())
+    start, stop = map(float, re.search(r"ranges: ([\d.]+)-([\d.]+)", facts).groups())
     assert (start, stop) == pytest.approx((0.5, 1.5), abs=0.05)
 
 
@@ -91,8 +89,7 @@ def test_a_sampler_is_swapped_heard_beside_its_like_and_a_faulty_value_told(page
     pick(page, "swap-component", "heun")
     fill(page, "swap-prompt", "low saw chord")
     fill(page, "swap-seconds", "1")
-    page.locator("#swap-steps input").wait_for()
-    time.sleep(1)
+    wait_for(page, "swap-steps", "39")  # heun's own
     page.locator("#swap-listen").click()
     assert "swapped" not in wait_for(page, "swap-before-facts", "seed 0")
     assert "swapped: stages.generator.model.sampler.use=heun" in wait_for(
@@ -111,6 +108,7 @@ def test_a_sampler_is_swapped_heard_beside_its_like_and_a_faulty_value_told(page
 def test_a_listening_test_is_made_taken_blind_and_told_as_a_matrix(page, server):
     choose_tab(page, "Listen")
     fill(page, "genre-name", "four")
+    page.locator("#genre-systems").get_by_label("hummer").uncheck()
     fill(page, "genre-genres", "low saw\nhigh sine")
     fill(page, "genre-clips", "1")
     fill(page, "genre-seconds", "0.5")
@@ -136,39 +134,3 @@ def test_a_listening_test_is_made_taken_blind_and_told_as_a_matrix(page, server)
     ]
     answers = (server.gallery / "listening" / "four" / "answers.csv").read_text().splitlines()
     assert len(answers) == 3
-
-
-def test_the_keyboard_alone_makes_a_clip(page):
-    page.locator("#make-prompt textarea").focus()
-    page.keyboard.type("by keyboard")
-    for _ in range(30):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.id") == "make-button":
-            break
-    assert page.evaluate("document.activeElement.id") == "make-button"
-    page.keyboard.press("Enter")
-    wait_for(page, "make-facts", "by keyboard")
-
-
-@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
-def test_axe_finds_nothing_serious_and_nothing_sticks_out(browser, server, width, theme):
-    page = open_page(browser, server, width=width, theme=theme)
-    found = {}
-    for name in TABS:
-        choose_tab(page, name)
-        time.sleep(0.5)
-        found[name] = serious_faults(page)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.close()
-    assert found == {key: [] for key in TABS}, json.dumps(found, indent=1)
-
-
-def test_a_studio_that_was_stopped_is_told_of(browser, nano_run, tmp_path):
-    served = studio_parts.Server([nano_run], tmp_path / "gallery")
-    page = open_page(browser, served)
-    served.kill()
-    fill(page, "make-prompt", "x")
-    page.locator("#make-button").dispatch_event("click")  # the message may lie over it already
-    text = page.get_by_test_id("toast-text").first.inner_text()
-    assert re.search(r"[Cc]onnection|[Cc]ould not|reach", text)
-    page.close()

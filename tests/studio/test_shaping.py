@@ -3,6 +3,7 @@
 import nano
 import numpy as np
 import pytest
+import soundfile
 
 from mousai_kit.studio.systems import Systems
 from mousai_kit.studio.waveform import CHOSEN, INK, WIDTH, second_at, waveform_picture
@@ -42,3 +43,14 @@ def test_a_waveform_is_as_wide_as_its_clip_is_long(here):
 @pytest.mark.parametrize(("column", "second"), [(-5, 0), (0, 0), (300, 0.5), (1200, 2), (1300, 2)])
 def test_a_column_of_the_picture_is_a_second(column, second):
     assert second_at(column, 2.0) == second
+
+
+def test_a_soft_clip_is_drawn_as_high_as_a_loud_one_and_silence_as_a_line(here):
+    loud = nano.tone(here / "loud.wav", seconds=1)
+    soft, silent = here / "soft.wav", here / "silent.wav"
+    wave, rate = soundfile.read(loud)
+    soundfile.write(soft, 0.1 * wave, rate, subtype="FLOAT")
+    soundfile.write(silent, 0 * wave, rate)
+    heights = [(waveform_picture(file) == INK).all(-1).sum(0) for file in (loud, soft, silent)]
+    assert abs(heights[0] - heights[1]).max() <= 2
+    assert heights[2].max() == 3

@@ -15,7 +15,7 @@ from mousai_kit.studio.page.player import ClipPlayer, clip_label
 from mousai_kit.studio.settings import ClipSettings
 from mousai_kit.studio.studio import Studio, continue_clip, vary_clip
 
-SHOWN = 12
+SHOWN = 6
 """Pictures on a page of the gallery."""
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
@@ -40,7 +40,7 @@ class GalleryTab:
         )
         self.pictures = gr.Gallery(
             label="Newest clips",
-            columns=2,
+            columns=1,
             height="auto",
             allow_preview=False,
             interactive=False,
@@ -51,11 +51,13 @@ class GalleryTab:
 
     def _add_actions(self) -> None:
         with gr.Row():
-            self.again = gr.Button("Make again", elem_id="gallery-again")
-            self.vary = gr.Button("Vary", elem_id="gallery-vary")
-            self.extend = gr.Button("Continue", elem_id="gallery-continue")
-            self.delete = gr.Button("Delete", variant="stop", elem_id="gallery-delete")
-            self.cancel = gr.Button("Cancel")
+            self.again = gr.Button("Make again", min_width=140, elem_id="gallery-again")
+            self.vary = gr.Button("Vary", min_width=90, elem_id="gallery-vary")
+            self.extend = gr.Button("Continue", min_width=90, elem_id="gallery-continue")
+            self.delete = gr.Button(
+                "Delete", variant="stop", min_width=90, elem_id="gallery-delete"
+            )
+            self.cancel = gr.Button("Cancel", min_width=90, elem_id="gallery-cancel")
         with gr.Row():
             self.spread = gr.Slider(0, 1, 0.2, label="Spread of variations")
             self.longer = gr.Slider(1, 60, 5, step=0.5, label="Seconds to continue for")
@@ -91,9 +93,7 @@ class GalleryTab:
                 (self.extend, lambda clip, _, longer: continue_clip(clip, longer), "continued"),
             )
         ]
-        self.cancel.click(
-            lambda: "cancelled", None, [self.progress.status], cancels=events, **PRIVATE
-        )
+        self.progress.cancel_by(self.cancel, events)
         self.delete.click(
             tell_errors(self._delete),
             [self.chosen, self.page],
@@ -103,10 +103,7 @@ class GalleryTab:
 
     def refresh(self, chosen: str | None, page: int) -> tuple[Any, Any]:
         """Return the list and the pictures as they are now."""
-        choices = clip_choices(self.studio)
-        keys = [key for _, key in choices]
-        kept = chosen if chosen in keys else None
-        return gr.Dropdown(choices, value=kept), self._pictures(page)
+        return offer_again(clip_choices(self.studio), chosen), self._pictures(page)
 
     def _pictures(self, page: int) -> list[tuple[str, str]]:
         gallery = self.studio.gallery
@@ -140,16 +137,30 @@ class GalleryTab:
             states = self.studio.make([order(clip, spread, longer)], parent=clip.key, how=how)
             for state, told in self.progress.follow(states):
                 made = state.clips[-1] if state.clips else None
-                listed = self.refresh(made.key, page) if made else (gr.skip(), gr.skip())
+                listed = self._list_with(made.key, page) if made else (gr.skip(), gr.skip())
                 yield *told, *self.player.show(made), *listed
 
         return handle
 
     def _delete(self, key: str | None, page: int) -> tuple[Any, ...]:
         self.studio.gallery.delete(key or "")
-        return *self.refresh(None, page), *self.player.clear()
+        return *self._list_with(None, page), *self.player.clear()
+
+    def _list_with(self, chosen: str | None, page: int) -> tuple[Any, Any]:
+        """Return the list, of which a clip is chosen, and the pictures."""
+        return gr.Dropdown(clip_choices(self.studio), value=chosen), self._pictures(page)
 
 
 def clip_choices(studio: Studio) -> list[tuple[str, str]]:
     """Return the clips for a list to choose from, the newest first."""
     return [(clip_label(clip), clip.key) for clip in studio.gallery.records()]
+
+
+def offer_again(choices: list[tuple[str, str]], chosen: str | None) -> Any:
+    """Return a list to choose from as it is now; nothing is chosen where the choice is gone.
+
+    Else the choice is not said: it may be another one by the time that this reaches the page.
+    """
+    if chosen is not None and chosen not in [key for _, key in choices]:
+        return gr.Dropdown(choices, value=None)
+    return gr.Dropdown(choices)

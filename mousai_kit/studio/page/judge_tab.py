@@ -20,7 +20,7 @@ from mousai_kit.studio.judging import (
 from mousai_kit.studio.listening import AskedTrial
 from mousai_kit.studio.page.endpoints import DEVICE
 from mousai_kit.studio.page.errors import tell_errors
-from mousai_kit.studio.page.gallery_tab import clip_choices
+from mousai_kit.studio.page.gallery_tab import clip_choices, offer_again
 from mousai_kit.studio.page.make_tab import Progress
 from mousai_kit.studio.page.player import clip_label
 from mousai_kit.studio.settings import CLIP
@@ -40,15 +40,21 @@ class CompareTab:
         names = studio.systems.names
         with gr.Row():
             with gr.Column(min_width=300):
-                self.systems = gr.CheckboxGroup(names, value=names[:4], label="Systems: 2 to 4")
-                self.prompts = gr.Textbox(label="Prompts, a line each", lines=3)
+                self.systems = gr.CheckboxGroup(
+                    names, value=names[:4], label="Systems: 2 to 4", elem_id="compare-systems"
+                )
+                self.prompts = gr.Textbox(
+                    label="Prompts, a line each", lines=3, elem_id="compare-prompts"
+                )
             with gr.Column(min_width=300):
                 with gr.Row():
-                    self.seconds = gr.Number(5, label="Seconds", min_width=90)
+                    self.seconds = gr.Number(
+                        5, label="Seconds", min_width=90, elem_id="compare-seconds"
+                    )
                     self.seed = gr.Number(0, label="Seed", precision=0, min_width=90)
                 with gr.Row():
                     self.button = gr.Button("Compare", variant="primary", elem_id="compare-button")
-                    self.cancel = gr.Button("Cancel", variant="stop")
+                    self.cancel = gr.Button("Cancel", variant="stop", elem_id="compare-cancel")
                 self.progress = Progress()
         self.made = gr.State([])
         gr.render([self.made])(tell_errors(self._render_clips))
@@ -61,9 +67,7 @@ class CompareTab:
             **DEVICE,
             **PRIVATE,
         )
-        self.cancel.click(
-            lambda: "cancelled", None, [self.progress.status], cancels=comparing, **PRIVATE
-        )
+        self.progress.cancel_by(self.cancel, comparing)
 
     def _compare(
         self, systems: list[str], prompts: str, seconds: float, seed: int
@@ -81,7 +85,7 @@ class CompareTab:
         """Show a player for each clip, those of a prompt in a row."""
         clips = [self.studio.gallery.find(key) for key in keys]
         for prompt in dict.fromkeys(clip.settings.prompt for clip in clips):
-            with gr.Row():
+            with gr.Row(elem_classes="compare-row"):
                 for clip in clips:
                     if clip.settings.prompt == prompt:
                         label = f"{clip.settings.system}: {clip_label(clip)}"
@@ -95,7 +99,8 @@ class ListenTab:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.tests = studio.listening
-        with gr.Accordion("Make a test", open=not self.tests.names):
+        self.making = gr.Accordion("Make a test", open=not self.tests.names)
+        with self.making:
             self._add_makers()
         with gr.Row():
             with gr.Column(min_width=300):
@@ -111,7 +116,9 @@ class ListenTab:
             with gr.Column(min_width=300):
                 gr.Markdown("### Which genre?")
                 self.name = gr.Textbox(label="Name of the test", elem_id="genre-name")
-                self.systems = gr.CheckboxGroup(names, value=names, label="Systems to judge")
+                self.systems = gr.CheckboxGroup(
+                    names, value=names, label="Systems to judge", elem_id="genre-systems"
+                )
                 self.genres = gr.Textbox(
                     PAPER, label="Genres, a line each", lines=4, elem_id="genre-genres"
                 )
@@ -125,12 +132,21 @@ class ListenTab:
                 self.make = gr.Button("Make the test", variant="primary", elem_id="genre-make")
             with gr.Column(min_width=300):
                 gr.Markdown("### ABX: is a reconstruction told from the music?")
-                self.abx_name = gr.Textbox(label="Name of the ABX test")
+                self.abx_name = gr.Textbox(label="Name of the ABX test", elem_id="abx-name")
                 self.abx_system = gr.Dropdown(able, value=next(iter(able), None), label="System")
-                self.abx_clip = gr.Dropdown(clip_choices(self.studio), label="Clip of the gallery")
-                self.abx_file = gr.File(label="Or a file of music", type="filepath")
-                self.trials = gr.Number(8, label="Trials", precision=0)
-                self.abx_make = gr.Button("Make the ABX test", interactive=bool(able))
+                self.abx_clip = gr.Dropdown(
+                    clip_choices(self.studio),
+                    value=None,
+                    label="Clip of the gallery",
+                    elem_id="abx-clip",
+                )
+                self.abx_file = gr.File(
+                    height=140, label="Or a file of music", type="filepath", elem_id="abx-file"
+                )
+                self.trials = gr.Number(8, label="Trials", precision=0, elem_id="abx-trials")
+                self.abx_make = gr.Button(
+                    "Make the ABX test", interactive=bool(able), elem_id="abx-make"
+                )
         self.progress = Progress()
 
     def _add_trial(self) -> None:
@@ -146,6 +162,7 @@ class ListenTab:
                 buttons=[],
                 visible=False,
                 type="filepath",
+                waveform_options=gr.WaveformOptions(show_recording_waveform=False),  # X is not seen
                 elem_id=f"listen-{label.lower()}",
             )
             for label in LETTERS
@@ -165,13 +182,17 @@ class ListenTab:
         )
         self.picture = gr.Image(
             label="Confusion matrices",
+            alt_text="Confusion matrices",
+            elem_classes="studio-labelled",
             interactive=False,
             buttons=[],
             visible=False,
             type="filepath",
             elem_id="listen-matrix",
         )
-        self.csv = gr.File(label="Answers as CSV", interactive=False, visible=False)
+        self.csv = gr.File(
+            label="Answers as CSV", interactive=False, visible=False, elem_id="listen-csv"
+        )
 
     def _connect(self) -> None:
         making = {"show_progress": "minimal", "show_progress_on": self.progress.status, **PRIVATE}
@@ -191,6 +212,7 @@ class ListenTab:
         )
         trial = [self.trial, self.question, *self.sounds, self.answer, self.next]
         self.begin.click(tell_errors(self._begin), [self.test, self.listener], trial, **PRIVATE)
+        self.begin.click(lambda: gr.Accordion(open=False), None, self.making, **PRIVATE)
         self.next.click(
             tell_errors(self._answer),
             [self.test, self.listener, self.trial, self.answer],
@@ -206,11 +228,8 @@ class ListenTab:
 
     def refresh(self, chosen: str | None) -> tuple[Any, Any]:
         """Return the tests and the clips as they are now."""
-        return self._tests(chosen), gr.Dropdown(clip_choices(self.studio))
-
-    def _tests(self, chosen: str | None) -> Any:
-        names = self.tests.names
-        return gr.Dropdown(names, value=chosen if chosen in names else None)
+        tests = [(name, name) for name in self.tests.names]
+        return offer_again(tests, chosen), gr.Dropdown(clip_choices(self.studio))
 
     def _make_genres(
         self, name: str, systems: list[str], genres: str, clips: int, seconds: float
@@ -227,7 +246,12 @@ class ListenTab:
         )
         for _, (told, share, _) in self.progress.follow(states):
             yield told, share, gr.skip(), gr.skip()
-        yield f"the test {name} is there", gr.skip(), gr.skip(), self._tests(name)
+        yield (
+            f"the test {name} is there",
+            gr.skip(),
+            gr.skip(),
+            gr.Dropdown(self.tests.names, value=name),
+        )
 
     def _make_abx(
         self, name: str, system: str | None, clip: str | None, file: str | None, trials: int
@@ -243,7 +267,7 @@ class ListenTab:
             trials=trials,
             seed=0,
         )
-        return f"the test {name} is there", self._tests(name)
+        return f"the test {name} is there", gr.Dropdown(self.tests.names, value=name)
 
     def _begin(self, name: str | None, listener: str) -> tuple[Any, ...]:
         return self._show_trial(self.studio.listening.ask(name or "", listener))

@@ -15,6 +15,7 @@ from mousai_kit.studio.settings import ClipSettings, clip_settings
 from mousai_kit.studio.studio import MOST, Studio, count_up
 
 FORMATS = ["flac", "wav", "ogg"]
+CANCELLED = "cancelled; what was finished is in the gallery"
 WORDS = 300
 """Words that are offered."""
 
@@ -29,6 +30,12 @@ class Progress:
         self.bar = gr.HTML(progress_bar(0.0), padding=False)
         self.sound = gr.HTML(padding=False)
         self.outputs = [self.status, self.bar, self.sound]
+
+    def cancel_by(self, button: Any, events: Any) -> None:
+        """Let a button cancel what other events make, and say so."""
+        private: dict[str, Any] = {"api_visibility": "private"}
+        ended = button.click(None, cancels=events, **private)
+        ended.then(lambda: CANCELLED, None, [self.status], **private)
 
     def follow(
         self, states: Iterator[MakingState]
@@ -91,10 +98,14 @@ class MakeTab:
             self.seconds = gr.Number(
                 first.seconds, label="Seconds", minimum=None, min_width=90, elem_id="make-seconds"
             )
-            self.count = gr.Slider(1, MOST, 1, step=1, label="Clips", min_width=120)
+            self.count = gr.Slider(
+                1, MOST, 1, step=1, label="Clips", min_width=120, elem_id="make-count"
+            )
         with gr.Row():
             self.seed = gr.Number(0, label="Seed", precision=0, min_width=120, elem_id="make-seed")
-            self.draw = gr.Checkbox(True, label="Draw a seed each time", min_width=150)
+            self.draw = gr.Checkbox(
+                True, label="Draw a seed each time", min_width=150, elem_id="make-draw"
+            )
         with gr.Row():
             self.guidance = gr.Number(first.guidance, label="Guidance", min_width=90)
             self.steps = gr.Textbox(
@@ -134,7 +145,7 @@ class MakeTab:
             **DEVICE,
             **private,
         )
-        self.cancel.click(_say_cancelled, None, [self.progress.status], cancels=making, **private)
+        self.progress.cancel_by(self.cancel, making)
         self.finished = making
 
     def _make(self, *values: Any) -> Iterator[tuple[Any, ...]]:
@@ -180,7 +191,3 @@ def number_or_text(text: str | None) -> int | str | None:
 def _add_word(prompt: str, word: str | None) -> tuple[str, None]:
     """Return a prompt with a word more, and no word chosen."""
     return ", ".join(part for part in (prompt.strip(), word or "") if part), None
-
-
-def _say_cancelled() -> str:
-    return "cancelled; what was finished is in the gallery"

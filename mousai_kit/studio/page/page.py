@@ -17,6 +17,7 @@ from mousai_kit.studio.page.shape_tab import ShapeTab, offer_adapters
 from mousai_kit.studio.page.swap_tab import SwapTab
 from mousai_kit.studio.page.train_tab import TrainTab
 from mousai_kit.studio.page.training_endpoints import add_training_endpoints
+from mousai_kit.studio.page.watch import WATCH
 from mousai_kit.studio.studio import Studio
 from mousai_kit.studio.trainings import Trainings
 
@@ -30,6 +31,21 @@ CSS = """
 [role="tab"].selected { color: var(--body-text-color) !important; }
 .studio-picture { display: block; width: 100%; border-radius: 4px; }
 .studio-progress::-moz-progress-bar { background: var(--color-accent); }
+.dark .studio-live, .dark audio { color-scheme: dark; }
+.studio-stopped { position: fixed; inset: auto 0 0; z-index: 2000; padding: 12px 16px;
+  background: #b91c1c; color: #fff; text-align: center; font-weight: 600; }
+.studio-labelled { padding-top: 28px; } /* its label lies above it, not on it */
+.studio-bottom { align-items: flex-end; }
+input[role="combobox"] { padding-right: 28px; text-overflow: ellipsis; }
+.component-wrapper { --neutral-400: var(--body-text-color-subdued); }
+.source-selection button { width: 32px; height: 32px; }
+#gallery-pictures { padding-top: 28px; }
+#gallery-pictures .grid-wrap { max-height: none; overflow: visible; }
+#gallery-pictures .thumbnail-item { aspect-ratio: auto; }
+#gallery-pictures .thumbnail-item img { position: static; height: auto; }
+#gallery-pictures .caption-label { position: static; max-width: 100%; opacity: 1; }
+button:disabled { opacity: 0.7; }
+footer .divider { display: none; }
 """
 
 PRIMARY, PRIMARY_HOVER, STOP, STOP_HOVER = "#c2410c", "#9a3412", "#b91c1c", "#991b1b"
@@ -40,13 +56,15 @@ DARK = {
     "button_cancel_background_fill_hover": STOP_HOVER,
     "body_text_color_subdued": "#a1a1aa",
     "input_placeholder_color": "#a1a1aa",
+    "checkbox_border_color": "#a1a1aa",
 }
-"""Colours of the theme in which text is read on them: a contrast of 4.5 at least."""
+"""Colours of the theme in which text is read on them: a contrast of 4.5 at least; 3 of borders."""
 CONTRAST = {
     **DARK,
     "body_text_color_subdued": "#52525b",
     "input_placeholder_color": "#52525b",
     "block_info_text_color": "#52525b",
+    "checkbox_border_color": "#71717a",
 }
 
 
@@ -94,6 +112,7 @@ def build_page(studio: Studio, trainings: Trainings) -> Any:
                 **PRIVATE,
             )
         page.load(tell_errors(swap.offer), None, [swap.component], **PRIVATE)
+        page.load(None, js=WATCH, **PRIVATE)
         shape_tab.select(tell_errors(shape.refresh), [shape.clip], [shape.clip], **PRIVATE)
         listen_tab.select(
             tell_errors(listen.refresh), [listen.test], [listen.test, listen.abx_clip], **PRIVATE

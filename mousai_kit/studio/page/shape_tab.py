@@ -12,7 +12,7 @@ from mousai_kit import audio
 from mousai_kit.core.errors import argument_error
 from mousai_kit.studio.page.endpoints import DEVICE
 from mousai_kit.studio.page.errors import tell_errors
-from mousai_kit.studio.page.gallery_tab import clip_choices
+from mousai_kit.studio.page.gallery_tab import clip_choices, offer_again
 from mousai_kit.studio.page.make_tab import Progress
 from mousai_kit.studio.page.player import ClipPlayer
 from mousai_kit.studio.settings import CLIP, clip_settings
@@ -62,7 +62,11 @@ class ShapeTab:
 
     def _add_source(self, offered: list[str]) -> None:
         self.system = gr.Dropdown(
-            self.names, value=self.names[0], label="System", visible=len(self.names) > 1
+            self.names,
+            value=self.names[0],
+            label="System",
+            visible=len(self.names) > 1,
+            elem_id="shape-system",
         )
         self.way = gr.Radio(
             offered, value=offered[0] if offered else None, label="What to do", elem_id="shape-way"
@@ -80,7 +84,9 @@ class ShapeTab:
 
     def _add_details(self) -> None:
         self.wave = gr.Image(
-            label="Waveform: click where the range begins, then where it ends",
+            label="Waveform: click both ends of the range",
+            alt_text="Waveform",
+            elem_classes="studio-labelled",
             type="numpy",
             interactive=False,
             buttons=[],
@@ -91,7 +97,9 @@ class ShapeTab:
         with gr.Row(visible=False) as self.range:
             self.start = gr.Number(0, label="From second", elem_id="shape-start", min_width=90)
             self.stop = gr.Number(1, label="To second", elem_id="shape-stop", min_width=90)
-        self.strength = gr.Slider(0, 1, 0.6, label="Strength: 0 gives it back, 1 ignores it")
+        self.strength = gr.Slider(
+            0, 1, 0.6, label="Strength: 0 gives it back, 1 ignores it", elem_id="shape-strength"
+        )
         self.seconds = gr.Number(
             5, label="Seconds", visible=False, elem_id="shape-seconds", min_width=90
         )
@@ -103,11 +111,20 @@ class ShapeTab:
             step=0.05,
             visible=False,
             label="Share of the second prompt; below 0: it goes from one to the other",
+            elem_id="shape-share",
         )
         names = [*self.studio.systems.adapters, *([""] * SLIDERS)][:SLIDERS]
         self.adapters = [
-            gr.Slider(-2, 2, 0, step=0.05, label=f"Adapter {name} (0: off)", visible=bool(name))
-            for name in names
+            gr.Slider(
+                -2,
+                2,
+                0,
+                step=0.05,
+                label=f"Adapter {name} (0: off)",
+                visible=bool(name),
+                elem_id=f"shape-adapter-{number}",
+            )
+            for number, name in enumerate(names, 1)
         ]
 
     def _add_prompt(self) -> None:
@@ -185,14 +202,11 @@ class ShapeTab:
             **DEVICE,
             **PRIVATE,
         )
-        self.cancel.click(
-            lambda: "cancelled", None, [self.progress.status], cancels=shaping, **PRIVATE
-        )
+        self.progress.cancel_by(self.cancel, shaping)
 
     def refresh(self, chosen: str | None) -> Any:
         """Return the list of clips as it is now."""
-        choices = clip_choices(self.studio)
-        return gr.Dropdown(choices, value=chosen if chosen in [key for _, key in choices] else None)
+        return offer_again(clip_choices(self.studio), chosen)
 
     def _offer(self, system: str) -> tuple[Any, Any]:
         able = self.studio.systems.abilities(system)

@@ -127,9 +127,7 @@ class SwapTab:
             **DEVICE,
             **PRIVATE,
         )
-        cancel.click(
-            lambda: "cancelled", None, [self.progress.status], cancels=listening, **PRIVATE
-        )
+        self.progress.cancel_by(cancel, listening)
         export.click(
             tell_errors(lambda *values: self._export(system, form, values)),
             fields,
