@@ -127,6 +127,11 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return did_you_mean(word, words) or f"; there {verb} {join_quoted(words)}"
 
 
+def count_of(number: int, noun: str) -> str:
+    """Return how many there are of something: `1 track`, `2 tracks`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def join_quoted(words: Iterable[str]) -> str:
     """Return words as `'a', 'b' and 'c'`."""
     quoted = [f"'{word}'" for word in words]

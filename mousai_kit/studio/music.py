@@ -24,6 +24,7 @@ from mousai_kit.core.errors import (
     Problem,
     RequestError,
     argument_error,
+    count_of,
     escape_control_chars,
     join_quoted,
 )
@@ -155,7 +156,7 @@ class MusicFolders:
                 raise RequestError(*faults[:FAULTS])
             folder.replace(self.brought / name)
         count = sum(path.suffix not in SIDECAR_SUFFIXES for path in (self.brought / name).iterdir())
-        told = f"{count} files of music are kept as '{name}'"
+        told = f"'{name}' is kept: {count_of(count, 'file')} of music"
         return MusicState(told, 1.0, str(self.brought / name))
 
     def _take(self, file: Path, folder: Path) -> None:
@@ -262,7 +263,8 @@ def _advice(sets: dict[Split, TrackDataset], needs: CropNeeds) -> list[str]:
             f"{crop:.3g} s of one step; it will be learned by heart"
         )
     if short := sum(track.seconds < crop for track in learned):
-        told.append(f"{short} tracks are shorter than a crop ({crop:.3g} s): silence follows them")
+        shorter = f"shorter than a crop ({crop:.3g} s), so that silence follows"
+        told.append(f"{count_of(short, 'track')} of {len(learned)}: {shorter}")
     return told
 
 
@@ -281,7 +283,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     """Return what was found, as it is told."""
     splits = facts["splits"]
     counts = f"{splits.get('train', 0)} to learn from, {splits.get('validation', 0)} held out"
-    tracks = f"{facts['pieces']} track{'' if facts['pieces'] == 1 else 's'}"
+    tracks = count_of(facts["pieces"], "track")
     lines = [f"{tracks} ({counts}), {facts['hours']:.2f} hours", *facts["advice"]]
     if facts["captions"]:
         lines.append(f"described as: {join_quoted(facts['captions'])}")

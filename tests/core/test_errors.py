@@ -13,6 +13,7 @@ from mousai_kit.core.errors import (
     RecipeError,
     RequestError,
     RunError,
+    count_of,
     describe_constraint,
     did_you_mean,
     escape_control_chars,
@@ -116,3 +117,8 @@ def test_an_error_about_a_path_names_it_and_one_about_an_argument_keeps_its_name
     problem = RequestError.about(Argument("steps", 0), "is too few").problems[0]
     assert isinstance(problem.origin, Argument)
     assert str(problem) == "steps=0: is too few"
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 tracks"), (1, "1 track"), (2, "2 tracks")])
+def test_one_is_singular(number, text):
+    assert count_of(number, "track") == text

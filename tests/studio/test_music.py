@@ -54,7 +54,7 @@ too little: one track alone, so that none is held out and nothing tells when it 
 heart; bring another
 too little: 0.5 s to learn from are fewer than the 2 crops of 1 s of one step; it will be learned \
 by heart
-1 tracks are shorter than a crop (1 s): silence follows them
+1 track of 1: shorter than a crop (1 s), so that silence follows
 """.splitlines()
     assert look(folders, music)[0].told.splitlines()[1:4] == expected
     assert folders.advise(str(music), NEEDS) == expected

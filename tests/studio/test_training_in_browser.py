@@ -117,7 +117,7 @@ def test_music_is_brought_and_a_short_tuning_ends_with_demos_to_hear(page, train
     page.locator("#train-files .file").nth(2).wait_for()
     fill(page, "train-folder", "two")
     page.locator("#train-bring").click()
-    wait_for(page, "train-found", "2 files of music are kept as 'two'")
+    wait_for(page, "train-found", "'two' is kept: 2 files of music")
     assert (trained_at.gallery / "music" / "two" / "0.txt").read_text() == "slow sine"
     fill(page, "train-name", "short")
     fill(page, "train-steps", "4")
