@@ -38,19 +38,23 @@ def autocast(device: torch.device, precision: Precision) -> torch.autocast:
 
 
 def autocast_to_play(device: torch.device, precision: Precision) -> torch.autocast:
-    """Return the context in which a network plays: fp32 on a CPU without products of a lower type.
+    """Return the context in which a network plays: fp32 where the device has no lower products.
 
-    Such a CPU computes them all the same, several times slower.
+    A CPU, or an older GPU, computes them all the same, several times slower.
     """
     return autocast(device, precision if _has_products(device, precision) else "fp32")
 
 
 def _has_products(device: torch.device, precision: Precision) -> bool:
     """Tell whether a device has instructions for products in a precision."""
-    if device.type != "cpu" or precision == "fp32":
-        return True
-    names = torch.cpu.get_capabilities()
-    return any(there for name, there in names.items() if name.endswith(precision))
+    if device.type == "cpu" and precision != "fp32":
+        names = torch.cpu.get_capabilities()
+        return any(there for name, there in names.items() if name.endswith(precision))
+    if device.type == "cuda" and precision == "bf16":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "mps" and precision == "bf16":
+        return torch.backends.mps.is_macos_or_newer(14, 0)
+    return True
 
 
 def without_autocast(device: torch.device) -> torch.autocast:

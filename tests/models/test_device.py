@@ -46,3 +46,20 @@ def test_what_is_not_there_is_refused(machine):
     assert refusal("mps") == "device: this torch finds no Apple GPU here; use `device: auto`"
     machine(cuda=1)
     assert refusal("cuda:1") == "device: there is no GPU 1; this machine has 1"
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_a_cpu_plays_in_what_it_has_products_of(monkeypatch, precision, there):
+    names = {"avx512_bf16": there, "avx512_fp16": there, "avx2": True}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: names)
+    with device.autocast_to_play(torch.device("cpu"), precision):
+        assert torch.is_autocast_enabled("cpu") == (there and precision != "fp32")
+
+
+def test_an_older_gpu_plays_in_float32(monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **how: asked.append(how))
+    with device.autocast_to_play(torch.device("cuda"), "bf16"):
+        assert not torch.is_autocast_enabled("cuda")
+    assert asked == [{"including_emulation": False}]
