@@ -80,7 +80,7 @@ def filled(browser, server):
     fill_listen(page)
     choose_tab(page, "Train")
     page.locator("#train-check").click()
-    wait_for(page, "train-found", "tracks")
+    wait_for(page, "train-found", "1 track")
     import axe_core_python
 
     page.evaluate((Path(axe_core_python.__file__).parent / "axe.min.js").read_text())
