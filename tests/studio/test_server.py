@@ -165,6 +165,22 @@ def test_beyond_this_machine_it_demands_a_password(here, command, nano_run, monk
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--port", "99999"], "invalid value for '--port'"),
+        (["--music", "nowhere"], "--music nowhere: there is no such folder"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_told_before_anything_begins(
+    here, command, nano_run, words, told
+):
+    answer = command("studio", nano_run, "--headless", *words)
+    assert answer.code == 2
+    assert told in answer.err
+    assert not (here / "studio").exists()
+
+
 def test_with_a_password_nobody_is_let_in_without_it(nano_run, tmp_path):
     served = studio_parts.Server([nano_run], tmp_path / "gallery", password="grand piano")
     try:
