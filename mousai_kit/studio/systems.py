@@ -51,7 +51,7 @@ class Systems:
     """Trained systems by name. Whatever else a client names is refused: nothing is loaded for it.
 
     RequestError where two have one name, or one makes nothing from text; an error where one is no
-    system, or is not trained.
+    system or no adapter, or is not trained.
     """
 
     def __init__(self, targets: Sequence[str], adapters: Sequence[str] = ()) -> None:
@@ -67,6 +67,9 @@ class Systems:
         self.abilities = cache(self._find_abilities)
         for target in self.targets.values():
             self._check(target)
+        if adapters:
+            stages = {stage for name in self.targets for stage in self.recipe(name).stages}
+            load_adapters(dict.fromkeys(adapters, 1.0), stages)
 
     def add(self, name: str, target: str) -> None:
         """Add a system under a name; RequestError where another has it, or where it can't play."""

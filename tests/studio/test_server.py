@@ -170,6 +170,7 @@ def test_beyond_this_machine_it_demands_a_password(here, command, nano_run, monk
     [
         (["--port", "99999"], "invalid value for '--port'"),
         (["--music", "nowhere"], "--music nowhere: there is no such folder"),
+        (["--adapter", "nowhere"], "--adapter nowhere: is no file and no folder"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_told_before_anything_begins(
