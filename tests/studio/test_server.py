@@ -87,6 +87,10 @@ def test_a_file_is_brought_and_a_range_of_it_made_anew(client, tmp_path):
     before, _ = soundfile.read(file)
     assert abs(made[:3900] - before[:3900]).max() < 1e-4
     assert abs(made[4500:7500] - before[4500:7500]).max() > 1e-3
+    soundfile.write(tmp_path / "silence.wav", 0 * before, 8000)
+    silence = client.predict(handle_file(str(tmp_path / "silence.wav")), api_name="/upload")
+    told = said(lambda: make(client, controls={"source": silence}))
+    assert told == f"{silence.removeprefix('upload:')}: is silent; there is nothing to begin from"
 
 
 def test_a_recipe_with_a_part_swapped_is_yaml_and_a_faulty_one_a_line(client):
