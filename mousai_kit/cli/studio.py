@@ -109,8 +109,12 @@ def _serve(
 ) -> None:
     """Serve until Ctrl-C."""
     from mousai_kit.core.errors import argument_error
-    from mousai_kit.studio.page.server import USER, start_server
+    from mousai_kit.studio.page.server import USER, can_listen, start_server
 
+    if not can_listen(host):
+        raise argument_error("host", "is no address of this machine", host)
+    if port and not can_listen(host, port):
+        raise argument_error("port", "is taken; name another, or none", port)
     with busy("opening the page"):
         try:
             page, url = start_server(

@@ -186,6 +186,19 @@ def test_an_option_that_makes_no_sense_is_told_before_anything_begins(
     assert not (here / "studio").exists()
 
 
+def test_a_port_that_is_taken_and_a_host_of_no_machine_are_told(
+    here, command, server, nano_run, monkeypatch
+):
+    monkeypatch.setenv("MOUSAI_KIT_STUDIO_PASSWORD", "grand piano")
+    words = ["studio", nano_run, "--headless", "--port"]
+    assert command(*words, server.port).err.endswith(
+        f"--port {server.port}: is taken; name another, or none\n"
+    )
+    assert command(*words, "64999", "--host", "192.0.2.1").err.endswith(
+        "--host 192.0.2.1: is no address of this machine\n"
+    )
+
+
 def test_with_a_password_nobody_is_let_in_without_it(nano_run, tmp_path):
     served = studio_parts.Server([nano_run], tmp_path / "gallery", password="grand piano")
     try:
