@@ -118,6 +118,8 @@ class Gallery:
 
     def find(self, key: str) -> ClipRecord:
         """Return a clip's record; RequestError where there is none."""
+        if not key:
+            raise argument_error("clip", "choose one of the gallery first")
         if (record := self._records.get(key)) is None:
             raise argument_error("clip", f"the gallery has no clip '{key[:40]}'")
         return record
