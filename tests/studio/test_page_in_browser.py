@@ -53,6 +53,9 @@ def test_a_wrong_value_is_told_in_the_line_of_the_command_line(page):
 def test_a_clip_of_the_gallery_is_varied_continued_and_deleted(page):
     make(page, "to be varied")
     choose_tab(page, "Gallery")
+    fill(page, "gallery-page", "-1")
+    page.locator("#gallery-vary").click()
+    assert told(page) == "clip: choose one of the gallery first"
     pick(page, "gallery-clip", "to be varied")
     wait_for(page, "gallery-facts", "to be varied")
     page.locator("#gallery-vary").click()

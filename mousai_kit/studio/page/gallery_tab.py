@@ -47,7 +47,7 @@ class GalleryTab:
             buttons=[],
             elem_id="gallery-pictures",
         )
-        self.page = gr.Number(1, label="Page", precision=0, minimum=1)
+        self.page = gr.Number(1, label="Page", precision=0, elem_id="gallery-page")
 
     def _add_actions(self) -> None:
         with gr.Row():
