@@ -137,10 +137,12 @@ class Systems:
         """Raise RequestError where something else than a sampler or a schedule is changed."""
         if not overrides:
             return
-        slots = [*self.abilities(name).slots, *(f"generate.{item}" for item in GUIDANCE)]
+        swapped = self.abilities(name).slots
+        slots = [*swapped, *(f"generate.{item}" for item in GUIDANCE)]
+        heard = [f"stages.{slot.split('.')[1]}.distil.played" for slot in swapped]
         for change in overrides:
             place = change.partition("=")[0]
-            if not any(f"{place}.".startswith(f"{slot}.") for slot in slots):
+            if not any(f"{place}.".startswith(f"{slot}.") for slot in (*slots, *heard)):
                 told = f"only what is under {join_quoted(slots)} can be swapped here"
                 raise RequestError.about(f"--set {change[:100]}", told)
 
