@@ -187,6 +187,7 @@ class ShapeTab:
             tell_errors(self._click),
             [self.clip, self.file, self.first_click, self.start, self.stop],
             [self.start, self.stop, self.first_click],
+            show_progress="hidden",
             **PRIVATE,
         )
         inputs = [
