@@ -16,7 +16,6 @@ from mousai_kit.studio.studio import MOST, Studio, count_up
 
 FORMATS = ["flac", "wav", "ogg"]
 CANCELLED = "cancelled; what was finished is in the gallery"
-ENDED = "ended by an error; what was finished is in the gallery"
 WORDS = 300
 """Words that are offered."""
 
@@ -33,10 +32,8 @@ class Progress:
         self.outputs = [self.status, self.bar, self.sound]
 
     def cancel_by(self, button: Any, events: Any) -> None:
-        """Let a button cancel what other events make, and say so; say, too, where one failed."""
+        """Let a button cancel what other events make, and say so."""
         private: dict[str, Any] = {"api_visibility": "private"}
-        for event in events if isinstance(events, list) else [events]:
-            event.failure(lambda: ENDED, None, [self.status], show_progress="hidden", **private)
         ended = button.click(None, cancels=events, **private)
         ended.then(lambda: CANCELLED, None, [self.status], **private)
 
