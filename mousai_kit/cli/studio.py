@@ -46,7 +46,8 @@ def studio(
         str, typer.Option(help=f"Address; one beyond this machine needs {PASSWORD}.")
     ] = "127.0.0.1",
     port: Annotated[
-        int | None, typer.Option(help="Port; default: the first free one from 7860.", min=1)
+        int | None,
+        typer.Option(help="Port; default: the first free one from 7860.", min=1, max=65535),
     ] = None,
     longest: Annotated[float, typer.Option(help="Seconds of a clip, at most.", min=1)] = 600.0,
     headless: Annotated[
@@ -74,6 +75,9 @@ def studio(
         if not (password or is_loopback(host)):
             told = f"others can reach it there; set a password in {PASSWORD} first"
             raise argument_error("host", told, host)
+        for folder in music or ():
+            if not folder.expanduser().is_dir():
+                raise argument_error("music", "there is no such folder", folder)
         if tune != TUNE:
             TuneRecipe(tune).check()
         systems = Systems(targets or ["starter"], adapter or ())
@@ -105,8 +109,12 @@ def _serve(
 ) -> None:
     """Serve until Ctrl-C."""
     from mousai_kit.core.errors import argument_error
-    from mousai_kit.studio.page.server import USER, start_server
+    from mousai_kit.studio.page.server import USER, can_listen, start_server
 
+    if not can_listen(host):
+        raise argument_error("host", "is no address of this machine", host)
+    if port and not can_listen(host, port):
+        raise argument_error("port", "is taken; name another, or none", port)
     with busy("opening the page"):
         try:
             page, url = start_server(

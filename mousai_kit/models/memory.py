@@ -212,9 +212,10 @@ def check_disk_space(folder: Path, needed: int, what: str, advice: str) -> None:
     except OSError:
         return
     if needed > free:
-        raise RequestError(
-            f"{folder}: {what} would take about {_gibibytes(needed)} on the disk and "
-            f"{_gibibytes(free)} are free; {advice}"
+        raise RequestError.about(
+            folder,
+            f"{what} would take about {_gibibytes(needed)} on the disk and "
+            f"{_gibibytes(free)} are free; {advice}",
         )
 
 

@@ -32,6 +32,8 @@ def check_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
         for name, value in given.items():
             if is_too_deep(value):
                 raise argument_error(name, f"holds lists in lists, more than {DEEPEST} deep")
+            if isinstance(value, dict | list) and _holds_huge_number(value):
+                raise argument_error(name, "holds a whole number of more than 64 bits")
         return dict(validate_values(model, given))
 
     if inspect.isgeneratorfunction(function):
@@ -73,6 +75,13 @@ def is_too_deep(value: Any, deepest: int = DEEPEST) -> bool:
         inner = [one.values() if isinstance(one, dict) else one for one in level]
         level = [item for one in inner for item in one if isinstance(item, dict | list)]
     return bool(level)
+
+
+def _holds_huge_number(value: Any) -> bool:
+    """Tell whether a whole number is in it that no answer could hold: JSON is read by 64 bits."""
+    if isinstance(value, dict | list):
+        return any(map(_holds_huge_number, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, int) and abs(value) >= 2**63
 
 
 def _whole(value: Any) -> Any:

@@ -118,16 +118,19 @@ class Gallery:
 
     def find(self, key: str) -> ClipRecord:
         """Return a clip's record; RequestError where there is none."""
+        if not key:
+            raise argument_error("clip", "choose one of the gallery first")
         if (record := self._records.get(key)) is None:
             raise argument_error("clip", f"the gallery has no clip '{key[:40]}'")
         return record
 
     def delete(self, key: str) -> None:
-        """Remove a clip; RequestError where there is none."""
+        """Remove a clip, whose folder may be gone already; RequestError where there is none."""
         record = self.find(key)
         trash = self.making / f"{record.key}.deleted"
-        (self.clips / record.key).replace(trash)
-        del self._records[key]
+        with suppress(FileNotFoundError):
+            (self.clips / record.key).replace(trash)
+        self._records.pop(key, None)
         shutil.rmtree(trash, ignore_errors=True)
 
     def audio(self, key: str) -> Path:

@@ -51,7 +51,7 @@ class Systems:
     """Trained systems by name. Whatever else a client names is refused: nothing is loaded for it.
 
     RequestError where two have one name, or one makes nothing from text; an error where one is no
-    system, or is not trained.
+    system or no adapter, or is not trained.
     """
 
     def __init__(self, targets: Sequence[str], adapters: Sequence[str] = ()) -> None:
@@ -67,6 +67,9 @@ class Systems:
         self.abilities = cache(self._find_abilities)
         for target in self.targets.values():
             self._check(target)
+        if adapters:
+            stages = {stage for name in self.targets for stage in self.recipe(name).stages}
+            load_adapters(dict.fromkeys(adapters, 1.0), stages)
 
     def add(self, name: str, target: str) -> None:
         """Add a system under a name; RequestError where another has it, or where it can't play."""
@@ -134,10 +137,12 @@ class Systems:
         """Raise RequestError where something else than a sampler or a schedule is changed."""
         if not overrides:
             return
-        slots = [*self.abilities(name).slots, *(f"generate.{item}" for item in GUIDANCE)]
+        swapped = self.abilities(name).slots
+        slots = [*swapped, *(f"generate.{item}" for item in GUIDANCE)]
+        heard = [f"stages.{slot.split('.')[1]}.distil.played" for slot in swapped]
         for change in overrides:
             place = change.partition("=")[0]
-            if not any(f"{place}.".startswith(f"{slot}.") for slot in slots):
+            if not any(f"{place}.".startswith(f"{slot}.") for slot in (*slots, *heard)):
                 told = f"only what is under {join_quoted(slots)} can be swapped here"
                 raise RequestError.about(f"--set {change[:100]}", told)
 

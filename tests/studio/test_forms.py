@@ -70,6 +70,14 @@ def test_guidance_is_a_form_too(trained, recipe):
     assert changed.generate.controls.guidance_schedule == "cosine"
 
 
+def test_the_starter_which_is_distilled_takes_what_its_form_changes():
+    systems = Systems(["starter"])
+    recipe = systems.recipe("starter")
+    form = form_of(recipe, SAMPLER)
+    changes = form_changes(form, recipe, filled(form, steps=7))
+    assert systems.recipe("starter", changes).to_yaml() != recipe.to_yaml()
+
+
 def test_a_part_of_a_distilled_model_is_changed_where_it_is_written_and_heard(here):
     recipe = nano.recipe("stages.generator.distil={steps: 2}")
     form = form_of(recipe, SAMPLER)

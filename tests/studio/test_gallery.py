@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -58,6 +59,13 @@ def test_what_was_deleted_is_gone(opened):
     assert nano.names(opened.gallery.clips) == []
     with pytest.raises(RequestError, match=f"^clip: the gallery has no clip '{record.key}'$"):
         opened.gallery.find(record.key)
+
+
+def test_a_clip_whose_folder_was_removed_by_hand_can_be_deleted(opened):
+    clip = studio_parts.make(opened)
+    shutil.rmtree(opened.gallery.clips / clip.key)
+    opened.gallery.delete(clip.key)
+    assert opened.gallery.records() == []
 
 
 @pytest.mark.parametrize(

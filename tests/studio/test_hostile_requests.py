@@ -75,6 +75,11 @@ def test_values_in_order_that_are_none_are_refused(server, name, data, line):
         ("make", {}, "system: is missing"),
         ("make", MAKE | {"promt": "x"}, "make takes no 'promt'; did you mean 'prompt'?"),
         ("systems", {"x\x1b\n": 1}, "systems takes no 'x\\x1b\\n'; it takes none"),
+        (
+            "make",
+            MAKE | {"controls": {"variation": 10**30}},
+            "controls: holds a whole number of more than 64 bits",
+        ),
         ("make", MAKE | {"system": None}, "system: must be text (got null)"),
         ("make", MAKE | {"system": "A" * 1_000_000}, f"system: there is no '{'A' * 60}' here"),
         ("make", MAKE | {"system": "\x1b[31m\n"}, "system: there is no '\\x1b[31m\\n' here"),

@@ -78,6 +78,9 @@ def take_test(page, name, listener, answers):
         for sound in ("a", "b", "x"):
             page.locator(f"#listen-{sound} audio").wait_for()
             assert not page.locator(f"#listen-{sound} [id=waveform]").count()
+        if number == 1:
+            page.locator("#listen-next").click()
+            assert told(page) == "answer: choose one first"
         page.locator("#listen-answer").get_by_label(answer, exact=True).check()
         page.locator("#listen-next").click()
     wait_for(page, "listen-question", f"thank you, {listener}")

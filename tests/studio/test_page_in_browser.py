@@ -45,11 +45,17 @@ def test_a_wrong_value_is_told_in_the_line_of_the_command_line(page):
     assert told(page) == (
         "seconds: must be at most 600, which this studio was started with (got 5000)"
     )
+    fill(page, "make-steps", "--5")
+    page.locator("#make-button").click()
+    assert told(page) == "steps: must be a whole number (got '--5')"
 
 
 def test_a_clip_of_the_gallery_is_varied_continued_and_deleted(page):
     make(page, "to be varied")
     choose_tab(page, "Gallery")
+    fill(page, "gallery-page", "-1")
+    page.locator("#gallery-vary").click()
+    assert told(page) == "clip: choose one of the gallery first"
     pick(page, "gallery-clip", "to be varied")
     wait_for(page, "gallery-facts", "to be varied")
     page.locator("#gallery-vary").click()
@@ -81,6 +87,11 @@ def test_a_range_that_was_chosen_on_the_waveform_is_repainted(page):
     facts = wait_for(page, "shape-facts", "repaint a range of it from")
     start, stop = map(float, re.search(r"ranges: ([\d.]+)-([\d.]+)", facts).groups())
     assert (start, stop) == pytest.approx((0.5, 1.5), abs=0.05)
+    fill(page, "shape-stop", "")
+    page.locator("#shape-button").click()
+    assert told(page) == "ranges: say from which second, and to which"
+    wave.click(position={"x": 0.5 * wave.bounding_box()["width"], "y": 9})
+    wait_for(page, "shape-stop", "1")
 
 
 def test_a_sampler_is_swapped_heard_beside_its_like_and_a_faulty_value_told(page, server):

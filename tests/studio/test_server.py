@@ -87,6 +87,10 @@ def test_a_file_is_brought_and_a_range_of_it_made_anew(client, tmp_path):
     before, _ = soundfile.read(file)
     assert abs(made[:3900] - before[:3900]).max() < 1e-4
     assert abs(made[4500:7500] - before[4500:7500]).max() > 1e-3
+    soundfile.write(tmp_path / "silence.wav", 0 * before, 8000)
+    silence = client.predict(handle_file(str(tmp_path / "silence.wav")), api_name="/upload")
+    told = said(lambda: make(client, controls={"source": silence}))
+    assert told == f"{silence.removeprefix('upload:')}: is silent; there is nothing to begin from"
 
 
 def test_a_recipe_with_a_part_swapped_is_yaml_and_a_faulty_one_a_line(client):
@@ -162,6 +166,36 @@ def test_beyond_this_machine_it_demands_a_password(here, command, nano_run, monk
             "--host 0.0.0.0: others can reach it there; set a password in "
             "MOUSAI_KIT_STUDIO_PASSWORD first\n"
         ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--port", "99999"], "invalid value for '--port'"),
+        (["--music", "nowhere"], "--music nowhere: there is no such folder"),
+        (["--adapter", "nowhere"], "--adapter nowhere: is no file and no folder"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_told_before_anything_begins(
+    here, command, nano_run, words, told
+):
+    answer = command("studio", nano_run, "--headless", *words)
+    assert answer.code == 2
+    assert told in answer.err
+    assert not (here / "studio").exists()
+
+
+def test_a_port_that_is_taken_and_a_host_of_no_machine_are_told(
+    here, command, server, nano_run, monkeypatch
+):
+    monkeypatch.setenv("MOUSAI_KIT_STUDIO_PASSWORD", "grand piano")
+    words = ["studio", nano_run, "--headless", "--port"]
+    assert command(*words, server.port).err.endswith(
+        f"--port {server.port}: is taken; name another, or none\n"
+    )
+    assert command(*words, "64999", "--host", "192.0.2.1").err.endswith(
+        "--host 192.0.2.1: is no address of this machine\n"
     )
 
 

@@ -139,8 +139,13 @@ def test_a_clip_begins_from_a_file_as_far_as_its_strength_says(page, server, sha
     assert not np.array_equal(samples, other)
 
 
-def test_a_file_is_continued_by_as_many_seconds(shape, tmp_path):
+def test_a_file_is_continued_by_as_many_seconds(page, shape, tmp_path):
     file = studio_parts.tone(tmp_path / "mine.wav", seconds=1.0)
+    choose_tab(page, "Make")
+    make(page, "chosen before the file")
+    choose_tab(page, "Shape")
+    page.locator("#shape-way").get_by_label("Continue it").check()
+    pick(page, "shape-clip", "chosen before the file")
     facts, record, samples = shape("Continue it", file=file, seconds="0.5")
     assert re.search(r"^extend: upload:[0-9a-f]{12}\.wav$", facts, re.MULTILINE)
     assert "continue it" in facts.splitlines()

@@ -7,12 +7,14 @@ import inspect
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from mousai_kit.core.errors import MousaiError, escape_control_chars
+from mousai_kit.core.errors import MousaiError, Problem, escape_control_chars
 
 FAILED = "the studio failed; see its output"
 """What is told of an error that nobody foresaw."""
@@ -57,5 +59,13 @@ def _as_gradio_tells(*, escape: bool) -> Iterator[None]:
 
 
 def error_lines(error: MousaiError) -> str:
-    """Return an error as it is told elsewhere: a line for each problem."""
-    return "\n".join(escape_control_chars(str(problem)) for problem in error.problems)
+    """Return an error as it is told elsewhere, a line for each problem; of a path its last part.
+
+    Where a studio's files lie is nothing for those who only know its page.
+    """
+    return "\n".join(escape_control_chars(str(_shorten(one))) for one in error.problems)
+
+
+def _shorten(problem: Problem) -> Problem:
+    path = Path(problem.origin)
+    return replace(problem, origin=path.name) if path.is_absolute() else problem

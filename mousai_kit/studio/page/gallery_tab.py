@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import gradio as gr
@@ -47,7 +48,7 @@ class GalleryTab:
             buttons=[],
             elem_id="gallery-pictures",
         )
-        self.page = gr.Number(1, label="Page", precision=0, minimum=1)
+        self.page = gr.Number(1, label="Page", precision=0, elem_id="gallery-page")
 
     def _add_actions(self) -> None:
         with gr.Row():
@@ -72,7 +73,11 @@ class GalleryTab:
             **PRIVATE,
         )
         self.pictures.select(
-            tell_errors(self._select), [self.page], [self.chosen, *self.player.outputs], **PRIVATE
+            tell_errors(self._select),
+            [self.page],
+            [self.chosen, *self.player.outputs],
+            show_progress="hidden",
+            **PRIVATE,
         )
         self.page.change(tell_errors(self.refresh), [self.chosen, self.page], listed, **PRIVATE)
         inputs = [self.chosen, self.spread, self.longer, self.page]
@@ -98,6 +103,7 @@ class GalleryTab:
             tell_errors(self._delete),
             [self.chosen, self.page],
             [*listed, *self.player.outputs],
+            show_progress="hidden",
             **PRIVATE,
         )
 
@@ -107,15 +113,13 @@ class GalleryTab:
 
     def _pictures(self, page: int) -> list[tuple[str, str]]:
         gallery = self.studio.gallery
-        return [
-            (str(gallery.picture(clip.key)), clip_label(clip))
-            for clip in self._on_page(page)
-            if gallery.picture(clip.key).exists()
-        ]
+        return [(str(gallery.picture(clip.key)), clip_label(clip)) for clip in self._on_page(page)]
 
     def _on_page(self, page: int) -> list[ClipRecord]:
         first = (max(1, int(page or 1)) - 1) * SHOWN
-        return self.studio.gallery.records()[first : first + SHOWN]
+        gallery = self.studio.gallery
+        seen = (clip for clip in gallery.records() if gallery.picture(clip.key).exists())
+        return list(islice(seen, first, first + SHOWN))
 
     def _show(self, key: str | None) -> tuple[Any, ...]:
         return self.player.show(self.studio.gallery.find(key)) if key else self.player.clear()

@@ -185,7 +185,10 @@ class MakeTab:
 def number_or_text(text: str | None) -> int | str | None:
     """Return what was typed as a whole number, None where it is blank, else as it is."""
     plain = (text or "").strip()
-    return int(plain) if plain.lstrip("-").isdecimal() else plain or None
+    try:
+        return int(plain)
+    except ValueError:
+        return plain or None
 
 
 def _add_word(prompt: str, word: str | None) -> tuple[str, None]:

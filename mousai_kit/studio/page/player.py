@@ -56,6 +56,7 @@ class ClipPlayer:
             tell_errors(self._convert),
             [self.key, self.suffix],
             [self.download],
+            show_progress="hidden",
             api_visibility="private",
         )
 

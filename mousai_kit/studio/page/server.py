@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,15 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def can_listen(host: str, port: int = 0) -> bool:
+    """Return whether a server of this machine can have an address and a port, 0 for any."""
+    try:
+        socket.create_server((host, port), family=socket.getaddrinfo(host, 0)[0][0]).close()
+    except OSError:
+        return False
+    return True
 
 
 def empty_folder(folder: Path) -> Path:

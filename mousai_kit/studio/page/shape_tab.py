@@ -174,10 +174,20 @@ class ShapeTab:
             show_progress="hidden",
             **PRIVATE,
         )
+        self.clip.input(lambda: None, None, [self.file], show_progress="hidden", **PRIVATE)
+        gr.on(
+            [self.file.upload, self.file.stop_recording],
+            lambda: None,
+            None,
+            [self.clip],
+            show_progress="hidden",
+            **PRIVATE,
+        )
         self.wave.select(
             tell_errors(self._click),
             [self.clip, self.file, self.first_click, self.start, self.stop],
             [self.start, self.stop, self.first_click],
+            show_progress="hidden",
             **PRIVATE,
         )
         inputs = [
@@ -232,14 +242,15 @@ class ShapeTab:
         clip: str | None,
         file: str | None,
         first: bool,
-        start: float,
-        stop: float,
+        start: float | None,
+        stop: float | None,
         event: gr.SelectData,
-    ) -> tuple[float, float, bool]:
+    ) -> tuple[float | None, float | None, bool]:
         path = self._path(clip, file)
         if path is None:
             return start, stop, first
         at = second_at(int(event.index[0]), audio.audio_info(path).seconds)
+        start, stop = (at if end is None else end for end in (start, stop))
         if first:
             return at, max(at, stop), False
         return min(start, at), max(start, at), True
@@ -248,6 +259,8 @@ class ShapeTab:
         self, system: str, way: str, clip: str | None, file: str | None, *values: Any
     ) -> Iterator[tuple[Any, ...]]:
         start, stop, strength, seconds, blend, share, prompt, seed, guidance, *adapters = values
+        if way == REPAINT and None in (start, stop):
+            raise argument_error("ranges", "say from which second, and to which")
         controls: dict[str, Any] = {}
         if way in (FROM, REPAINT, CONTINUE, HUM):
             reference = self._reference(clip, file)

@@ -124,8 +124,10 @@ class TrainTab:
             show_progress="hidden",
             **PRIVATE,
         )
-        self.stop.click(tell_errors(self._stop), [self.chosen], [self.state], **PRIVATE)
-        self.go_on.click(tell_errors(self._go_on), [self.chosen], [self.state], **PRIVATE)
+        for button, does in ((self.stop, self._stop), (self.go_on, self._go_on)):
+            button.click(
+                tell_errors(does), [self.chosen], [self.state], show_progress="hidden", **PRIVATE
+            )
         self.taken = self.use.click(
             tell_errors(self._use),
             [self.chosen],
