@@ -14,6 +14,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import comb, sqrt
@@ -23,7 +24,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from mousai_kit.core.component import Field, Options
-from mousai_kit.core.errors import argument_error
+from mousai_kit.core.errors import RequestError, argument_error
 from mousai_kit.core.files import atomic_write
 from mousai_kit.core.interfaces import Matrix
 
@@ -114,6 +115,14 @@ class ListeningTests:
             return ListeningTest.model_validate_json(path.read_bytes())
         except ValidationError:
             raise argument_error("test", f"{name}/{TEST} is damaged; make the test anew") from None
+
+    def test_of(self, file: str) -> str | None:
+        """Return the name of a test in which a file is heard, None where there is none."""
+        for name in self.names:
+            with suppress(RequestError):  # it is damaged, or was removed meanwhile
+                if any(file in clip.files for clip in self.find(name).clips):
+                    return name
+        return None
 
     def next_trial(self, test: ListeningTest, listener: str) -> int | None:
         """Return the trial that a listener hears next, None after the last.

@@ -18,7 +18,7 @@ from mousai_kit.studio.gallery import ClipRecord, Gallery
 from mousai_kit.studio.jobs import DeviceThread
 from mousai_kit.studio.listening import ListeningTests
 from mousai_kit.studio.live_sound import LiveSounds
-from mousai_kit.studio.settings import DRAWN_BELOW, SEEDS_BELOW, ClipSettings
+from mousai_kit.studio.settings import CLIP, DRAWN_BELOW, SEEDS_BELOW, ClipSettings
 from mousai_kit.studio.systems import Systems
 from mousai_kit.studio.uploads import UploadLimits, take_upload
 
@@ -83,6 +83,14 @@ class Studio:
                         clips=(*finished, *last.clips),
                     )
             finished += last.clips if last else ()
+
+    def delete(self, key: str) -> None:
+        """Remove a clip; RequestError where there is none, or a listening test is made of it."""
+        self.gallery.find(key)
+        if (test := self.listening.test_of(f"{CLIP}{key}")) is not None:
+            told = f"is heard in the listening test '{test}'; remove that first (listening/{test})"
+            raise argument_error("clip", told)
+        self.gallery.delete(key)
 
     def upload(self, path: Path) -> str:
         """Take in a file that was uploaded; return the reference to it."""

@@ -135,6 +135,19 @@ def test_a_test_of_genres_has_so_many_clips_of_each_with_the_right_prompts(opene
         list(make_genre_test(opened, tests, "two", **asked, seed=5))
 
 
+def test_a_clip_that_is_heard_in_a_test_is_not_deleted(opened):
+    asked = {"systems": ["nano"], "genres": ["low saw", "high sine"], "clips": 1, "seconds": 0.5}
+    *_, state = make_genre_test(opened, opened.listening, "two", **asked, seed=5)
+    with pytest.raises(RequestError) as error:
+        opened.delete(state.clips[0].key)
+    assert str(error.value) == (
+        "clip: is heard in the listening test 'two'; remove that first (listening/two)"
+    )
+    shutil.rmtree(opened.listening.folder / "two")
+    opened.delete(state.clips[0].key)
+    assert opened.gallery.records() == [state.clips[1]]
+
+
 def test_x_is_one_of_both_in_an_abx_test_and_no_reconstruction_is_the_music(opened, tests, here):
     source = opened.upload(studio_parts.tone(here / "tone.wav", seconds=1.0))
     made = make_abx_test(opened, tests, "abx", system="nano", sources=[source], trials=20, seed=1)

@@ -48,6 +48,8 @@ def test_a_wrong_value_is_told_in_the_line_of_the_command_line(page):
     fill(page, "make-steps", "--5")
     page.locator("#make-button").click()
     assert told(page) == "steps: must be a whole number (got '--5')"
+    progress = page.get_by_label("Progress", exact=True).locator("visible=true")
+    assert progress.input_value() == "it failed; the message says why"
 
 
 def test_a_clip_of_the_gallery_is_varied_continued_and_deleted(page):

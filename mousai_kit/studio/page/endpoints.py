@@ -118,7 +118,7 @@ def _quick_endpoints(studio: Studio) -> list[Callable[..., Any]]:
 
     def delete(key: str) -> str:
         """Remove a clip from the gallery."""
-        studio.gallery.delete(key)
+        studio.delete(key)
         return key
 
     def recipe(system: str, overrides: list[str] | None = None) -> str:

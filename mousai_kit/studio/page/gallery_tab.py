@@ -147,7 +147,7 @@ class GalleryTab:
         return handle
 
     def _delete(self, key: str | None, page: int) -> tuple[Any, ...]:
-        self.studio.gallery.delete(key or "")
+        self.studio.delete(key or "")
         return *self._list_with(None, page), *self.player.clear()
 
     def _list_with(self, chosen: str | None, page: int) -> tuple[Any, Any]:

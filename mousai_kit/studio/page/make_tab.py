@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from mousai_kit.core.errors import MousaiError
 from mousai_kit.studio.clip_order import MakingState
 from mousai_kit.studio.page.endpoints import DEVICE, sound_url
 from mousai_kit.studio.page.errors import tell_errors
@@ -16,6 +17,7 @@ from mousai_kit.studio.studio import MOST, Studio, count_up
 
 FORMATS = ["flac", "wav", "ogg"]
 CANCELLED = "cancelled; what was finished is in the gallery"
+ENDED = "it failed; the message says why"
 WORDS = 300
 """Words that are offered."""
 
@@ -42,10 +44,15 @@ class Progress:
     ) -> Iterator[tuple[MakingState, tuple[Any, Any, Any]]]:
         """Yield each state with what the outputs show of it."""
         heard: str | None = None
-        for state in states:
-            sound = gr.skip() if state.sound in (None, heard) else sound_player(state.sound)
-            heard = state.sound or heard
-            yield state, (state.told, progress_bar(state.share), sound)
+        try:
+            for state in states:
+                sound = gr.skip() if state.sound in (None, heard) else sound_player(state.sound)
+                heard = state.sound or heard
+                yield state, (state.told, progress_bar(state.share), sound)
+        except MousaiError:  # which is told beside; nothing is waited for any more
+            failed = MakingState(ENDED, 0.0, None, None)
+            yield failed, (ENDED, progress_bar(0.0), gr.skip())
+            raise
 
 
 def progress_bar(share: float) -> str:

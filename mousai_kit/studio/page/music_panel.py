@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from mousai_kit.core.errors import MousaiError
 from mousai_kit.studio.page.errors import tell_errors
 from mousai_kit.studio.trainings import Trainings
 
@@ -74,11 +75,19 @@ class MusicPanel:
     def _look(self, music: str | None) -> Iterator[str]:
         """Yield how far it is looked at, then what `data check` says."""
         yield "reading what is there"
-        for state in self.trainings.music.look(music or "", self.trainings.recipe.needs):
-            yield state.told
+        try:
+            for state in self.trainings.music.look(music or "", self.trainings.recipe.needs):
+                yield state.told
+        except MousaiError:
+            yield ""
+            raise
 
     def _bring(self, name: str, files: list[str] | None) -> Iterator[tuple[Any, Any, Any]]:
-        for state in self.trainings.music.bring(name, [Path(file) for file in files or []]):
-            done = bool(state.folder)
-            folders = gr.Dropdown(self.trainings.music.paths, value=state.folder)
-            yield state.told, folders if done else gr.skip(), None if done else gr.skip()
+        try:
+            for state in self.trainings.music.bring(name, [Path(file) for file in files or []]):
+                done = bool(state.folder)
+                folders = gr.Dropdown(self.trainings.music.paths, value=state.folder)
+                yield state.told, folders if done else gr.skip(), None if done else gr.skip()
+        except MousaiError:
+            yield "", gr.skip(), gr.skip()
+            raise
