@@ -57,10 +57,13 @@ def make(opened, **values):
 
 
 def tune_recipe(path, base):
-    """Write a recipe that tunes a run's generator to a folder of music in a second."""
+    """Write a recipe that tunes a run's generator to a folder of music, for three minutes at most.
+
+    A training outlives a test that is killed.
+    """
     text = nano.RECIPE.replace(
         "data: {use: tones, tracks: 4, held_out: 2}", "data: {use: folder, path: none}"
-    )
+    ).replace("steps: 4, ", "steps: 4, minutes: 3, ")
     for stage, freeze in (("autoencoder", "['*']"), ("generator", "[]")):
         begins = f"  {stage}:\n"
         text = text.replace(begins, f"{begins}    weights: {base}\n    freeze: {freeze}\n")
