@@ -131,4 +131,4 @@ def _serve(
     except KeyboardInterrupt:
         typer.echo("stopped")
     finally:
-        page.close()
+        page.close(verbose=False)

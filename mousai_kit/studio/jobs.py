@@ -67,6 +67,8 @@ class DeviceThread:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="device")
+        self._jobs: list[Job] = []
+        self._lock = threading.Lock()
 
     def submit(self, job: Job, work: Callable[[], Any]) -> None:
         """Do some work when its turn comes; `job.future` has its result."""
@@ -75,11 +77,17 @@ class DeviceThread:
             job.check()
             return work()
 
-        job.future = self._pool.submit(run)
+        with self._lock:
+            self._jobs = [one for one in self._jobs if not one.is_done]
+            job.future = self._pool.submit(run)
+            self._jobs.append(job)
 
     def close(self) -> None:
-        """End, without the jobs that wait."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """End: the job that goes on after its evaluation, those that wait never begin."""
+        with self._lock:
+            for job in self._jobs:
+                job.cancel()
+        self._pool.shutdown(cancel_futures=True)
 
 
 class JobScreen(Screen):

@@ -11,10 +11,12 @@ import torch
 
 from mousai_kit import audio
 from mousai_kit.core.errors import MousaiError, RequestError
+from mousai_kit.studio.gallery import Gallery
 from mousai_kit.studio.jobs import DeviceThread, Job
 from mousai_kit.studio.live_sound import LiveSounds
 from mousai_kit.studio.settings import clip_settings
-from mousai_kit.studio.studio import count_up
+from mousai_kit.studio.studio import Studio, count_up
+from mousai_kit.studio.systems import Systems
 
 
 def lines(error):
@@ -223,3 +225,13 @@ def test_whoever_asks_for_a_format_at_once_gets_one_whole_file(opened):
     for file in set(found):
         assert audio.read_tags(file)["prompt"] == "low saw chord"
         assert audio.audio_info(file).seconds == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_studio_that_is_closed_ends_what_is_being_made(trained, here):
+    opened = Studio(Gallery(here / "gallery"), Systems([str(trained)]))
+    with opened:
+        states = opened.make([studio_parts.settings(seconds=600.0)])
+        while not next(states).told.startswith("generating"):
+            assert nano.names(opened.gallery.clips) == []
+    assert nano.names(opened.gallery.clips) == []
+    assert nano.names(opened.gallery.making) == ["sounds"]
