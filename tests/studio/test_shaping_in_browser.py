@@ -40,6 +40,7 @@ def shape(page, server):
             pick(page, "shape-clip", clip)
         if file:
             bring(page, "shape-file", file)
+            page.wait_for_function("document.querySelector('#shape-clip input').value === ''")
         for name, value in {"prompt": prompt, **fields}.items():
             fill(page, f"shape-{name}", value)
         facts = press(page, "shape")

@@ -25,6 +25,8 @@ FROM, REPAINT, CONTINUE = "Begin from it", "Repaint a range of it", "Continue it
 LOOP, BLEND, HUM = "Loop", "Blend two prompts", "Hum a melody"
 NEEDS = {FROM: "source", REPAINT: "inpaint", CONTINUE: "extend", LOOP: "loop", BLEND: "blend"}
 """Ways to shape, and the control that a run must heed for each."""
+NOTHING = "() => null"
+"""What empties an input, in the browser."""
 MELODY = "melody"
 """The condition that a hummed tune is told as."""
 SLIDERS = 12
@@ -174,13 +176,14 @@ class ShapeTab:
             show_progress="hidden",
             **PRIVATE,
         )
-        self.clip.input(lambda: None, None, [self.file], show_progress="hidden", **PRIVATE)
+        # the one that was chosen last counts: told in the browser, before anything can be pressed
+        self.clip.input(None, None, [self.file], js=NOTHING, **PRIVATE)
         gr.on(
             [self.file.upload, self.file.stop_recording],
-            lambda: None,
+            None,
             None,
             [self.clip],
-            show_progress="hidden",
+            js=NOTHING,
             **PRIVATE,
         )
         self.wave.select(
