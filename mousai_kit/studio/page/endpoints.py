@@ -23,6 +23,8 @@ DEVICE: dict[str, Any] = {"concurrency_id": "device", "concurrency_limit": 1}
 """How an event says that it needs the device."""
 QUICK: dict[str, Any] = {"concurrency_limit": 8}
 """How an event says that it waits for nobody."""
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+"""How an event says that it is the page's own, and no endpoint."""
 
 
 def add_endpoints(studio: Studio) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from mousai_kit.studio.gallery import ClipRecord
-from mousai_kit.studio.page.endpoints import DEVICE
+from mousai_kit.studio.page.endpoints import DEVICE, PRIVATE
 from mousai_kit.studio.page.errors import tell_errors
 from mousai_kit.studio.page.make_tab import Progress
 from mousai_kit.studio.page.player import ClipPlayer, clip_label
@@ -18,7 +18,6 @@ from mousai_kit.studio.studio import Studio, continue_clip, vary_clip
 
 SHOWN = 6
 """Pictures on a page of the gallery."""
-PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
 
 class GalleryTab:

@@ -18,7 +18,7 @@ from mousai_kit.studio.judging import (
     trial_sounds,
 )
 from mousai_kit.studio.listening import AskedTrial
-from mousai_kit.studio.page.endpoints import DEVICE
+from mousai_kit.studio.page.endpoints import DEVICE, PRIVATE
 from mousai_kit.studio.page.errors import tell_errors
 from mousai_kit.studio.page.gallery_tab import clip_choices, offer_again
 from mousai_kit.studio.page.make_tab import Progress
@@ -26,7 +26,6 @@ from mousai_kit.studio.page.player import clip_label
 from mousai_kit.studio.settings import CLIP
 from mousai_kit.studio.studio import Studio
 
-PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 PAPER = "Electronic\nHip Hop\nMetal\nPop"
 """The genres of the paper's test."""
 LETTERS = ("A", "B", "X")

@@ -9,10 +9,10 @@ from typing import Any
 import gradio as gr
 
 from mousai_kit.core.errors import MousaiError
+from mousai_kit.studio.page.endpoints import PRIVATE
 from mousai_kit.studio.page.errors import tell_errors
 from mousai_kit.studio.trainings import Trainings
 
-PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 LOOKING: dict[str, Any] = {"concurrency_id": "music", "concurrency_limit": 2}
 """How an event says that it decodes music: two at a time."""
 DESCRIBED = (

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from mousai_kit.studio.learned_systems import LearnedSystems
-from mousai_kit.studio.page.endpoints import add_endpoints
+from mousai_kit.studio.page.endpoints import PRIVATE, add_endpoints
 from mousai_kit.studio.page.errors import tell_errors
 from mousai_kit.studio.page.gallery_tab import GalleryTab
 from mousai_kit.studio.page.judge_tab import CompareTab, ListenTab
@@ -66,9 +66,6 @@ CONTRAST = {
     "block_info_text_color": "#52525b",
     "checkbox_border_color": "#71717a",
 }
-
-
-PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
 
 def build_page(studio: Studio, trainings: Trainings) -> Any:

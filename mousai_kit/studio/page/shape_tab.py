@@ -10,7 +10,7 @@ import gradio as gr
 
 from mousai_kit import audio
 from mousai_kit.core.errors import argument_error
-from mousai_kit.studio.page.endpoints import DEVICE
+from mousai_kit.studio.page.endpoints import DEVICE, PRIVATE
 from mousai_kit.studio.page.errors import tell_errors
 from mousai_kit.studio.page.gallery_tab import clip_choices, offer_again
 from mousai_kit.studio.page.make_tab import Progress
@@ -20,7 +20,6 @@ from mousai_kit.studio.studio import Studio
 from mousai_kit.studio.systems import Abilities
 from mousai_kit.studio.waveform import second_at, waveform_picture
 
-PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 FROM, REPAINT, CONTINUE = "Begin from it", "Repaint a range of it", "Continue it"
 LOOP, BLEND, HUM = "Loop", "Blend two prompts", "Hum a melody"
 NEEDS = {FROM: "source", REPAINT: "inpaint", CONTINUE: "extend", LOOP: "loop", BLEND: "blend"}
@@ -143,6 +142,12 @@ class ShapeTab:
             self.cancel = gr.Button("Cancel", variant="stop")
 
     def _connect(self) -> None:
+        self._connect_choices()
+        self._connect_waveform()
+        self._connect_button()
+
+    def _connect_choices(self) -> None:
+        """Let what is chosen decide what is offered and shown."""
         self.system.change(
             tell_errors(self._offer), [self.system], [self.way, self.guidance], **PRIVATE
         )
@@ -161,21 +166,6 @@ class ShapeTab:
             ],
             **PRIVATE,
         )
-        drawn = [self.clip, self.file, self.start, self.stop]
-        gr.on(
-            [
-                self.clip.change,
-                self.file.change,
-                self.start.change,
-                self.stop.change,
-                self.way.change,
-            ],
-            tell_errors(self._draw),
-            [self.way, *drawn],
-            [self.wave],
-            show_progress="hidden",
-            **PRIVATE,
-        )
         # the one that was chosen last counts: told in the browser, before anything can be pressed
         self.clip.input(None, None, [self.file], js=NOTHING, **PRIVATE)
         gr.on(
@@ -186,6 +176,23 @@ class ShapeTab:
             js=NOTHING,
             **PRIVATE,
         )
+
+    def _connect_waveform(self) -> None:
+        """Let the waveform show the range, and a click on it change the range."""
+        gr.on(
+            [
+                self.clip.change,
+                self.file.change,
+                self.start.change,
+                self.stop.change,
+                self.way.change,
+            ],
+            tell_errors(self._draw),
+            [self.way, self.clip, self.file, self.start, self.stop],
+            [self.wave],
+            show_progress="hidden",
+            **PRIVATE,
+        )
         self.wave.select(
             tell_errors(self._click),
             [self.clip, self.file, self.first_click, self.start, self.stop],
@@ -193,10 +200,16 @@ class ShapeTab:
             show_progress="hidden",
             **PRIVATE,
         )
+
+    def _connect_button(self) -> None:
+        """Let the button make a clip of all that was chosen."""
         inputs = [
             self.system,
             self.way,
-            *drawn,
+            self.clip,
+            self.file,
+            self.start,
+            self.stop,
             self.strength,
             self.seconds,
             self.blend,

@@ -11,14 +11,12 @@ import gradio as gr
 from mousai_kit.core.plugins import installed_registry
 from mousai_kit.studio.forms import GENERATE, FormField, PartForm, form_changes, part_form
 from mousai_kit.studio.gallery import ClipRecord
-from mousai_kit.studio.page.endpoints import DEVICE
+from mousai_kit.studio.page.endpoints import DEVICE, PRIVATE
 from mousai_kit.studio.page.errors import tell_errors
 from mousai_kit.studio.page.make_tab import Progress
 from mousai_kit.studio.page.player import ClipPlayer
 from mousai_kit.studio.settings import clip_settings
 from mousai_kit.studio.studio import Studio
-
-PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
 
 class SwapTab:

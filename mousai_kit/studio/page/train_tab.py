@@ -9,6 +9,7 @@ import gradio as gr
 
 from mousai_kit.core.errors import MousaiError
 from mousai_kit.studio.learned_systems import LearnedSystems
+from mousai_kit.studio.page.endpoints import PRIVATE
 from mousai_kit.studio.page.errors import error_lines, tell_errors
 from mousai_kit.studio.page.music_panel import MusicPanel
 from mousai_kit.studio.page.shown_files import picture_html, show_file
@@ -16,7 +17,6 @@ from mousai_kit.studio.training_view import DEMOS, TrainingView
 from mousai_kit.studio.trainings import Trainings
 from mousai_kit.studio.tuning import ADAPTER, ALL, METHODS, RANK, STEPS, TuneOrder
 
-PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 EVERY = 5.0
 """Seconds between two looks at a training that is watched."""
 PROMPT = (
